@@ -1,0 +1,77 @@
+"""Topics of a deployment: name, how records are keyed and kept."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of the contract.
+
+    Attributes
+    ----------
+    suffix
+        Name after the deployment's prefix.
+    keyed_by
+        Meaning of the record key.
+    cleanup
+        ``compact`` keeps the newest record of each key, ``delete`` keeps all for the retention.
+    co_partitioned
+        Has as many partitions as the telemetry topic, with the same keys or partition numbers.
+    purpose
+        One line for people.
+    """
+
+    suffix: str
+    keyed_by: str
+    cleanup: Literal["compact", "delete"]
+    co_partitioned: bool
+    purpose: str
+
+    def name(self, prefix: str) -> str:
+        return f"{prefix}.{self.suffix}"
+
+
+TELEMETRY = Topic(
+    "telemetry.v1", "site/block", "delete", True, "power, topology, heartbeats, end of data; in order"
+)
+TOPOLOGY = Topic("topology.v1", "site/block", "compact", False, "newest topology of each block")
+ROLLUPS = {
+    name: Topic(f"rollup.{name}.v1", "site/block", "delete", False, f"closed {name} windows")
+    for name in ("5min", "15min", "1h")
+}
+DAILY = Topic(
+    "energy.daily.v1", "site/enclosure/date", "compact", False, "energy of an enclosure and local day"
+)
+FINDINGS = Topic("finding.v1", "site/block", "delete", False, "conditions that have ended, with span")
+ALARMS = Topic("alarm.events.v1", "site/block", "delete", False, "raises and clears, CloudEvents")
+DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", False, "refused records")
+TOO_LATE = Topic("too-late.v1", "site/block", "delete", False, "samples after their time was settled")
+PROGRESS = Topic("replay.progress.v1", "replay id", "compact", False, "how far each replay has come")
+STATE = Topic("state.energy.v1", "site/block", "compact", True, "changelog of the energy state")
+
+TOPICS: tuple[Topic, ...] = (
+    TELEMETRY,
+    TOPOLOGY,
+    *ROLLUPS.values(),
+    DAILY,
+    FINDINGS,
+    ALARMS,
+    DEAD_LETTERS,
+    TOO_LATE,
+    PROGRESS,
+    STATE,
+)
+
+
+def settings(topic: Topic) -> dict[str, str]:
+    """Broker settings of a topic.
+
+    Telemetry and what follows from it is kept without a limit in time: a replayed record carries an
+    old time, and Kafka deletes records by their time.
+    """
+    if topic.cleanup == "compact":
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"}
+    return {"cleanup.policy": "delete", "retention.ms": "-1"}

@@ -1,0 +1,254 @@
+"""What the pipeline gives out, as records: (topic, key, value, headers, event time)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+
+from schemas import topics
+from schemas.results import (
+    AlarmRecord,
+    DailyRecord,
+    FindingRecord,
+    Quality,
+    QualityColumns,
+    RollupRecord,
+    TooLateRecord,
+)
+from schemas.topics import Topic
+from stream_app.core.calendar import calendar
+from stream_app.core.energy import ABOVE, BELOW, CHARGED, DISCHARGED, Ints, kwh
+from stream_app.core.integrator import (
+    CONFLICTS,
+    DAY,
+    FROZEN,
+    GAPS,
+    KNOWN_MS,
+    LEDGER,
+    LEDGER_ROWS,
+    OUTSIDE_RATING,
+    SAMPLES,
+)
+from stream_app.core.messages import Finding, Outputs, Rollup, TooLate
+
+_encoder = msgspec.json.Encoder()
+
+PRIORITIES: dict[str, str] = {
+    "STALE_DATA": "high",
+    "GAP": "low",
+    "POWER_OUTSIDE_RATING": "medium",
+    "CLOCK_SKEW": "medium",
+    "FROZEN_VALUE": "medium",
+}
+UNITS: dict[str, str] = {rule: "s" for rule in PRIORITIES} | {"POWER_OUTSIDE_RATING": "W"}
+_SENTENCES: dict[str, str] = {
+    "STALE_DATA": "no sample for {value:.0f} s (limit {limit:.0f} s)",
+    "GAP": "{value:.0f} s without a sample (limit {limit:.0f} s): energy unknown, not guessed",
+    "POWER_OUTSIDE_RATING": "DC power {value:.0f} W against a rating of {limit:.0f} W",
+    "CLOCK_SKEW": "a sample {value:.0f} s ahead of its input's clock is set aside",
+    "FROZEN_VALUE": "DC power unchanged at {value:.0f} W for {limit:.0f} s or more",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """One record to publish. ``time`` is its event time [ms UTC]."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+    time: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def encode_outputs(outputs: Outputs) -> Iterator[Output]:
+    """All records of a fold, in a fixed order."""
+    for rollup in outputs.rollups:
+        if rollup.resolution == DAY:
+            yield from (_output(topics.DAILY, _daily_key(d), d, _ms(d.start)) for d in days(rollup))
+        else:
+            topic = topics.ROLLUPS[rollup.resolution]
+            yield _output(topic, rollup.block.key, rollup_record(rollup), int(rollup.run.starts[0]))
+    for finding in outputs.findings:
+        yield _alarm(finding)
+        if not finding.transition.raised:
+            record = finding_record(finding)
+            yield _output(topics.FINDINGS, finding.block.key, record, finding.transition.time)
+    for late in outputs.too_late:
+        yield _output(topics.TOO_LATE, late.block.key, _too_late(late), int(late.times[0]))
+
+
+def rollup_record(rollup: Rollup) -> RollupRecord:
+    """A run of windows in columns."""
+    run, block = rollup.run, rollup.block
+    sums = run.sums
+    energy = _group(rollup)
+    known = sums[KNOWN_MS] / (run.ends - run.starts)
+    return RollupRecord(
+        v=1,
+        id=f"{block.key}/{rollup.input}/{rollup.resolution}",
+        site=block.site,
+        block=block.block,
+        input=rollup.input,
+        enclosures=list(rollup.enclosures),
+        resolution=rollup.resolution,
+        final=rollup.final,
+        start=run.starts.tolist(),
+        end=run.ends.tolist(),
+        charged_w_ms=energy[CHARGED].tolist(),
+        discharged_w_ms=energy[DISCHARGED].tolist(),
+        net_w_ms=(energy[DISCHARGED] - energy[CHARGED]).tolist(),
+        error_bound_w_ms=np.maximum(energy[ABOVE], energy[BELOW]).tolist(),
+        coverage=np.round(known, 6).tolist(),
+        samples=sums[SAMPLES].tolist(),
+        revision=run.revisions.tolist(),
+        quality=QualityColumns(
+            gaps=_unless_zero(sums[GAPS]),
+            outside_rating=_unless_zero(sums[OUTSIDE_RATING]),
+            frozen=_unless_zero(sums[FROZEN]),
+            conflicts=_unless_zero(sums[CONFLICTS]),
+        ),
+    )
+
+
+def days(rollup: Rollup) -> Iterator[DailyRecord]:
+    """One record for each enclosure and day of a daily run."""
+    run, block, site_days = rollup.run, rollup.block, calendar(rollup.block.zone)
+    columns = np.concatenate([run.sums[:LEDGER], _group(rollup)]).T.tolist()
+    spans = zip(run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, strict=True)
+    for start, end, revision, sums in spans:
+        date = site_days.local_date(start).isoformat()
+        out, into, above, below = sums[LEDGER:]
+        for enclosure in rollup.enclosures:
+            yield DailyRecord(
+                v=1,
+                id=f"{block.site}/{enclosure}/{date}/r{revision}",
+                site=block.site,
+                block=block.block,
+                input=rollup.input,
+                enclosure=enclosure,
+                date=date,
+                start=iso(start),
+                end=iso(end),
+                charged_kwh=round(kwh(into), 9),
+                discharged_kwh=round(kwh(out), 9),
+                net_kwh=round(kwh(out - into), 9),
+                error_bound_kwh=round(kwh(max(above, below)), 9),
+                charged_w_ms=into,
+                discharged_w_ms=out,
+                net_w_ms=out - into,
+                error_bound_w_ms=max(above, below),
+                known_s=sums[KNOWN_MS] / 1000,
+                coverage=round(sums[KNOWN_MS] / (end - start), 6),
+                samples=sums[SAMPLES],
+                quality=Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS]),
+                revision=revision,
+                final=rollup.final,
+            )
+
+
+def alarm_record(finding: Finding) -> AlarmRecord:
+    """The raise or clear of a condition."""
+    each, block = finding.transition, finding.block
+    state = "raised" if each.raised else "cleared"
+    return AlarmRecord(
+        v=1,
+        id=f"{block.key}/{finding.input}/{each.rule}/{each.since}/{state}",
+        rule=each.rule,
+        state="raised" if each.raised else "cleared",
+        priority=PRIORITIES[each.rule],  # type: ignore[arg-type]
+        site=block.site,
+        block=block.block,
+        input=finding.input,
+        enclosures=list(finding.enclosures),
+        time=iso(each.time),
+        since=iso(each.since),
+        value=each.value,
+        limit=each.limit,
+        unit=UNITS[each.rule],
+        message=_message(finding),
+    )
+
+
+def finding_record(finding: Finding) -> FindingRecord:
+    """A condition that ended, with its span."""
+    each, block = finding.transition, finding.block
+    return FindingRecord(
+        v=1,
+        id=f"{block.key}/{finding.input}/{each.rule}/{each.since}",
+        rule=each.rule,
+        site=block.site,
+        block=block.block,
+        input=finding.input,
+        enclosures=list(finding.enclosures),
+        since=iso(each.since),
+        until=iso(each.time),
+        seconds=(each.time - each.since) / 1000,
+        value=each.value,
+        limit=each.limit,
+        unit=UNITS[each.rule],
+        message=_message(finding),
+    )
+
+
+def iso(instant: int) -> str:
+    """ISO 8601 in UTC, to the millisecond, of ms UTC."""
+    text = datetime.fromtimestamp(instant / 1000, tz=UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _alarm(finding: Finding) -> Output:
+    record = alarm_record(finding)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_type": f"bess.alarm.{record.state}.v1",
+        "ce_source": f"/{finding.block.key}",
+        "ce_subject": finding.input,
+        "ce_id": record.id,
+        "ce_time": record.time,
+        "content-type": "application/json",
+    }
+    encoded = tuple((name, value.encode()) for name, value in headers.items())
+    value = _encoder.encode(record)
+    return Output(topics.ALARMS, finding.block.key.encode(), value, finding.transition.time, encoded)
+
+
+def _output(topic: Topic, key: str, record: msgspec.Struct, time: int) -> Output:
+    return Output(topic, key.encode(), _encoder.encode(record), time)
+
+
+def _too_late(late: TooLate) -> TooLateRecord:
+    return TooLateRecord(
+        v=1,
+        site=late.block.site,
+        block=late.block.block,
+        input=late.input,
+        t=late.times.tolist(),
+        dc_power_w=late.power.tolist(),
+    )
+
+
+def _group(rollup: Rollup) -> Ints:
+    first = LEDGER + rollup.group * LEDGER_ROWS
+    return rollup.run.sums[first : first + LEDGER_ROWS]
+
+
+def _unless_zero(counts: Ints) -> list[int] | None:
+    return counts.tolist() if counts.any() else None
+
+
+def _daily_key(record: DailyRecord) -> str:
+    return f"{record.site}/{record.enclosure}/{record.date}"
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _message(finding: Finding) -> str:
+    each = finding.transition
+    what = _SENTENCES[each.rule].format(value=each.value, limit=each.limit)
+    place = f"{finding.block.key} input {finding.input} ({', '.join(finding.enclosures)})"
+    return f"{place}: {what}" if each.raised else f"{place}: ended; {what}"

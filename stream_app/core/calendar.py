@@ -1,0 +1,114 @@
+"""Site-local days and the windows inside them, as instants in milliseconds UTC.
+
+Sub-day windows are counted from the first instant of the local day, so that they add up to the
+day in every zone, also where a day has 23, 24.5 or 25 hours or starts off the UTC hour.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+Instants = NDArray[np.int64]
+
+MINUTE_MS = 60_000
+SLOT_MS = 5 * MINUTE_MS
+RESOLUTIONS_MS: dict[str, int] = {
+    "5min": SLOT_MS,
+    "15min": 15 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "1d": 0,
+}
+"""Window lengths by name; the day has no fixed length."""
+
+_DAY = timedelta(days=1)
+_DAY_MS = 86_400_000
+_MARGIN = timedelta(days=2)
+
+
+class SiteCalendar:
+    """The local days of one time zone.
+
+    Parameters
+    ----------
+    zone
+        IANA name, for instance ``Australia/Sydney``.
+
+    Raises
+    ------
+    zoneinfo.ZoneInfoNotFoundError
+        The zone does not exist.
+    """
+
+    def __init__(self, zone: str) -> None:
+        self.zone = ZoneInfo(zone)
+        self._edges: list[int] = []
+
+    def local_date(self, instant: int) -> date:
+        """Local date at ``instant`` (ms UTC)."""
+        return _local(instant, self.zone).date()
+
+    def edges(self, resolution: str, start: int, end: int) -> Instants:
+        """Edges of all windows that cover ``[start, end]`` (ms UTC), first edge <= start < end < last.
+
+        Returns
+        -------
+        int64 array, n + 1 edges for n windows, strictly rising.
+        """
+        days = self._days(start, end)
+        step = RESOLUTIONS_MS[resolution]
+        if not step:
+            return np.array(days, dtype=np.int64)
+        inner = [np.arange(a, b, step, dtype=np.int64) for a, b in zip(days, days[1:], strict=False)]
+        every = np.concatenate([*inner, np.array(days[-1:], dtype=np.int64)])
+        first = int(np.searchsorted(every, start, side="right")) - 1
+        last = int(np.searchsorted(every, end, side="right"))
+        return every[first : last + 1]
+
+    def _days(self, start: int, end: int) -> list[int]:
+        if not self._edges or start < self._edges[0] or end >= self._edges[-1]:
+            self._extend(start, end)
+        first = bisect_right(self._edges, start) - 1
+        last = bisect_right(self._edges, end)
+        return self._edges[first : last + 1]
+
+    def _extend(self, start: int, end: int) -> None:
+        known = self._edges or [start, end]
+        first = _local(min(start, known[0]), self.zone).date() - _MARGIN
+        last = _local(max(end, known[-1]), self.zone).date() + _MARGIN
+        self._edges = sorted({first_instant(day, self.zone) for day in _dates(first, last)})
+
+
+@lru_cache(maxsize=64)
+def calendar(zone: str) -> SiteCalendar:
+    """The shared calendar of a zone; it only remembers what the zone already says."""
+    return SiteCalendar(zone)
+
+
+def first_instant(day: date, zone: ZoneInfo) -> int:
+    """First instant (ms UTC) whose local date is not before ``day``.
+
+    Midnight may be missing or occur twice, so the zone is asked rather than an offset added.
+    A date that the zone skipped altogether starts where the next one does.
+    """
+    midnight = round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+    if _local(midnight, zone).date() == day and _local(midnight - 1, zone).date() < day:
+        return midnight
+    low, high = midnight - _DAY_MS, midnight + _DAY_MS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _local(middle, zone).date() < day else (low, middle)
+    return high
+
+
+def _dates(first: date, last: date) -> Iterator[date]:
+    for offset in range((last - first).days + 1):
+        yield first + offset * _DAY
+
+
+def _local(instant: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(instant / 1000, tz=zone)

@@ -1,0 +1,181 @@
+"""The event clock of one DC input: which samples are folded, set aside or too late.
+
+The clock is the newest accepted event time. Nothing here looks at a wall clock, so a replayed year
+and a live second are judged alike, and one wrong timestamp moves nobody else's clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_app.core.energy import Floats, Ints
+
+QUARANTINE_LIMIT = 32
+"""Samples held aside for one input before the oldest is given up as too late."""
+
+Sample = tuple[int, float]
+Arrival = tuple[int, float, int]
+
+
+@dataclass
+class Clock:
+    """Event clock of one input. Times in ms UTC.
+
+    Attributes
+    ----------
+    now
+        Newest accepted time, None before the first sample.
+    settled
+        No sample at or before this time will be folded any more.
+    ahead
+        Samples set aside because their time is far ahead of ``now``: (time, power).
+    """
+
+    now: int | None = None
+    settled: int | None = None
+    ahead: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples in order of arrival: time [ms UTC], power [W], row of the batch; each (n,)."""
+
+    times: Ints
+    power: Floats
+    rows: Ints
+
+    def where(self, mask: Ints) -> "Samples":
+        return Samples(self.times[mask], self.power[mask], self.rows[mask])
+
+
+@dataclass(frozen=True, eq=False)
+class Admitted:
+    """What a batch came to: accepted and too late samples, and the rows where the skew changed.
+
+    ``skew`` holds (row, time): the time of the sample set aside, or None when none is any more.
+    """
+
+    taken: Samples
+    late: Samples
+    skew: Sequence[tuple[int, int | None]] = ()
+
+
+def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Admitted:
+    """Advance ``clock`` over the samples of one input in order of arrival.
+
+    A sample is too late when it is not after ``settled``, the newest time less the allowed lateness.
+    A sample more than ``skew_ms`` ahead is set aside; it is taken in when a second one follows it
+    closely (the source really has moved on), or when the clock gets there.
+    """
+    if not clock.ahead and _is_steady(clock.now, samples.times, skew_ms):
+        return _admit_steady(clock, samples, lateness_ms)
+    return _Admission(clock, lateness_ms, skew_ms).run(samples)
+
+
+def settle(clock: Clock, until: int) -> list[Sample]:
+    """Declare that nothing at or before ``until`` is to come; gives back what was set aside."""
+    released = sorted(sample for sample in clock.ahead if sample[0] <= until)
+    clock.ahead = [sample for sample in clock.ahead if sample[0] > until]
+    if clock.settled is not None:
+        released = [sample for sample in released if sample[0] > clock.settled]
+    if released:
+        clock.now = max(released[-1][0], clock.now or 0)
+    clock.settled = until if clock.settled is None else max(clock.settled, until)
+    return released
+
+
+def _is_steady(now: int | None, times: Ints, skew_ms: int) -> bool:
+    jump = 0 if now is None or not times.size else int(times[0]) - now
+    rises = np.diff(np.maximum.accumulate(times)) if times.size > 1 else np.zeros(1)
+    return jump <= skew_ms and int(rises.max()) <= skew_ms
+
+
+def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:
+    times = samples.times
+    if not times.size:
+        return Admitted(samples, samples)
+    start = int(times[0]) if clock.now is None else clock.now
+    newest = np.maximum.accumulate(np.concatenate(([start], times)))
+    floor = newest[:-1] - lateness_ms
+    if clock.now is None:
+        floor[0] = start - 1
+    late = times <= (floor if clock.settled is None else np.maximum(floor, clock.settled))
+    if late.all():
+        return Admitted(samples.where(~late), samples)
+    clock.now = int(newest[-1])
+    _advance(clock, lateness_ms)
+    if not late.any():
+        return Admitted(samples, samples.where(late))
+    return Admitted(samples.where(~late), samples.where(late))
+
+
+def _advance(clock: Clock, lateness_ms: int) -> None:
+    assert clock.now is not None
+    until = clock.now - lateness_ms
+    clock.settled = until if clock.settled is None else max(clock.settled, until)
+
+
+class _Admission:
+    """One sample at a time, for the rare batch with a jump ahead; the rule in its plain form."""
+
+    def __init__(self, clock: Clock, lateness_ms: int, skew_ms: int) -> None:
+        self.clock, self.lateness_ms, self.skew_ms = clock, lateness_ms, skew_ms
+        self.taken: list[Arrival] = []
+        self.late: list[Arrival] = []
+        self.skew: list[tuple[int, int | None]] = []
+
+    def run(self, samples: Samples) -> Admitted:
+        arrivals = zip(
+            samples.times.tolist(), samples.power.tolist(), samples.rows.tolist(), strict=True
+        )
+        for time, power, row in arrivals:
+            if self._is_ahead(time):
+                self._far_ahead((time, power), row)
+            else:
+                self._near((time, power), row)
+        return Admitted(_columns(self.taken), _columns(self.late), self.skew)
+
+    def _is_ahead(self, time: int) -> bool:
+        return self.clock.now is not None and time - self.clock.now > self.skew_ms
+
+    def _near(self, sample: Sample, row: int) -> None:
+        self._take(sample, row)
+        held = self.clock.ahead
+        due = sorted(early for early in held if not self._is_ahead(early[0]))
+        if held:
+            self.skew.append((row, None if len(due) == len(held) else max(held)[0]))
+        self.clock.ahead = [early for early in held if early not in due]
+        for early in due:
+            self._take(early, row)
+
+    def _far_ahead(self, sample: Sample, row: int) -> None:
+        held = self.clock.ahead
+        run = sorted(early for early in held if 0 < sample[0] - early[0] <= self.skew_ms)
+        if run:
+            self.clock.ahead = [early for early in held if early not in run]
+            for each in (*run, sample):
+                self._take(each, row)
+            self.skew.append((row, None))
+            return
+        held.append(sample)
+        self.late.extend((*early, row) for early in held[:-QUARANTINE_LIMIT])
+        del held[:-QUARANTINE_LIMIT]
+
+    def _take(self, sample: Sample, row: int) -> None:
+        clock = self.clock
+        if clock.settled is not None and sample[0] <= clock.settled:
+            self.late.append((*sample, row))
+            return
+        clock.now = sample[0] if clock.now is None else max(clock.now, sample[0])
+        _advance(clock, self.lateness_ms)
+        self.taken.append((*sample, row))
+
+
+def _columns(arrivals: list[Arrival]) -> Samples:
+    times, power, rows = zip(*arrivals, strict=True) if arrivals else ((), (), ())
+    return Samples(
+        np.array(times, dtype=np.int64),
+        np.array(power, dtype=np.float64),
+        np.array(rows, dtype=np.int64),
+    )

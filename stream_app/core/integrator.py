@@ -1,0 +1,225 @@
+"""The energy integrator of one DC input: samples in, closed windows and findings out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_app.core import findings
+from stream_app.core.calendar import SiteCalendar
+from stream_app.core.clock import Admitted, Clock, Samples, admit, settle
+from stream_app.core.energy import CHARGED, DISCHARGED, Floats, Ints, Pieces, held, ledger, pieces
+from stream_app.core.findings import RuleState, Transition
+from stream_app.core.topology import Rules, share_groups
+from stream_app.core.windows import Run, WindowState, accumulate, preview
+
+SAMPLES, GAPS, OUTSIDE_RATING, FROZEN, CONFLICTS, KNOWN_MS, LEDGER = range(7)
+"""Columns of a window's sums; from LEDGER on, four rows for each group of equal shares."""
+LEDGER_ROWS = 4
+
+DAY = "1d"
+
+
+@dataclass
+class InputState:
+    """State of one DC input; plain values, so that snapshot and restore are one call each.
+
+    Attributes
+    ----------
+    clock
+        Event clock.
+    pending
+        Accepted samples not yet settled, by time: [time ms UTC, power W, 1 if doubles disagreed].
+    last
+        Last settled sample (time ms UTC, power W): the left end of the next interval.
+    windows
+        By resolution.
+    energy
+        For each group of equal shares: discharged and charged since the start [W ms].
+    latest
+        Newest accepted sample (time ms UTC, power W), for display.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    pending: list[tuple[int, float, int]] = field(default_factory=list)
+    last: tuple[int, float] | None = None
+    windows: dict[str, WindowState] = field(default_factory=dict)
+    rules: RuleState = field(default_factory=RuleState)
+    energy: list[list[int]] = field(default_factory=list)
+    latest: tuple[int, float] | None = None
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the integrator must know of an input: its rules, its calendar, the shares to allocate."""
+
+    rules: Rules
+    calendar: SiteCalendar
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rules: Rules, calendar: SiteCalendar, shares: Mapping[str, float]) -> "InputSpec":
+        return cls(rules, calendar, tuple(share for share, _ in share_groups(shares)))
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.rules.resolutions, DAY)))
+
+
+@dataclass
+class InputResult:
+    """What a step of one input gave."""
+
+    admitted: Admitted
+    closed: dict[str, Run] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+
+
+def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
+    """Fold samples (in order of arrival, finite power) into ``state``."""
+    rules = spec.rules
+    admitted = admit(state.clock, samples, rules.lateness_ms, rules.skew_ms)
+    result = InputResult(admitted)
+    taken = admitted.taken
+    if taken.times.size:
+        newest = int(np.argmax(taken.times))
+        if state.latest is None or taken.times[newest] > state.latest[0]:
+            state.latest = int(taken.times[newest]), float(taken.power[newest])
+    _fold_settled(state, spec, taken, result)
+    return result
+
+
+def settle_until(state: InputState, spec: InputSpec, until: int) -> InputResult:
+    """Fold all that waits at or before ``until``; later samples before it are too late."""
+    released = settle(state.clock, until)
+    count = len(released)
+    samples = Samples(
+        np.array([time for time, _ in released], dtype=np.int64),
+        np.array([power for _, power in released], dtype=np.float64),
+        np.zeros(count, dtype=np.int64),
+    )
+    result = InputResult(Admitted(samples, samples.where(np.zeros(count, dtype=np.bool_))))
+    _fold_settled(state, spec, samples, result)
+    return result
+
+
+def preview_until(state: InputState, spec: InputSpec, until: int) -> dict[str, Run]:
+    """The windows from the open ones to ``until`` as they stand, by resolution.
+
+    With the method ``left`` the last sample holds for the nominal interval, as in a file that ends.
+    Windows after the one that holds the last energy are empty: only days are worth saying so.
+    """
+    if state.last is None:
+        return {}
+    tail, known_until = _tail(state.last, spec)
+    runs = {}
+    for name, window in state.windows.items():
+        if window.open is not None:
+            last = max(until, known_until) if name == DAY else known_until
+            edges = spec.calendar.edges(name, window.open.start, max(last - 1, state.last[0]))
+            runs[name] = preview(window, edges, [_energy_columns(tail, spec)])
+    return runs
+
+
+def _tail(last: tuple[int, float], spec: InputSpec) -> tuple[Pieces, int]:
+    time, power = last
+    hold_ms = spec.rules.interval_ms if spec.rules.method == "left" else 0
+    slots = spec.calendar.edges("5min", time, time + hold_ms)
+    return held(time, power, slots, hold_ms), time + hold_ms
+
+
+def _fold_settled(
+    state: InputState, spec: InputSpec, taken: Samples, result: InputResult
+) -> None:
+    times, power, conflicts = _settled(state, taken, spec.rules.lateness_ms)
+    if not times.size:
+        return
+    rules = spec.rules
+    holds = {
+        "POWER_OUTSIDE_RATING": findings.outside_rating(power, rules),
+        "FROZEN_VALUE": findings.frozen(state.rules, times, power, rules.frozen_ms),
+    }
+    anchor = state.last or (int(times[0]), float(power[0]))
+    all_times = np.concatenate(([anchor[0]], times)) if state.last else times
+    all_power = np.concatenate(([anchor[1]], power)) if state.last else power
+    result.transitions += findings.gaps(all_times, rules.max_gap_ms)
+    result.transitions += _condition_changes(state, times, power, holds, rules)
+    gap = np.zeros(times.size, dtype=np.int64)
+    gap[times.size - all_times.size + 1 :] = np.diff(all_times) > rules.max_gap_ms
+    counts = np.stack([np.ones_like(times), gap, *holds.values(), conflicts]).astype(np.int64)
+    _fold_windows(state, spec, all_times, all_power, (times, counts), result)
+    state.last = int(times[-1]), float(power[-1])
+
+
+def _fold_windows(
+    state: InputState,
+    spec: InputSpec,
+    times: Ints,
+    power: Floats,
+    counted: tuple[Ints, Ints],
+    result: InputResult,
+) -> None:
+    rules, calendar = spec.rules, spec.calendar
+    slots = calendar.edges("5min", int(times[0]), int(times[-1]))
+    cut = pieces(times, power, slots, rules.method, rules.max_gap_ms, rules.interval_ms)
+    energy = _energy_columns(cut, spec)
+    _count_energy(state, energy[1])
+    contributions = [(*counted, slice(SAMPLES, KNOWN_MS)), energy]
+    for name in spec.resolutions:
+        window = state.windows.setdefault(name, WindowState())
+        start = int(times[0]) if window.open is None else window.open.start
+        edges = calendar.edges(name, start, int(times[-1]))
+        result.closed[name] = accumulate(window, edges, contributions)
+
+
+def _energy_columns(cut: Pieces, spec: InputSpec) -> tuple[Ints, Ints, slice]:
+    rows = np.concatenate([cut.length[np.newaxis], *(ledger(cut, s) for s in spec.shares)])
+    return cut.start, rows, slice(KNOWN_MS, KNOWN_MS + rows.shape[0])
+
+
+def _count_energy(state: InputState, rows: Ints) -> None:
+    sums = rows.sum(axis=1).tolist()
+    groups = (len(sums) - 1) // LEDGER_ROWS
+    state.energy = state.energy or [[0, 0] for _ in range(groups)]
+    for group, total in enumerate(state.energy):
+        total[0] += sums[1 + group * LEDGER_ROWS + DISCHARGED]
+        total[1] += sums[1 + group * LEDGER_ROWS + CHARGED]
+
+
+def _condition_changes(
+    state: InputState, times: Ints, power: Floats, holds: Mapping[str, Ints], rules: Rules
+) -> list[Transition]:
+    rating = rules.rating_w or 0.0
+    frozen_s = rules.frozen_ms / 1000
+    outside, stuck = holds["POWER_OUTSIDE_RATING"], holds["FROZEN_VALUE"]
+    return [
+        *findings.edges(state.rules, "POWER_OUTSIDE_RATING", outside, times, power, rating),
+        *findings.edges(state.rules, "FROZEN_VALUE", stuck, times, power, frozen_s),
+    ]
+
+
+def _settled(state: InputState, taken: Samples, lateness_ms: int) -> tuple[Ints, Floats, Ints]:
+    """Take the settled part, by time and without doubles, out of what was accepted."""
+    if not lateness_ms and not state.pending:
+        return taken.times, taken.power, np.zeros_like(taken.times)
+    times = np.concatenate([[t for t, _, _ in state.pending], taken.times]).astype(np.int64)
+    power = np.concatenate([[p for _, p, _ in state.pending], taken.power]).astype(np.float64)
+    conflict = np.concatenate([[c for _, _, c in state.pending], np.zeros(taken.times.size)])
+    order = np.lexsort((power, np.abs(power), times))
+    times, power, conflict = times[order], power[order], conflict[order].astype(np.int64)
+    times, power, conflict = _without_doubles(times, power, conflict)
+    assert state.clock.settled is not None or not times.size
+    ready = int(np.searchsorted(times, state.clock.settled or 0, side="right"))
+    waiting = zip(times[ready:], power[ready:], conflict[ready:], strict=True)
+    state.pending = [(int(t), float(p), int(c)) for t, p, c in waiting]
+    return times[:ready], power[:ready], conflict[:ready]
+
+
+def _without_doubles(times: Ints, power: Floats, conflict: Ints) -> tuple[Ints, Floats, Ints]:
+    """Of samples at one time the largest in size is kept (discharge on a tie), whatever came first."""
+    if times.size < 2:
+        return times, power, conflict
+    first = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
+    last = np.append(first[1:], times.size) - 1
+    marked = np.maximum.reduceat(conflict, first) | (power[first] != power[last])
+    return times[last], power[last], marked.astype(np.int64)
