@@ -1,0 +1,59 @@
+# Every command sets itself up first. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PIP := $(RUN) -m pip --disable-pip-version-check
+
+# pip at work, without a line for each of its steps
+COUNT = awk -v all="$$(grep -c '==' requirements.lock)" '/^Collecting / && ++n % 20 == 0 { print "  " n " of about " all " packages"; fflush() } /^Installing collected/ { print "  unpacking them (half a minute)"; fflush() }'
+
+.PHONY: help setup test check demo bench chaos real dashboards clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything into .venv, at the locked versions
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'error: $(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@echo 'setup: virtual environment in $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@echo 'setup: locked packages, hashes checked (a few minutes the first time)'
+	@$(PIP) install --require-hashes -r requirements.lock | $(COUNT)
+	@echo 'setup: this project, editable'
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo 'setup: done'
+
+check: setup ## lint, format and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+test: check ## the checks, then every test on a real Kafka and Redis
+	$(RUN) -m deploy.local run -- $(RUN) -m pytest
+
+demo: setup ## the whole way from an export to daily energy, on local services
+	@$(RUN) -m deploy.demo
+
+bench: setup ## measure the speed
+	@$(RUN) -m bench
+
+chaos: setup ## kill, freeze and cut off everything, and check the results
+	@$(RUN) -m tests.faults
+
+real: setup ## compare with published data of a real battery
+	@$(RUN) -m bench.real
+
+dashboards: setup ## generate Grafana's dashboards
+	@$(RUN) -m deploy.grafana
+
+clean: ## remove what the commands above have made
+	rm -rf $(VENV) .local build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
