@@ -11,7 +11,11 @@ STAMP := $(VENV)/.installed
 PIP := $(RUN) -m pip --disable-pip-version-check
 
 # pip at work, without a line for each of its steps
-COUNT = awk -v all="$$(grep -c '==' requirements.lock)" '/^Collecting / && ++n % 20 == 0 { print "  " n " of about " all " packages"; fflush() } /^Installing collected/ { print "  unpacking them (half a minute)"; fflush() }'
+define TELL
+n=0; while read -r word _; do case $$word in \
+  Collecting) n=$$((n + 1)); if ((n % 20 == 0)); then echo "  $$n of about $$(grep -c == requirements.lock)"; fi ;; \
+  Installing) echo '  unpacking them (half a minute)' ;; esac; done
+endef
 
 .PHONY: help setup test check demo bench chaos real dashboards clean
 
@@ -26,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo 'setup: virtual environment in $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
 	@echo 'setup: locked packages, hashes checked (a few minutes the first time)'
-	@$(PIP) install --require-hashes -r requirements.lock | $(COUNT)
+	@$(PIP) install --require-hashes -r requirements.lock | { $(TELL); }
 	@echo 'setup: this project, editable'
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
