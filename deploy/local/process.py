@@ -59,8 +59,10 @@ def accepts_connections(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(ready: Callable[[], bool], what: str, limit_s: float, say: Say) -> float:
-    """Wait for a condition, saying so every ten seconds; return the seconds it took.
+def wait_until(
+    ready: Callable[[], bool], what: str, limit_s: float, say: Say, *, remind_s: float = _REMIND_S
+) -> float:
+    """Wait for a condition, saying so every `remind_s` seconds; return the seconds it took.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def wait_until(ready: Callable[[], bool], what: str, limit_s: float, say: Say) -
         waited = time.monotonic() - began
         if waited > limit_s:
             raise LocalServiceError(f"{what} does not answer after {limit_s:.0f} s")
-        if waited > (reminders + 1) * _REMIND_S:
+        if waited > (reminders + 1) * remind_s:
             reminders += 1
             say(f"still waiting for {what} ({waited:.0f} s)")
         time.sleep(_POLL_S)
