@@ -1,0 +1,29 @@
+"""Classes of the reasons for which records are refused, so that a label stays bounded."""
+
+import re
+
+OTHER = "other"
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("no_topology", r"no topology is known"),
+    ("unknown_input", r"the topology has no DC input "),
+    ("no_key", r"the record has no key"),
+    ("wrong_key", r"came under the key"),
+    ("out_of_range", r"lies outside 1971-2109|is beyond .* W"),
+    ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
+    (
+        "bad_topology",
+        r"has no enclosure|^the shares of|has no DC input$|time zone|ZoneInfo|in rules; it must|above 0",
+    ),
+    (
+        "not_a_record",
+        r"JSON|Expected|Object |Invalid|Input data|codec can't decode|recursion",
+    ),
+)
+REASONS: tuple[str, ...] = (*(name for name, _ in _PATTERNS), OTHER)
+
+
+def reason_class(reason: str) -> str:
+    """Classify a dead letter's reason; a class is its own class."""
+    if reason in REASONS:
+        return reason
+    return next((name for name, pattern in _PATTERNS if re.search(pattern, reason)), OTHER)

@@ -1,0 +1,174 @@
+"""What the live view tells of enclosures."""
+
+from collections.abc import Iterable
+from threading import Event, Thread
+
+import pytest
+from fleet_station import MIDNIGHT_MS, QUARTER_MS, block, folded, publish_station
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_app.core.messages import Configure
+from stream_app.metrics import LiveView
+from stream_app.metrics.live import coverage_of_day
+from stream_app.pipeline import BlockState, fold
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def of(enclosure: str, name: str = "INV-1") -> dict[str, str]:
+    return {"site": "north", "block": name, "enclosure": enclosure}
+
+
+def names(registry: CollectorRegistry) -> set[str]:
+    text = generate_latest(registry).decode()
+    return {s.name for family in text_string_to_metric_families(text) for s in family.samples}
+
+
+def test_power_is_the_newest_of_the_input_times_the_share(registry: CollectorRegistry) -> None:
+    LiveView(registry).publish("north/INV-1", folded({"DC1": [1000, -400], "DC2": [10, 20]}))
+
+    power = "bess_enclosure_dc_power_watts"
+    assert registry.get_sample_value(power, of("INV-1.E1")) == -200
+    assert registry.get_sample_value(power, of("INV-1.E2")) == -200
+    assert registry.get_sample_value(power, of("INV-1.E3")) == 10
+
+
+def test_energy_is_in_joules_and_both_directions_are_counted_apart(
+    registry: CollectorRegistry,
+) -> None:
+    state = folded({"DC1": [1000, 1000, -1000, -1000], "DC2": [0, 0, 0, 0]})
+    LiveView(registry).publish("north/INV-1", state)
+
+    # 1 kW for a quarter, a triangle of half a quarter each way, -1 kW for a quarter; half each.
+    joules = (1000 * 900 + 1000 * 450 / 2) / 2
+    discharged = "bess_enclosure_energy_discharged_joules_total"
+    charged = "bess_enclosure_energy_charged_joules_total"
+    assert registry.get_sample_value(discharged, of("INV-1.E1")) == joules
+    assert registry.get_sample_value(charged, of("INV-1.E1")) == joules
+    assert registry.get_sample_value(charged, of("INV-1.E4")) == 0
+
+
+def test_unequal_shares_divide_power_and_energy(registry: CollectorRegistry) -> None:
+    uneven = block()
+    shares = {"DC1": {"A": 0.75, "B": 0.25}, "DC2": {"C": 1.0}}
+    state = folded(
+        {"DC1": [1000, 1000], "DC2": [0, 0]},
+        of=type(uneven)(uneven.site, uneven.block, uneven.zone, shares, uneven.rules),
+    )
+    LiveView(registry).publish("north/INV-1", state)
+
+    discharged = "bess_enclosure_energy_discharged_joules_total"
+    assert registry.get_sample_value(discharged, of("A")) == 675_000
+    assert registry.get_sample_value(discharged, of("B")) == 225_000
+    assert registry.get_sample_value("bess_enclosure_dc_power_watts", of("B")) == 250
+
+
+@pytest.mark.parametrize(
+    ("first_quarter", "power", "expected"),
+    [
+        pytest.param(0, [1, 1, 1, 1, 1], 1.0, id="every quarter known"),
+        pytest.param(4, [1, 1, 1, 1, 1], 0.5, id="data began an hour after midnight"),
+        pytest.param(0, [1, NAN, NAN, NAN, 1], 0.0, id="a gap longer than allowed"),
+        pytest.param(0, [1, NAN, 1, 1, 1], 1.0, id="a gap that is bridged"),
+        pytest.param(0, [1], 1.0, id="the first instant of the day: nothing can be missing yet"),
+        pytest.param(-4, [1, 1, 1, 1, 1, 1], 1.0, id="only the new day counts after midnight"),
+    ],
+)
+def test_coverage_is_the_known_part_of_the_day_so_far(
+    first_quarter: int, power: list[float], expected: float
+) -> None:
+    start = MIDNIGHT_MS + first_quarter * QUARTER_MS
+    state = folded({"DC1": power, "DC2": power}, start)
+
+    assert coverage_of_day(state.inputs["DC1"]) == expected
+
+
+def test_last_sample_is_the_newest_of_all_inputs_of_the_block(registry: CollectorRegistry) -> None:
+    LiveView(registry).publish("north/INV-1", folded({"DC1": [1, 2, 3], "DC2": [1, NAN, NAN]}))
+
+    newest = registry.get_sample_value(
+        "bess_block_last_sample_timestamp_seconds", {"site": "north", "block": "INV-1"}
+    )
+    assert newest == (MIDNIGHT_MS + 2 * QUARTER_MS) / 1000
+
+
+def test_a_block_without_samples_has_energy_zero_and_no_power_yet(
+    registry: CollectorRegistry,
+) -> None:
+    state = BlockState()
+    fold(state, [Configure(block())])
+    LiveView(registry).publish("north/INV-1", state)
+
+    assert names(registry) == {
+        "bess_enclosure_energy_discharged_joules_total",
+        "bess_enclosure_energy_charged_joules_total",
+        "bess_alarm_active_inputs",
+    }
+
+
+def test_a_block_of_unknown_topology_is_not_shown(registry: CollectorRegistry) -> None:
+    LiveView(registry).publish("north/INV-1", BlockState())
+
+    assert names(registry) == set()
+
+
+def test_a_standing_alarm_is_counted_and_a_quiet_rule_is_zero(registry: CollectorRegistry) -> None:
+    state = folded({"DC1": [5, 5], "DC2": [900, 1]}, of=block(rating_w=4.0))
+    LiveView(registry).publish("north/INV-1", state)
+
+    def active(rule: str) -> float | None:
+        labels = {"site": "north", "rule": rule}
+        return registry.get_sample_value("bess_alarm_active_inputs", labels)
+
+    assert active("POWER_OUTSIDE_RATING") == 1
+    assert active("STALE_DATA") == 0
+
+
+def test_forgotten_blocks_end_and_others_stay(registry: CollectorRegistry) -> None:
+    view = LiveView(registry)
+    publish_station(view, blocks=2, enclosures=4)
+
+    view.forget(["north/INV-001", "north/never-seen"])
+
+    power = "bess_enclosure_dc_power_watts"
+    assert registry.get_sample_value(power, of("INV-001.E1", "INV-001")) is None
+    assert registry.get_sample_value(power, of("INV-002.E1", "INV-002")) == 125e3
+
+
+def test_a_published_reading_does_not_follow_the_state(registry: CollectorRegistry) -> None:
+    state = folded({"DC1": [1000, 1000], "DC2": [0, 0]})
+    LiveView(registry).publish("north/INV-1", state)
+
+    state.inputs["DC1"].energy[0][0] = 0
+    state.inputs["DC1"].latest = None
+
+    assert registry.get_sample_value("bess_enclosure_dc_power_watts", of("INV-1.E1")) == 500
+
+
+def test_scrapes_while_agents_publish_see_whole_blocks(registry: CollectorRegistry) -> None:
+    view, stop = LiveView(registry), Event()
+
+    def agents() -> None:
+        while not stop.is_set():
+            publish_station(view, blocks=3, enclosures=4)
+            view.forget(["north/INV-002"])
+
+    thread = Thread(target=agents)
+    thread.start()
+    try:
+        counts = {enclosures_of(view.collect()) % 4 for _ in range(200)}
+    finally:
+        stop.set()
+        thread.join()
+
+    assert counts == {0}
+
+
+def enclosures_of(families: Iterable[object]) -> int:
+    return len(next(f for f in families if f.name == "bess_enclosure_dc_power_watts").samples)  # type: ignore[attr-defined]
