@@ -139,18 +139,6 @@ class TooLateRecord(msgspec.Struct):
     dc_power_w: list[float]
 
 
-class DeadLetterRecord(msgspec.Struct):
-    """A refused record: where it stood, why, and its bytes in base64."""
-
-    v: Version
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    key_base64: str | None
-    value_base64: str
-
-
 class ProgressRecord(msgspec.Struct):
     """How far a replay has come: all of the export's rows before ``row`` are published."""
 

@@ -19,7 +19,8 @@ class Topic:
     cleanup
         ``compact`` keeps the newest record of each key, ``delete`` keeps all for the retention.
     co_partitioned
-        Has as many partitions as the telemetry topic, with the same keys or partition numbers.
+        Has as many partitions as the telemetry topic: what a partition's records lead to goes to
+        the partition of the same number.
     purpose
         One line for people.
     """
@@ -39,16 +40,16 @@ TELEMETRY = Topic(
 )
 TOPOLOGY = Topic("topology.v1", "site/block", "compact", False, "newest topology of each block")
 ROLLUPS = {
-    name: Topic(f"rollup.{name}.v1", "site/block", "delete", False, f"closed {name} windows")
+    name: Topic(f"rollup.{name}.v1", "site/block", "delete", True, f"closed {name} windows")
     for name in ("5min", "15min", "1h")
 }
 DAILY = Topic(
-    "energy.daily.v1", "site/enclosure/date", "compact", False, "energy of an enclosure and local day"
+    "energy.daily.v1", "site/enclosure/date", "compact", True, "energy of an enclosure and local day"
 )
-FINDINGS = Topic("finding.v1", "site/block", "delete", False, "conditions that have ended, with span")
-ALARMS = Topic("alarm.events.v1", "site/block", "delete", False, "raises and clears, CloudEvents")
-DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", False, "refused records")
-TOO_LATE = Topic("too-late.v1", "site/block", "delete", False, "samples after their time was settled")
+FINDINGS = Topic("finding.v1", "site/block", "delete", True, "conditions that have ended, with span")
+ALARMS = Topic("alarm.events.v1", "site/block", "delete", True, "raises and clears, CloudEvents")
+DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", True, "refused records")
+TOO_LATE = Topic("too-late.v1", "site/block", "delete", True, "samples after their time was settled")
 PROGRESS = Topic("replay.progress.v1", "replay id", "compact", False, "how far each replay has come")
 STATE = Topic("state.energy.v1", "site/block", "compact", True, "changelog of the energy state")
 

@@ -1,0 +1,54 @@
+"""The command ``bess``."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from stream_app.cli.errors import UserError
+
+EXIT_USER = 2
+
+_COMMANDS = (
+    ("sample", "stream_app.cli.sample", "sample"),
+    ("replay", "stream_app.cli.replay", "replay"),
+    ("worker", "stream_app.cli.worker", "worker"),
+    ("report", "stream_app.cli.report", "report"),
+    ("process", "stream_app.cli.report", "process"),
+    ("rollups", "stream_app.cli.report", "rollups"),
+    ("schemas", "stream_app.cli.schemas", "schemas"),
+    ("settings", "stream_app.cli.deployment", "settings"),
+)
+
+
+def build() -> typer.Typer:
+    """The command with all its parts."""
+    app = typer.Typer(
+        name="bess",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        help="Telemetry of grid batteries through Kafka and Faust to energy, alarms and metrics.",
+    )
+    for name, module, function in _COMMANDS:
+        app.command(name)(_function(module, function))
+    app.add_typer(importlib.import_module("stream_app.cli.worker").topics_app, name="topics")
+    return app
+
+
+def main() -> None:
+    """Run the command; faults that a person can mend are shown in one plain message."""
+    try:
+        build()()
+    except UserError as fault:
+        typer.secho(f"bess: {fault}", fg="red", err=True)
+        sys.exit(EXIT_USER)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _function(module: str, name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function

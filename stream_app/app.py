@@ -1,0 +1,148 @@
+"""The worker's Faust app, made by a function: importing this module has no effect."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import faust
+from redis.asyncio import Redis
+
+from schemas import topics
+from stream_app import energy
+from stream_app.engine.chunk import Chunk
+from stream_app.engine.engine import Engine, EngineConfig
+from stream_app.engine.partition import Produce, Timings
+from stream_app.engine.recovery import TableManager
+from stream_app.engine.table import Table
+from stream_app.engine.view import RedisView
+from stream_app.metrics import LiveView, PipelineMetrics
+from stream_app.settings import Settings, kafka_options
+
+
+class App(faust.App):  # type: ignore[misc]
+    """Faust app that carries the engine and the metrics of its worker."""
+
+    engine: Engine
+    metrics: PipelineMetrics
+    live: LiveView
+
+    def on_recovered(self, partition: int, keys: int, seconds: float) -> None:
+        self.metrics.recovered(partition, keys, seconds)
+
+
+def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
+    """The app of one worker, with the energy agent on the telemetry topic."""
+    names = energy.topic_names(settings.prefix)
+    app = App(settings.app_id, **faust_options(settings))
+    app.metrics, app.live = metrics, live
+    app.engine = _engine(settings, names)
+    app.on_partitions_revoked.connect(_release_on_revoke(app))
+    raw = {"key_serializer": "raw", "value_serializer": "raw"}
+    table: Table = app.Table(
+        "energy",
+        partitions=settings.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        changelog_topic=app.topic(names[topics.STATE], internal=True, **raw),
+    )
+
+    @app.agent(app.topic(names[topics.TELEMETRY], **raw))
+    async def integrate(stream: Any) -> None:
+        work = EnergyWork(app, table, names)
+        async for event in stream.events():
+            app.engine.start(event, work.fold, work.committed)
+
+    return app
+
+
+class EnergyWork:
+    """Folds chunks into the energy table, and shows the states once they are committed."""
+
+    def __init__(self, app: App, table: Table, names: Mapping[topics.Topic, str]) -> None:
+        self.app, self.table, self.names = app, table, names
+        self._folded: dict[int, energy.Folded] = {}
+
+    async def fold(self, chunk: Chunk) -> list[Produce]:
+        decoded = energy.read(chunk)
+        await self.table.load(set(decoded.inboxes))
+        folded = self._folded[chunk.partition] = energy.fold_chunk(decoded, self.table)
+        return energy.records(folded, chunk, self.names)
+
+    def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
+        folded = self._folded.pop(chunk.partition)
+        for key, state in folded.states.items():
+            self.app.live.publish(key, state)
+        self.app.metrics.chunk_done(
+            partition=chunk.partition,
+            records=len(chunk.records),
+            messages=folded.messages,
+            samples=folded.outputs.samples,
+            late=sum(late.times.size for late in folded.outputs.too_late),
+            refused=_by_reason(folded.refused),
+            fold_seconds=fold_seconds,
+            commit_seconds=timings.commit,
+            flush_seconds=timings.flush,
+            event_time_ms=chunk.records[-1].timestamp,
+        )
+
+
+def faust_options(settings: Settings) -> dict[str, Any]:
+    """Faust settings of a worker; why each is as it is stands in ``docs/architecture.md``."""
+    options: dict[str, Any] = {
+        "broker": [f"chunks://{server}" for server in settings.brokers.split(",")],
+        "store": "redis://",
+        "Table": Table,
+        "TableManager": TableManager,
+        "topic_partitions": settings.partitions,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "table_standby_replicas": 0,
+        "web_enabled": False,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 4 << 20,
+        "consumer_group_instance_id": settings.instance,
+        "broker_max_poll_records": settings.chunk_records,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.session_timeout_s / 5,
+        "broker_request_timeout": max(90.0, settings.session_timeout_s),
+        "broker_rebalance_timeout": 60.0,
+        "stream_recovery_delay": 0.0,
+        "stream_wait_empty": True,
+        "worker_redirect_stdouts": False,
+    }
+    kafka = kafka_options(settings)
+    context = kafka.get("ssl_context")
+    if settings.security_protocol.startswith("SASL"):
+        options["broker_credentials"] = faust.SASLCredentials(
+            username=kafka["sasl_plain_username"],
+            password=kafka["sasl_plain_password"],
+            mechanism=settings.sasl_mechanism,
+            ssl_context=context,
+        )
+    elif context is not None:
+        options["broker_credentials"] = faust.SSLCredentials(context=context)
+    return options
+
+
+def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
+    config = EngineConfig(
+        app_id=settings.app_id,
+        changelog=names[topics.STATE],
+        sources=frozenset({names[topics.TELEMETRY]}),
+        client=kafka_options(settings),
+    )
+    redis: Redis[bytes] = Redis.from_url(settings.redis_url.get_secret_value())
+    return Engine(config, RedisView(redis, settings.app_id))
+
+
+def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
+    async def release(*_: Any, **__: Any) -> None:
+        for number in app.engine.partitions:
+            app.metrics.revoked(number)
+        await app.engine.release()
+
+    return release
+
+
+def _by_reason(refused: Mapping[int, str]) -> Mapping[str, int]:
+    return Counter(refused.values())

@@ -1,0 +1,85 @@
+"""The fold of a telemetry chunk: bytes to messages, through the pipeline, to records to publish."""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas import topics
+from stream_app.codec.results import Output, encode_outputs
+from stream_app.codec.state import restore, snapshot
+from stream_app.codec.telemetry import Decoded, decode
+from stream_app.core.messages import Outputs
+from stream_app.engine.chunk import Chunk
+from stream_app.engine.partition import Produce
+from stream_app.pipeline import BlockState, fold
+
+REASON_BYTES = 500
+
+
+@dataclass
+class Folded:
+    """What a chunk came to, for the commit and for the metrics."""
+
+    outputs: Outputs = field(default_factory=Outputs)
+    refused: dict[int, str] = field(default_factory=dict)
+    states: dict[str, BlockState] = field(default_factory=dict)
+    messages: int = 0
+
+
+def read(chunk: Chunk) -> Decoded:
+    """The records of a chunk by key."""
+    return decode([(record.key, record.value) for record in chunk.records])
+
+
+def fold_chunk(decoded: Decoded, table: MutableMapping[bytes, bytes]) -> Folded:
+    """Fold decoded records into the states of ``table``, key by key."""
+    folded = Folded(refused=dict(decoded.bad))
+    for key, inbox in decoded.inboxes.items():
+        state = _state(table, key.encode())
+        outputs = fold(state, inbox.messages)
+        for refusal in outputs.refusals:
+            folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)
+        folded.outputs.extend(outputs)
+        folded.messages += len(inbox.messages)
+        if len(outputs.refusals) < len(inbox.messages):
+            table[key.encode()] = snapshot(state)
+            folded.states[key] = state
+    return folded
+
+
+def records(folded: Folded, chunk: Chunk, names: Mapping[topics.Topic, str]) -> list[Produce]:
+    """Everything to publish with the chunk."""
+    results = [_produce(each, names) for each in encode_outputs(folded.outputs)]
+    return results + dead_letters(folded.refused, chunk, names[topics.DEAD_LETTERS])
+
+
+def dead_letters(refused: Mapping[int, str], chunk: Chunk, topic: str) -> list[Produce]:
+    """Refused records as they came, with where they stood and why in the headers."""
+    return [_dead_letter(chunk, place, refused[place], topic) for place in sorted(refused)]
+
+
+def topic_names(prefix: str) -> dict[topics.Topic, str]:
+    """Name of every topic in a deployment."""
+    return {topic: topic.name(prefix) for topic in topics.TOPICS}
+
+
+def _state(table: MutableMapping[bytes, bytes], key: bytes) -> BlockState:
+    try:
+        return restore(table[key])
+    except KeyError:
+        return BlockState()
+
+
+def _produce(each: Output, names: Mapping[topics.Topic, str]) -> Produce:
+    return Produce(names[each.topic], each.key, each.value, each.time, each.headers)
+
+
+def _dead_letter(chunk: Chunk, place: int, reason: str, topic: str) -> Produce:
+    record = chunk.records[place]
+    headers: Sequence[tuple[str, str]] = (
+        ("bess_reason", reason[:REASON_BYTES]),
+        ("bess_topic", chunk.topic),
+        ("bess_partition", str(chunk.partition)),
+        ("bess_offset", str(record.offset)),
+    )
+    encoded = tuple((name, text.encode("utf-8", "replace")) for name, text in headers)
+    return Produce(topic, record.key or b"", record.value or b"", record.timestamp, encoded)

@@ -1,0 +1,167 @@
+"""The engine of a worker: owned partitions, one chunk of each in work at a time."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from faust.types import TP, EventT
+
+from stream_app.engine.chunk import Chunk
+from stream_app.engine.partition import Partition, Produce, Timings
+from stream_app.engine.table import UnitOfWork, current_unit
+from stream_app.engine.view import RedisView
+
+EXIT_INDEFINITE = 70
+"""Exit status of a worker that cannot know what the broker or Redis has done."""
+DRAIN_SECONDS = 30.0
+TRANSACTION_TIMEOUT_MS = 60_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What the engine must know of its deployment.
+
+    Attributes
+    ----------
+    app_id
+        Consumer group, start of the transactional ids and of the Redis keys.
+    changelog
+        State topic, shared by the app's tables.
+    sources
+        Topics that are folded; chunks of one partition number are folded one at a time.
+    client
+        aiokafka options of every client: servers and security.
+    """
+
+    app_id: str
+    changelog: str
+    sources: frozenset[str]
+    client: Mapping[str, Any]
+
+
+Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
+"""Folds a chunk into the tables and gives the records to publish with it."""
+OnCommit = Callable[[Chunk, float, Timings], None]
+
+
+class Engine:
+    """Owned partitions and the chunks in work.
+
+    An error in a chunk ends the process: after an indefinite error nobody can know whether the
+    transaction took place, but the next owner of the partition will.
+    """
+
+    def __init__(self, config: EngineConfig, view: RedisView) -> None:
+        self.config, self.view = config, view
+        self.partitions: dict[int, Partition] = {}
+        self.finished = asyncio.Event()
+        self._at: dict[TP, int] = {}
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._taken: set[int] = set()
+
+    def ready(self, active: set[TP]) -> set[TP]:
+        """Of the active partitions, those which can take a chunk now."""
+        return {
+            tp
+            for tp in active
+            if tp.topic in self.config.sources
+            and tp.partition in self.partitions
+            and tp.partition not in self._taken
+        }
+
+    def position(self, tp: TP) -> int:
+        """Offset where the next chunk of the partition must begin."""
+        return self._at[tp]
+
+    def take(self, tp: TP, end: int) -> None:
+        """A chunk that ends before ``end`` is on its way to the agent."""
+        self._taken.add(tp.partition)
+        self._at[tp] = end
+
+    def start(self, event: EventT, fold: Fold, on_commit: OnCommit) -> None:
+        """Put a chunk to work; it is finished when its partition is ready for the next one.
+
+        A chunk of an earlier generation is dropped: the partition's new owner has it.
+        """
+        chunk: Chunk = event.value
+        owned = self.partitions.get(chunk.partition)
+        if owned is None or owned.generation != chunk.generation:
+            log.info("chunk of an earlier generation dropped", partition=chunk.partition)
+            return
+        task = asyncio.create_task(self._work(owned, chunk, fold, on_commit))
+        self._busy[chunk.partition] = task
+
+    async def _work(
+        self, owned: Partition, chunk: Chunk, fold: Fold, on_commit: OnCommit
+    ) -> None:
+        try:
+            _check_follows(owned, chunk)
+            unit = UnitOfWork(owned)
+            current_unit.set(unit)
+            start = time.perf_counter()
+            outputs = await fold(chunk)
+            folded = time.perf_counter() - start
+            timings = await owned.commit(chunk, unit.dirty, outputs)
+            on_commit(chunk, folded, timings)
+        except Exception as error:
+            leave("chunk failed", error, partition=chunk.partition, offset=chunk.follows)
+        self._busy.pop(chunk.partition, None)
+        self._taken.discard(chunk.partition)
+        self.finished.set()
+
+    async def drain(self) -> None:
+        """Wait for the chunks in work; a worker that cannot finish them in time is ended."""
+        tasks = list(self._busy.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+            if late:
+                leave("chunks in work did not finish", TimeoutError(f"{DRAIN_SECONDS} s"))
+
+    async def release(self) -> None:
+        """Give all partitions up: finish their chunks and close their producers."""
+        await self.drain()
+        owned = list(self.partitions.values())
+        self.partitions.clear()
+        self._at.clear()
+        self._taken.clear()
+        await asyncio.gather(*(each.producer.stop() for each in owned))
+
+    def own(self, partition: Partition) -> None:
+        """Take a recovered partition into service."""
+        self.partitions[partition.number] = partition
+        for topic in self.config.sources:
+            tp = TP(topic, partition.number)
+            self._at[tp] = partition.position.offsets.get(topic, 0)
+
+    def new_producer(self, number: int) -> AIOKafkaProducer:
+        """The transactional producer of a partition; starting it fences the one before."""
+        return AIOKafkaProducer(
+            **self.config.client,
+            transactional_id=f"{self.config.app_id}-{number}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            compression_type="lz4",
+            linger_ms=1,
+            max_batch_size=1 << 20,
+            max_request_size=16 << 20,
+        )
+
+
+def _check_follows(owned: Partition, chunk: Chunk) -> None:
+    """Nothing lost and nothing twice; offsets may skip, for transaction markers take some."""
+    folded = owned.position.offsets.get(chunk.topic, 0)
+    if chunk.follows != folded or chunk.records[0].offset < folded:
+        first = chunk.records[0].offset
+        raise RuntimeError(f"chunk {first} follows {chunk.follows}, but {folded} is next to fold")
+
+
+def leave(what: str, error: BaseException, **where: object) -> NoReturn:
+    """End the process at once; the supervisor starts it again and recovery finds out."""
+    log.critical(f"{what}: the worker ends so that recovery decides", error=repr(error), **where)
+    os._exit(EXIT_INDEFINITE)

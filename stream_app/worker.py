@@ -1,0 +1,37 @@
+"""Running one worker process until it is told to stop."""
+
+import faust
+
+from stream_app.app import App, create_app
+from stream_app.logs import configure_logging
+from stream_app.metrics import LiveView, MetricsServer, PipelineMetrics, serve, worker_registry
+from stream_app.settings import Settings
+
+
+class Worker(faust.Worker):  # type: ignore[misc]
+    """Faust's worker without its own logging and banner; ours are set up already."""
+
+    def _setup_logging(self) -> None:
+        return
+
+
+def run_worker(settings: Settings) -> None:
+    """Run a worker; returns never, exits with the process's status."""
+    configure_logging(settings)
+    registry = worker_registry()
+    app = create_app(settings, PipelineMetrics(registry), LiveView(registry))
+    server = serve(registry, settings.metrics_host, settings.metrics_port, lambda: obstacle(app))
+    try:
+        Worker(app, quiet=True).execute_from_commandline()
+    finally:
+        server.close()
+
+
+def obstacle(app: App) -> str | None:
+    """Why the worker is not ready; None when it is."""
+    if app.rebalancing or not app.tables.actives_ready:
+        return "partitions are being taken over"
+    return None
+
+
+__all__ = ["MetricsServer", "obstacle", "run_worker"]
