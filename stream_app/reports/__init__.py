@@ -1,0 +1,1 @@
+"""Reports from daily records: tables, a picture and figures for people."""
