@@ -10,7 +10,9 @@ import msgspec
 Version = Literal[1]
 
 
-class PowerRecord(msgspec.Struct, tag_field="kind", tag="power", forbid_unknown_fields=True):
+class PowerRecord(
+    msgspec.Struct, tag_field="kind", tag="power", forbid_unknown_fields=True, gc=False
+):
     """Power at one time or many: ``t[i]`` belongs to ``dc_power_w[input][i]``; null = no value."""
 
     v: Version

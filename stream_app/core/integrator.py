@@ -1,6 +1,6 @@
 """The energy integrator of one DC input: samples in, closed windows and findings out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,14 @@ from stream_app.core.clock import Admitted, Clock, Samples, admit, settle
 from stream_app.core.energy import CHARGED, DISCHARGED, Floats, Ints, Pieces, held, ledger, pieces
 from stream_app.core.findings import RuleState, Transition
 from stream_app.core.topology import Rules, share_groups
-from stream_app.core.windows import Run, WindowState, accumulate, preview
+from stream_app.core.windows import (
+    Contribution,
+    Run,
+    WindowState,
+    accumulate,
+    add_by_window,
+    preview,
+)
 
 SAMPLES, GAPS, OUTSIDE_RATING, FROZEN, CONFLICTS, KNOWN_MS, LEDGER = range(7)
 """Columns of a window's sums; from LEDGER on, four rows for each group of equal shares."""
@@ -164,12 +171,21 @@ def _fold_windows(
     cut = pieces(times, power, slots, rules.method, rules.max_gap_ms, rules.interval_ms)
     energy = _energy_columns(cut, spec)
     _count_energy(state, energy[1])
-    contributions = [(*counted, slice(SAMPLES, KNOWN_MS)), energy]
+    contribution = _by_slot(slots, [(*counted, slice(SAMPLES, KNOWN_MS)), energy])
     for name in spec.resolutions:
         window = state.windows.setdefault(name, WindowState())
         start = int(times[0]) if window.open is None else window.open.start
         edges = calendar.edges(name, start, int(times[-1]))
-        result.closed[name] = accumulate(window, edges, contributions)
+        result.closed[name] = accumulate(window, edges, [contribution])
+
+
+def _by_slot(slots: Ints, contributions: Sequence[Contribution]) -> Contribution:
+    """Sum by slot once, so that the longer windows add up slots rather than samples."""
+    width = contributions[-1][2].stop
+    sums = np.zeros((width, slots.size - 1), dtype=np.int64)
+    for times, values, columns in contributions:
+        add_by_window(sums[columns], slots, times, values)
+    return slots[:-1], sums, slice(0, width)
 
 
 def _energy_columns(cut: Pieces, spec: InputSpec) -> tuple[Ints, Ints, slice]:

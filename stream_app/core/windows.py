@@ -86,14 +86,16 @@ def totals(state: WindowState, edges: Ints, contributions: Sequence[Contribution
     if state.open is not None:
         sums[:, 0] += np.array(state.open.sums, dtype=np.int64)
     for times, values, columns in contributions:
-        if times.size:
-            _scatter(sums[columns], np.searchsorted(edges, times, side="right") - 1, values)
+        add_by_window(sums[columns], edges, times, values)
     return sums
 
 
-def _scatter(sums: Ints, window: Ints, values: Ints) -> None:
-    first = np.flatnonzero(np.diff(window, prepend=-1))
-    sums[:, window[first]] += np.add.reduceat(values, first, axis=1)
+def add_by_window(sums: Ints, edges: Ints, times: Ints, values: Ints) -> None:
+    """Add ``values`` (columns, m) at non-falling ``times`` to the ``sums`` (columns, n) of their windows."""
+    bounds = np.searchsorted(times, edges)
+    filled = np.flatnonzero(np.diff(bounds))
+    if filled.size:
+        sums[:, filled] += np.add.reduceat(values, bounds[filled], axis=1)
 
 
 def _revised(state: WindowState, edges: Ints, sums: Ints) -> Run:
