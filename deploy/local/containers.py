@@ -1,6 +1,6 @@
 """Kafka and Redis as containers of a Docker engine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ def kafka_image() -> str:
     return f"apache/kafka:{kafka_version()}"
 
 
-def as_variables(settings: dict[str, str]) -> dict[str, str]:
+def as_variables(settings: Mapping[str, str]) -> dict[str, str]:
     """Return broker settings as the environment variables that Kafka's image reads."""
     return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
 
