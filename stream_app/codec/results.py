@@ -119,7 +119,8 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
     columns = np.concatenate([run.sums[:LEDGER], _group(rollup)]).T.tolist()
     spans = zip(run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, strict=True)
     for start, end, revision, sums in spans:
-        date = site_days.local_date(start).isoformat()
+        date, first, last = site_days.local_date(start).isoformat(), iso(start), iso(end)
+        quality = Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS])
         out, into, above, below = sums[LEDGER:]
         for enclosure in rollup.enclosures:
             yield DailyRecord(
@@ -130,8 +131,8 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
                 input=rollup.input,
                 enclosure=enclosure,
                 date=date,
-                start=iso(start),
-                end=iso(end),
+                start=first,
+                end=last,
                 charged_kwh=round(kwh(into), 9),
                 discharged_kwh=round(kwh(out), 9),
                 net_kwh=round(kwh(out - into), 9),
@@ -143,7 +144,7 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
                 known_s=sums[KNOWN_MS] / 1000,
                 coverage=round(sums[KNOWN_MS] / (end - start), 6),
                 samples=sums[SAMPLES],
-                quality=Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS]),
+                quality=quality,
                 revision=revision,
                 final=rollup.final,
             )
