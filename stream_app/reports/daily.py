@@ -47,10 +47,13 @@ def daily_csv(days: Iterable[DailyRecord]) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write rows as CSV with a header and Unix line ends."""
+    return "".join(map(csv_line, (columns, *rows)))
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    """Write one line of CSV, its end included."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
 
 

@@ -1,0 +1,110 @@
+"""What the stream produced for one site."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from schemas import topics as contract
+from schemas.results import AlarmRecord, DailyRecord
+from schemas.telemetry import TelemetryRecord, TopologyRecord
+from schemas.topics import Topic
+from stream_app.reports.alarms import AlarmTally
+from stream_app.reports.daily import newest
+from stream_app.reports.topics import StreamError, Topics
+
+R = TypeVar("R")
+
+
+class _Site(msgspec.Struct):
+    site: str
+
+
+_site = msgspec.json.Decoder(_Site)
+_daily = msgspec.json.Decoder(DailyRecord)
+_alarm = msgspec.json.Decoder(AlarmRecord)
+_topology = msgspec.json.Decoder(TelemetryRecord)
+
+
+@dataclass
+class StationResults:
+    """Daily records (newest revisions), enclosures of the newest topology, and alarms of a site."""
+
+    daily: list[DailyRecord] = field(default_factory=list)
+    enclosures: set[str] = field(default_factory=set)
+    alarms: AlarmTally = field(default_factory=AlarmTally)
+
+
+@dataclass
+class SiteReader:
+    """Reads the records of one site from the topics of a deployment.
+
+    Attributes
+    ----------
+    open_too
+        Wait for transactions that are open now.
+    on_record
+        Told the number of records of each batch read.
+    """
+
+    topics: Topics
+    prefix: str
+    site: str
+    open_too: bool
+    on_record: Callable[[int], None]
+    sites: set[str] = field(default_factory=set)
+
+    async def results(self) -> StationResults:
+        """Read what a report needs.
+
+        Raises
+        ------
+        StreamError
+            A topic is missing, the site has no daily record, or a record cannot be read.
+        """
+        daily = [each async for each in self._records(contract.DAILY, _daily)]
+        if not daily:
+            raise StreamError(self._no_record())
+        results = StationResults(newest(daily))
+        async for record in self._records(contract.TOPOLOGY, _topology):
+            if isinstance(record, TopologyRecord):
+                results.enclosures.update(*record.inputs.values())
+        results.alarms.add_all([each async for each in self._records(contract.ALARMS, _alarm)])
+        return results
+
+    async def _records(self, topic: Topic, decoder: msgspec.json.Decoder[R]) -> AsyncIterator[R]:
+        name = topic.name(self.prefix)
+        async for batch in self.topics.read(name, open_too=self.open_too):
+            self.on_record(len(batch))
+            for record in batch:
+                if record.value is not None and self._is_of_site(record):
+                    yield read_record(record, decoder)
+
+    def _is_of_site(self, record: ConsumerRecord) -> bool:
+        site = read_record(record, _site).site
+        self.sites.add(site)
+        return site == self.site
+
+    def _no_record(self) -> str:
+        known = ", ".join(sorted(self.sites))
+        topic = contract.DAILY.name(self.prefix)
+        if not known:
+            return f"topic {topic} holds no daily energy yet: run `bess replay` and `bess worker`"
+        return f"topic {topic} has no site {self.site!r}; it has {known}: see `site` in the config"
+
+
+def read_record(record: ConsumerRecord, decoder: msgspec.json.Decoder[R]) -> R:
+    """Decode one record of a results topic.
+
+    Raises
+    ------
+    StreamError
+        The value is not such a record; names its place.
+    """
+    try:
+        return decoder.decode(record.value)
+    except msgspec.MsgspecError as fault:
+        place = f"{record.topic}/{record.partition} offset {record.offset}"
+        raise StreamError(f"the record at {place} cannot be read: {fault}") from fault
