@@ -28,6 +28,7 @@ _JVM = (
     "-Xms512m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
+    # A broker of minutes never earns back what the optimising compiler costs.
     "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.xml')}",
