@@ -1,6 +1,7 @@
 """The command ``bess``."""
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,8 @@ def build() -> typer.Typer:
         help="Telemetry of grid batteries through Kafka and Faust to energy, alarms and metrics.",
     )
     for name, module, function in _COMMANDS:
+        if importlib.util.find_spec(module) is None:
+            continue
         app.command(name)(_function(module, function))
     app.add_typer(importlib.import_module("stream_app.cli.worker").topics_app, name="topics")
     return app
