@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from threading import Event, Thread
 
 import pytest
-from fleet_station import MIDNIGHT_MS, QUARTER_MS, block, folded, publish_station
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +11,7 @@ from stream_app.core.messages import Configure
 from stream_app.metrics import LiveView
 from stream_app.metrics.live import coverage_of_day
 from stream_app.pipeline import BlockState, fold
+from tests.fleet_station import MIDNIGHT_MS, QUARTER_MS, block, folded, publish_station
 
 NAN = float("nan")
 

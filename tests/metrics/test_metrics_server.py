@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 
 import pytest
-from fleet_station import busy, publish_station
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
@@ -20,6 +19,7 @@ from stream_app.metrics import (
     worker_registry,
 )
 from stream_app.metrics.catalogue import CATALOGUE
+from tests.fleet_station import busy, publish_station
 
 Serve = Callable[..., MetricsServer]
 

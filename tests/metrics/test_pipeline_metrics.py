@@ -1,7 +1,6 @@
 """What the pipeline's metrics count."""
 
 import pytest
-from fleet_station import MIDNIGHT_MS, block, busy
 from prometheus_client import CollectorRegistry
 
 from stream_app.codec.telemetry import decode, encode
@@ -9,6 +8,7 @@ from stream_app.core.messages import Configure, PowerSamples
 from stream_app.metrics import PipelineMetrics
 from stream_app.metrics.reasons import OTHER, REASONS, reason_class
 from stream_app.pipeline import BlockState, fold
+from tests.fleet_station import MIDNIGHT_MS, block, busy
 
 POWER = b'{"kind":"power","v":1,"t":[%s],"dc_power_w":{"DC1":[%s]}}'
 TOPOLOGY = encode(Configure(block()))
