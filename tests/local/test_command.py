@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,13 +25,13 @@ Up = Callable[[], tuple["subprocess.Popen[str]", list[int]]]
 
 
 @pytest.fixture
-def up() -> Iterator[Up]:
+def up(tmp_path: Path) -> Iterator[Up]:
     """Start both in the foreground; give the process and the ports that it prints."""
     started: list[subprocess.Popen[str]] = []
 
     def start() -> tuple["subprocess.Popen[str]", list[int]]:
         process = subprocess.Popen(
-            [*COMMAND, "up"],
+            [*COMMAND, "up", "--dir", str(tmp_path)],
             env=NOTHING_GIVEN,
             text=True,
             stdout=subprocess.PIPE,
