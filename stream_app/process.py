@@ -19,13 +19,20 @@ BATCH_ROWS = 2_000
 """Rows folded at a time: enough for numpy, and a few MB for the widest station."""
 
 
-class SourceBatch(Protocol):
-    """Rows of an export: their times [ms UTC], and samples by block key."""
+OnProgress = Callable[[int, int | None], None]
 
+
+class SourceBatch(Protocol):
+    """Rows of an export; see ``replay.export.Batch``."""
+
+    @property
+    def next_row(self) -> int: ...
     @property
     def times(self) -> Ints: ...
     @property
     def samples(self) -> Sequence[tuple[str, PowerSamples]]: ...
+    @property
+    def clock_ms(self) -> int | None: ...
 
 
 class Source(Protocol):
@@ -54,8 +61,8 @@ class ProcessResult:
         Counts; a sample is one value of one DC input.
     refusals
         Reasons with the number of messages that were refused for it.
-    last_time
-        Newest row [ms UTC], None for an export without rows.
+    clock_ms
+        Newest credible event time [ms UTC], None for an export without rows.
     """
 
     daily: list[DailyRecord] = field(default_factory=list)
@@ -65,7 +72,7 @@ class ProcessResult:
     samples: int = 0
     too_late: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
-    last_time: int | None = None
+    clock_ms: int | None = None
 
     def take(self, outputs: Outputs) -> None:
         """Keep the days and count the rest."""
@@ -79,25 +86,24 @@ class ProcessResult:
         self.refusals.update(refusal.reason for refusal in outputs.refusals)
 
 
-def process(source: Source, on_progress: Callable[[int, int], None]) -> ProcessResult:
+def process(source: Source, on_progress: OnProgress) -> ProcessResult:
     """Fold a whole export; in memory are the daily records, the states and one batch.
 
     Parameters
     ----------
     on_progress
-        Told the rows folded so far and the event time of the newest [ms UTC].
+        Told the rows of the export that are done with, and the event time reached [ms UTC].
     """
     result = ProcessResult()
     states = {block.key: BlockState() for block in source.blocks}
     _fold_all(result, states, [(block.key, Configure(block)) for block in source.blocks])
     for batch in source.batches(rows=BATCH_ROWS):
         _fold_all(result, states, batch.samples)
-        if batch.times.size:
-            result.rows += batch.times.size
-            result.last_time = int(batch.times[-1])
-            on_progress(result.rows, result.last_time)
-    if result.last_time is not None:
-        end = EndOfData(result.last_time + source.interval_ms)
+        result.rows += batch.times.size
+        result.clock_ms = batch.clock_ms
+        on_progress(batch.next_row, batch.clock_ms)
+    if result.clock_ms is not None:
+        end = EndOfData(result.clock_ms + source.interval_ms)
         _fold_all(result, states, [(key, end) for key in states])
     result.daily = newest(result.daily)
     return result

@@ -87,6 +87,9 @@ class Windows:
                     key = record.site, enclosure
                     self._runs[key].append((record.block, record.resolution, run))
 
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
     def rows(self) -> Iterator[Row]:
         """Rows of the highest revision of each window, by site, enclosure and start."""
         for site, enclosure in sorted(self._runs, key=lambda key: (key[0], natural_key(key[1]))):

@@ -8,8 +8,8 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from schemas import topics as contract
-from schemas.results import AlarmRecord, DailyRecord
-from schemas.telemetry import TelemetryRecord, TopologyRecord
+from schemas.results import AlarmRecord, DailyRecord, RollupRecord
+from schemas.telemetry import TopologyRecord
 from schemas.topics import Topic
 from stream_app.reports.alarms import AlarmTally
 from stream_app.reports.daily import newest
@@ -25,7 +25,8 @@ class _Site(msgspec.Struct):
 _site = msgspec.json.Decoder(_Site)
 _daily = msgspec.json.Decoder(DailyRecord)
 _alarm = msgspec.json.Decoder(AlarmRecord)
-_topology = msgspec.json.Decoder(TelemetryRecord)
+_rollup = msgspec.json.Decoder(RollupRecord)
+_topology = msgspec.json.Decoder(TopologyRecord)
 
 
 @dataclass
@@ -67,12 +68,19 @@ class SiteReader:
         daily = [each async for each in self._records(contract.DAILY, _daily)]
         if not daily:
             raise StreamError(self._no_record())
-        results = StationResults(newest(daily))
-        async for record in self._records(contract.TOPOLOGY, _topology):
-            if isinstance(record, TopologyRecord):
-                results.enclosures.update(*record.inputs.values())
-        results.alarms.add_all([each async for each in self._records(contract.ALARMS, _alarm)])
+        results = StationResults(newest(daily), await self._enclosures())
+        async for alarm in self._records(contract.ALARMS, _alarm):
+            results.alarms.add_all([alarm])
         return results
+
+    async def _enclosures(self) -> set[str]:
+        newest_of = {each.block: each async for each in self._records(contract.TOPOLOGY, _topology)}
+        return {
+            name
+            for each in newest_of.values()
+            for shares in each.inputs.values()
+            for name in shares
+        }
 
     async def _records(self, topic: Topic, decoder: msgspec.json.Decoder[R]) -> AsyncIterator[R]:
         name = topic.name(self.prefix)
@@ -93,6 +101,19 @@ class SiteReader:
         if not known:
             return f"topic {topic} holds no daily energy yet: run `bess replay` and `bess worker`"
         return f"topic {topic} has no site {self.site!r}; it has {known}: see `site` in the config"
+
+
+async def read_rollups(topics: Topics, topic: str) -> AsyncIterator[RollupRecord]:
+    """Read all committed records of a rollup topic.
+
+    Raises
+    ------
+    StreamError
+        The topic is missing, or a record cannot be read.
+    """
+    async for batch in topics.read(topic, open_too=False):
+        for record in batch:
+            yield read_record(record, _rollup)
 
 
 def read_record(record: ConsumerRecord, decoder: msgspec.json.Decoder[R]) -> R:

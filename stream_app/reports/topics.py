@@ -56,7 +56,7 @@ class Topics:
         return dict(await consumer.end_offsets(partitions))
 
     async def read(self, topic: str, *, open_too: bool) -> AsyncIterator[list[ConsumerRecord]]:
-        """Committed records from the beginning to the end that the topic has now.
+        """Read committed records from the beginning to the end that the topic has now.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Topics:
             yield batch
 
     async def between(self, starts: Offsets, ends: Offsets) -> AsyncIterator[list[ConsumerRecord]]:
-        """Committed records with ``starts <= offset < ends``.
+        """Read committed records with ``starts <= offset < ends``.
 
         Raises
         ------
@@ -144,10 +144,12 @@ async def open_topics(options: Mapping[str, Any]) -> AsyncIterator[Topics]:
                 every = await _consumer(stack, options, "read_uncommitted")
         except (KafkaConnectionError, TimeoutError) as fault:
             raise StreamError(_unreachable(options)) from fault
+        except KafkaError as fault:
+            raise StreamError(_trouble(options, fault)) from fault
         try:
             yield Topics(admin, committed, every)
         except KafkaError as fault:
-            raise StreamError(f"Kafka at {options['bootstrap_servers']}: {fault}") from fault
+            raise StreamError(_trouble(options, fault)) from fault
 
 
 async def _consumer(
@@ -164,6 +166,10 @@ def _unreachable(options: Mapping[str, Any]) -> str:
         f"no Kafka broker answers at {options['bootstrap_servers']}: start it "
         "(`docker compose up`, `python -m deploy.local up`), or set BESS_BROKERS"
     )
+
+
+def _trouble(options: Mapping[str, Any], fault: KafkaError) -> str:
+    return f"Kafka at {options['bootstrap_servers']}: {fault}"
 
 
 def _open_transaction(partitions: Sequence[TopicPartition]) -> str:

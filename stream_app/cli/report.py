@@ -1,0 +1,298 @@
+"""``bess report``, ``bess process`` and ``bess rollups``."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from stream_app.cli.deployment import load_settings
+from stream_app.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from replay.config import Config
+    from replay.export import Export
+    from replay.issues import Issues, Tally
+    from schemas.results import DailyRecord
+    from stream_app.process import ProcessResult
+    from stream_app.reports.catch_up import Lag
+    from stream_app.reports.files import ReportPaths
+    from stream_app.reports.rollups import Windows
+    from stream_app.reports.station import StationResults
+    from stream_app.reports.topics import Topics
+    from stream_app.settings import Settings
+
+T = TypeVar("T")
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The station's config.yaml.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Directory for the files; else output.dir, beside the config file."),
+]
+CONFIG = Path("config.yaml")
+
+
+class Resolution(StrEnum):
+    """Length of windows."""
+
+    FIVE_MINUTES = "5min"
+    QUARTER = "15min"
+    HOUR = "1h"
+
+
+class Format(StrEnum):
+    """How windows are printed."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def report(
+    config: ConfigPath = CONFIG,
+    out: Out = None,
+    *,
+    wait: Annotated[
+        bool, typer.Option(help="Wait until the workers have folded all telemetry.")
+    ] = True,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds without headway after which to give up.")
+    ] = 60.0,
+) -> None:
+    """Write the daily table, the outliers and the heatmap from what the stream produced."""
+    station = _config(config)
+    patience_s = timeout if wait else None
+    results = _ask_kafka(lambda settings: _read_station(settings, station.site, patience_s))
+    paths = _paths(config, station, out)
+    _finish(results.daily, paths, results)
+
+
+def process(config: ConfigPath = CONFIG, out: Out = None) -> None:
+    """Write the same three files straight from the export, without Kafka and Redis."""
+    from replay.errors import ReplayError  # noqa: PLC0415
+    from replay.export import Export  # noqa: PLC0415
+    from stream_app.reports.station import StationResults  # noqa: PLC0415
+
+    station = _config(config)
+    try:
+        export = Export.open(station)
+        result = _process_with_progress(export)
+    except ReplayError as fault:
+        raise UserError(str(fault)) from fault
+    remarks = _issues(export.issues)
+    if not result.daily:
+        raise UserError("\n".join([f"{config}: no row of the export has power", *remarks]))
+    enclosures = {name for each in export.blocks for of in each.inputs.values() for name in of}
+    results = StationResults(result.daily, enclosures, result.alarms)
+    paths = _paths(config, station, out)
+    _finish(result.daily, paths, results, [*_counts(result), *remarks], _figures(result))
+
+
+def rollups(
+    resolution: Annotated[Resolution, typer.Option(help="Length of the windows.")],
+    *,
+    site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    enclosure: Annotated[str | None, typer.Option(help="Only this enclosure.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="ISO 8601 time of the first window; UTC unless said."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--to", help="Windows that start at this time or later are left out."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Form of the lines.")] = Format.CSV,  # noqa: A002
+) -> None:
+    """Print windows of the stream: a line for each enclosure and window, newest revision only."""
+    from stream_app.reports.rollups import FORMATS, Selection, Windows  # noqa: PLC0415
+
+    selection = Selection(site, enclosure, _instant("--from", since), _instant("--to", until))
+    windows = Windows(selection)
+    _ask_kafka(lambda settings: _read_rollups(settings, resolution.value, windows))
+    if not windows:
+        typer.echo("no window matches", err=True)
+    _write_lines(FORMATS[format.value](windows.rows()))
+
+
+def _config(path: Path) -> "Config":
+    from replay.config import load_config  # noqa: PLC0415
+    from replay.errors import ReplayError  # noqa: PLC0415
+
+    try:
+        return load_config(path)
+    except ReplayError as fault:
+        raise UserError(str(fault)) from fault
+
+
+def _paths(config: Path, station: "Config", out: Path | None) -> "ReportPaths":
+    from stream_app.reports.files import ReportPaths  # noqa: PLC0415
+
+    output = station.output
+    base = out if out is not None else config.parent / output.dir
+    return ReportPaths(
+        base / output.daily_table_file, base / output.outliers_file, base / output.heatmap_file
+    )
+
+
+def _finish(
+    daily: "Sequence[DailyRecord]",
+    paths: "ReportPaths",
+    results: "StationResults",
+    remarks: Sequence[str] = (),
+    figures: Mapping[str, str] | None = None,
+) -> None:
+    from stream_app.reports.display import Told, show  # noqa: PLC0415
+    from stream_app.reports.files import write_reports  # noqa: PLC0415
+    from stream_app.reports.summary import summarise, without_energy  # noqa: PLC0415
+
+    try:
+        files = write_reports(daily, paths)
+    except OSError as fault:
+        raise UserError(f"{fault.filename}: cannot be written: {fault.strerror}") from fault
+    missing = without_energy(results.enclosures, daily)
+    told = Told(results.alarms.rows(), missing, files, remarks, figures or {})
+    show(Console(), summarise(daily), told)
+
+
+def _process_with_progress(export: "Export") -> "ProcessResult":
+    from stream_app.process import process as process_export  # noqa: PLC0415
+    from stream_app.reports.progress import progress  # noqa: PLC0415
+
+    with progress() as shown:
+        task = shown.add_task("rows", total=export.total_rows or None, note="")
+
+        def on_progress(row: int, clock_ms: int | None) -> None:
+            shown.update(task, completed=row, note=_time(clock_ms))
+
+        return process_export(export, on_progress)
+
+
+def _ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
+    from stream_app.reports.topics import StreamError  # noqa: PLC0415
+
+    async def ask() -> T:
+        return await question(load_settings())
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        return asyncio.run(ask())
+    except StreamError as fault:
+        raise UserError(str(fault)) from fault
+
+
+async def _read_station(
+    settings: "Settings", site: str, patience_s: float | None
+) -> "StationResults":
+    from stream_app.reports.progress import progress  # noqa: PLC0415
+    from stream_app.reports.station import SiteReader  # noqa: PLC0415
+    from stream_app.reports.topics import open_topics  # noqa: PLC0415
+    from stream_app.settings import kafka_options  # noqa: PLC0415
+
+    with progress() as shown:
+        async with open_topics(kafka_options(settings)) as topics:
+            if patience_s is not None:
+                await _wait(settings, topics, shown, patience_s)
+            task = shown.add_task("reading results", total=None, note="")
+            settled = patience_s is not None
+            reader = SiteReader(
+                topics, settings.prefix, site, settled, lambda count: shown.advance(task, count)
+            )
+            return await reader.results()
+
+
+async def _wait(
+    settings: "Settings", topics: "Topics", shown: "Progress", patience_s: float
+) -> None:
+    from schemas.topics import TELEMETRY  # noqa: PLC0415
+    from stream_app.reports.catch_up import wait_for_workers  # noqa: PLC0415
+
+    task = shown.add_task("waiting for the workers", total=None, note="")
+
+    def on_lag(lag: "Lag") -> None:
+        note = f"{lag.behind:,} records behind" if lag.started else "no worker has committed yet"
+        shown.update(task, total=lag.total, completed=lag.total - lag.behind, note=note)
+
+    telemetry = TELEMETRY.name(settings.prefix)
+    await wait_for_workers(topics, telemetry, settings.app_id, on_lag, patience_s)
+    shown.remove_task(task)
+
+
+async def _read_rollups(settings: "Settings", resolution: str, windows: "Windows") -> None:
+    from schemas.topics import ROLLUPS  # noqa: PLC0415
+    from stream_app.reports.progress import progress  # noqa: PLC0415
+    from stream_app.reports.station import read_rollups  # noqa: PLC0415
+    from stream_app.reports.topics import open_topics  # noqa: PLC0415
+    from stream_app.settings import kafka_options  # noqa: PLC0415
+
+    with progress() as shown:
+        task = shown.add_task(f"reading {resolution} windows", total=None, note="")
+        async with open_topics(kafka_options(settings)) as topics:
+            name = ROLLUPS[resolution].name(settings.prefix)
+            async for record in read_rollups(topics, name):
+                windows.add(record)
+                shown.advance(task)
+
+
+def _write_lines(lines: Iterable[str]) -> None:
+    try:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _instant(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{option} {text}: is not ISO 8601, such as 2025-04-06T00:00+10:00"
+        ) from None
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _time(clock_ms: int | None) -> str:
+    return (
+        "" if clock_ms is None else f"{datetime.fromtimestamp(clock_ms / 1000, tz=UTC):%F %H:%MZ}"
+    )
+
+
+def _figures(result: "ProcessResult") -> dict[str, str]:
+    windows = ", ".join(f"{count:,} of {name}" for name, count in result.windows.items())
+    return {"rows": f"{result.rows:,}", "samples": f"{result.samples:,}", "windows": windows}
+
+
+def _counts(result: "ProcessResult") -> list[str]:
+    """Remarks on what the pipeline refused."""
+    remarks = [f"{count:,} messages refused: {why}" for why, count in result.refusals.items()]
+    if result.too_late:
+        remarks.append(f"{result.too_late:,} samples came too late: raise energy.lateness")
+    return remarks
+
+
+def _issues(issues: "Issues") -> list[str]:
+    """Remarks on what could not be read."""
+    remarks = [_tally(f"rows left out: {why}", each) for why, each in issues.refused.items()]
+    remarks += [
+        _tally(f"cells of text in {name!r}", each) for name, each in issues.text_cells.items()
+    ]
+    if issues.empty_cells:
+        cells, columns = issues.empty_cells.total(), len(issues.empty_cells)
+        remarks.append(f"{cells:,} empty cells in {columns} columns")
+    if issues.back_steps.count:
+        remarks.append(_tally("rows step back in time", issues.back_steps))
+    return [*remarks, *issues.notes]
+
+
+def _tally(what: str, tally: "Tally") -> str:
+    return f"{tally.count:,} {what} ({'; '.join(tally.places)})"
