@@ -20,7 +20,9 @@ class PowerRecord(
     dc_power_w: dict[str, list[float | None]]
 
 
-class HeartbeatRecord(msgspec.Struct, tag_field="kind", tag="heartbeat", forbid_unknown_fields=True):
+class HeartbeatRecord(
+    msgspec.Struct, tag_field="kind", tag="heartbeat", forbid_unknown_fields=True
+):
     """The source is alive at ``t`` although it may have no samples."""
 
     v: Version

@@ -36,7 +36,11 @@ class Topic:
 
 
 TELEMETRY = Topic(
-    "telemetry.v1", "site/block", "delete", True, "power, topology, heartbeats, end of data; in order"
+    "telemetry.v1",
+    "site/block",
+    "delete",
+    True,
+    "power, topology, heartbeats, end of data; in order",
 )
 TOPOLOGY = Topic("topology.v1", "site/block", "compact", False, "newest topology of each block")
 ROLLUPS = {
@@ -44,13 +48,23 @@ ROLLUPS = {
     for name in ("5min", "15min", "1h")
 }
 DAILY = Topic(
-    "energy.daily.v1", "site/enclosure/date", "compact", True, "energy of an enclosure and local day"
+    "energy.daily.v1",
+    "site/enclosure/date",
+    "compact",
+    True,
+    "energy of an enclosure and local day",
 )
-FINDINGS = Topic("finding.v1", "site/block", "delete", True, "conditions that have ended, with span")
+FINDINGS = Topic(
+    "finding.v1", "site/block", "delete", True, "conditions that have ended, with span"
+)
 ALARMS = Topic("alarm.events.v1", "site/block", "delete", True, "raises and clears, CloudEvents")
 DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", True, "refused records")
-TOO_LATE = Topic("too-late.v1", "site/block", "delete", True, "samples after their time was settled")
-PROGRESS = Topic("replay.progress.v1", "replay id", "compact", False, "how far each replay has come")
+TOO_LATE = Topic(
+    "too-late.v1", "site/block", "delete", True, "samples after their time was settled"
+)
+PROGRESS = Topic(
+    "replay.progress.v1", "replay id", "compact", False, "how far each replay has come"
+)
 STATE = Topic("state.energy.v1", "site/block", "compact", True, "changelog of the energy state")
 
 TOPICS: tuple[Topic, ...] = (

@@ -15,6 +15,7 @@ from stream_app.engine.partition import Produce, Timings
 from stream_app.engine.recovery import TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
+from stream_app.health import PERIOD_S, observe
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options
 
@@ -51,6 +52,10 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
         work = EnergyWork(app, table, names)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
+
+    @app.timer(PERIOD_S)
+    async def watch() -> None:
+        await observe(app)
 
     return app
 
@@ -131,14 +136,15 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
         sources=frozenset({names[topics.TELEMETRY]}),
         client=kafka_options(settings),
     )
-    redis: Redis[bytes] = Redis.from_url(settings.redis_url.get_secret_value())
+    redis = Redis.from_url(settings.redis_url.get_secret_value())
     return Engine(config, RedisView(redis, settings.app_id))
 
 
 def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
     async def release(*_: Any, **__: Any) -> None:
-        for number in app.engine.partitions:
+        for number, owned in app.engine.partitions.items():
             app.metrics.revoked(number)
+            app.live.forget(name.partition(b"|")[2].decode() for name in owned.states)
         await app.engine.release()
 
     return release

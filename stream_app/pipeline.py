@@ -18,7 +18,6 @@ from stream_app.core.findings import RULES, Transition, change
 from stream_app.core.integrator import InputResult, InputSpec, InputState
 from stream_app.core.messages import (
     Configure,
-    EndOfData,
     Finding,
     Heartbeat,
     Message,
@@ -48,7 +47,7 @@ def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:
     """
     outputs = Outputs()
     for batch in _batches(messages):
-        index, first = batch[0]
+        first = batch[0][1]
         reason = _refusal(state, first)
         if reason:
             outputs.refusals += [Refusal(place, reason) for place, _ in batch]
@@ -101,7 +100,9 @@ def _configure(state: BlockState, block: PowerBlock) -> Outputs:
 
 def _reopened(state: InputState) -> InputState:
     clock = Clock(now=state.clock.now, settled=state.clock.now)
-    seen = {name: {s: (r, []) for s, (r, _) in w.published.items()} for name, w in state.windows.items()}
+    seen: dict[str, dict[int, tuple[int, list[int]]]] = {
+        name: {s: (r, []) for s, (r, _) in w.published.items()} for name, w in state.windows.items()
+    }
     return InputState(clock=clock, windows={n: WindowState(published=p) for n, p in seen.items()})
 
 

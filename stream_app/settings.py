@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     )
     replication: int = Field(1, ge=1, le=5, description="replicas of the topics that are created")
     metrics_host: str = Field("127.0.0.1", description="address that /metrics listens on")
-    metrics_port: int = Field(9808, ge=0, le=65535, description="port of /metrics; 0 picks a free one")
+    metrics_port: int = Field(
+        9808, ge=0, le=65535, description="port of /metrics; 0 picks a free one"
+    )
     chunk_records: int = Field(
         10_000, ge=1, le=100_000, description="records folded in one transaction at most"
     )
@@ -42,7 +44,10 @@ class Settings(BaseSettings):
         8_388_608, ge=1024, description="bytes folded in one transaction, about, at most"
     )
     session_timeout_s: float = Field(
-        10.0, ge=1.0, le=300.0, description="silence after which the broker gives a worker's work away"
+        10.0,
+        ge=1.0,
+        le=300.0,
+        description="silence after which the broker gives a worker's work away",
     )
     instance: Name | None = Field(
         None, description="fixed name of this worker slot: a restart then moves no partitions"
@@ -66,7 +71,7 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls)

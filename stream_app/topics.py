@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from schemas.topics import TOPICS, Topic, settings as topic_settings
+from schemas.topics import TOPICS, Topic
+from schemas.topics import settings as topic_settings
 from stream_app.settings import Settings, kafka_options
 
 

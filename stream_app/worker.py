@@ -4,9 +4,10 @@ import gc
 
 import faust
 
-from stream_app.app import App, create_app
+from stream_app.app import create_app
+from stream_app.health import obstacle
 from stream_app.logs import configure_logging
-from stream_app.metrics import LiveView, MetricsServer, PipelineMetrics, serve, worker_registry
+from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
 from stream_app.settings import Settings
 
 
@@ -31,13 +32,3 @@ def run_worker(settings: Settings) -> None:
         Worker(app, quiet=True).execute_from_commandline()
     finally:
         server.close()
-
-
-def obstacle(app: App) -> str | None:
-    """Why the worker is not ready; None when it is."""
-    if app.rebalancing or not app.tables.actives_ready:
-        return "partitions are being taken over"
-    return None
-
-
-__all__ = ["MetricsServer", "obstacle", "run_worker"]

@@ -42,7 +42,7 @@ PRIORITIES: dict[str, str] = {
     "CLOCK_SKEW": "medium",
     "FROZEN_VALUE": "medium",
 }
-UNITS: dict[str, str] = {rule: "s" for rule in PRIORITIES} | {"POWER_OUTSIDE_RATING": "W"}
+UNITS: dict[str, str] = dict.fromkeys(PRIORITIES, "s") | {"POWER_OUTSIDE_RATING": "W"}
 _SENTENCES: dict[str, str] = {
     "STALE_DATA": "no sample for {value:.0f} s (limit {limit:.0f} s)",
     "GAP": "{value:.0f} s without a sample (limit {limit:.0f} s): energy unknown, not guessed",
@@ -117,7 +117,9 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
     """One record for each enclosure and day of a daily run."""
     run, block, site_days = rollup.run, rollup.block, calendar(rollup.block.zone)
     columns = np.concatenate([run.sums[:LEDGER], _group(rollup)]).T.tolist()
-    spans = zip(run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, strict=True)
+    spans = zip(
+        run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, strict=True
+    )
     for start, end, revision, sums in spans:
         date, first, last = site_days.local_date(start).isoformat(), iso(start), iso(end)
         quality = Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS])
@@ -213,7 +215,9 @@ def _alarm(finding: Finding) -> Output:
     }
     encoded = tuple((name, value.encode()) for name, value in headers.items())
     value = _encoder.encode(record)
-    return Output(topics.ALARMS, finding.block.key.encode(), value, finding.transition.time, encoded)
+    return Output(
+        topics.ALARMS, finding.block.key.encode(), value, finding.transition.time, encoded
+    )
 
 
 def _output(topic: Topic, key: str, record: msgspec.Struct, time: int) -> Output:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -53,7 +54,7 @@ class SiteCalendar:
         return _local(instant, self.zone).date()
 
     def edges(self, resolution: str, start: int, end: int) -> Instants:
-        """Edges of all windows that cover ``[start, end]`` (ms UTC), first edge <= start < end < last.
+        """Edges of all windows that cover ``[start, end]`` (ms UTC): first <= start, end < last.
 
         Returns
         -------
@@ -63,7 +64,7 @@ class SiteCalendar:
         step = RESOLUTIONS_MS[resolution]
         if not step:
             return np.array(days, dtype=np.int64)
-        inner = [np.arange(a, b, step, dtype=np.int64) for a, b in zip(days, days[1:], strict=False)]
+        inner = [np.arange(a, b, step, dtype=np.int64) for a, b in pairwise(days)]
         every = np.concatenate([*inner, np.array(days[-1:], dtype=np.int64)])
         first = int(np.searchsorted(every, start, side="right")) - 1
         last = int(np.searchsorted(every, end, side="right"))

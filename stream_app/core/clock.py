@@ -5,9 +5,10 @@ and a live second are judged alike, and one wrong timestamp moves nobody else's 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.core.energy import Floats, Ints
 
@@ -45,7 +46,8 @@ class Samples:
     power: Floats
     rows: Ints
 
-    def where(self, mask: Ints) -> "Samples":
+    def where(self, mask: NDArray[np.bool_]) -> "Samples":
+        """Those samples that the mask selects."""
         return Samples(self.times[mask], self.power[mask], self.rows[mask])
 
 
@@ -64,31 +66,42 @@ class Admitted:
 def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Admitted:
     """Advance ``clock`` over the samples of one input in order of arrival.
 
-    A sample is too late when it is not after ``settled``, the newest time less the allowed lateness.
+    A sample is too late when it is not after ``settled``: the newest time less the lateness.
     A sample more than ``skew_ms`` ahead is set aside; it is taken in when a second one follows it
     closely (the source really has moved on), or when the clock gets there.
     """
-    if not clock.ahead and _is_steady(clock.now, samples.times, skew_ms):
-        return _admit_steady(clock, samples, lateness_ms)
-    return _Admission(clock, lateness_ms, skew_ms).run(samples)
+    if not _is_steady(clock, samples.times, skew_ms):
+        return _Admission(clock, lateness_ms, skew_ms).run(samples)
+    admitted = _admit_steady(clock, samples, lateness_ms)
+    if not clock.ahead or not samples.times.size:
+        return admitted
+    return replace(admitted, skew=[(int(samples.rows[0]), max(clock.ahead)[0])])
 
 
 def settle(clock: Clock, until: int) -> list[Sample]:
     """Declare that nothing at or before ``until`` is to come; gives back what was set aside."""
     released = sorted(sample for sample in clock.ahead if sample[0] <= until)
     clock.ahead = [sample for sample in clock.ahead if sample[0] > until]
-    if clock.settled is not None:
-        released = [sample for sample in released if sample[0] > clock.settled]
     if released:
         clock.now = max(released[-1][0], clock.now or 0)
     clock.settled = until if clock.settled is None else max(clock.settled, until)
     return released
 
 
-def _is_steady(now: int | None, times: Ints, skew_ms: int) -> bool:
-    jump = 0 if now is None or not times.size else int(times[0]) - now
-    rises = np.diff(np.maximum.accumulate(times)) if times.size > 1 else np.zeros(1)
-    return jump <= skew_ms and int(rises.max()) <= skew_ms
+def _is_steady(clock: Clock, times: Ints, skew_ms: int) -> bool:
+    """No sample is far ahead of those before it, and none that was set aside comes due."""
+    now, settled = clock.now, clock.settled
+    if settled is not None and (now is None or settled > now):
+        # What is too late after an end of data must not bridge a jump of the samples after it.
+        times = times[times > settled]
+    if not times.size:
+        return True
+    newest = np.maximum.accumulate(times)
+    first = int(times[0])
+    jump = 0 if now is None else first - now
+    rise = int(np.diff(newest).max()) if times.size > 1 else 0
+    reach = max(int(newest[-1]), first if now is None else now) + skew_ms
+    return max(jump, rise) <= skew_ms and all(early > reach for early, _ in clock.ahead)
 
 
 def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:
@@ -137,17 +150,23 @@ class _Admission:
         return Admitted(_columns(self.taken), _columns(self.late), self.skew)
 
     def _is_ahead(self, time: int) -> bool:
-        return self.clock.now is not None and time - self.clock.now > self.skew_ms
+        now, settled = self.clock.now, self.clock.settled
+        if settled is not None and time <= settled:
+            return False
+        return now is not None and time - now > self.skew_ms
 
     def _near(self, sample: Sample, row: int) -> None:
         self._take(sample, row)
-        held = self.clock.ahead
-        due = sorted(early for early in held if not self._is_ahead(early[0]))
-        if held:
-            self.skew.append((row, None if len(due) == len(held) else max(held)[0]))
-        self.clock.ahead = [early for early in held if early not in due]
-        for early in due:
-            self._take(early, row)
+        if self.clock.ahead:
+            self._release(row)
+            held = self.clock.ahead
+            self.skew.append((row, max(held)[0] if held else None))
+
+    def _release(self, row: int) -> None:
+        """Take in what is no longer ahead; each may bring the next within reach."""
+        while due := [each for each in self.clock.ahead if not self._is_ahead(each[0])]:
+            self.clock.ahead.remove(min(due))
+            self._take(min(due), row)
 
     def _far_ahead(self, sample: Sample, row: int) -> None:
         held = self.clock.ahead
@@ -156,7 +175,9 @@ class _Admission:
             self.clock.ahead = [early for early in held if early not in run]
             for each in (*run, sample):
                 self._take(each, row)
-            self.skew.append((row, None))
+            self._release(row)
+            held = self.clock.ahead
+            self.skew.append((row, max(held)[0] if held else None))
             return
         held.append(sample)
         self.late.extend((*early, row) for early in held[:-QUARANTINE_LIMIT])

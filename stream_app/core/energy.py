@@ -61,7 +61,8 @@ def pieces(
         if method == "left":
             stop = np.where(known, end, np.minimum(begin + hold_ms, end))
         else:
-            begin, end, stop, p0, p1 = (x[known] for x in (begin, end, stop, p0, p1))
+            begin, end, stop = begin[known], end[known], stop[known]
+            p0, p1 = p0[known], p1[known]
     return _cut(begin, end, stop, p0, p1 if method == "trapezoid" else p0, slots, high=p1)
 
 

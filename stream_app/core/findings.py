@@ -70,7 +70,8 @@ def outside_rating(power: Floats, rules: Rules) -> NDArray[np.bool_]:
     """Which samples lie outside the rating, either sign."""
     if rules.rating_w is None:
         return np.zeros(power.size, dtype=np.bool_)
-    return np.abs(power) > rules.rating_w
+    outside: NDArray[np.bool_] = np.abs(power) > rules.rating_w
+    return outside
 
 
 def frozen(state: RuleState, times: Ints, power: Floats, frozen_ms: int) -> NDArray[np.bool_]:
@@ -118,5 +119,6 @@ def change(
     """Begin or end a condition and say so."""
     since = time if raised else state.active.pop(rule)
     if raised:
-        state.active[rule] = time
+        standing = {**state.active, rule: time}
+        state.active = {name: standing[name] for name in RULES if name in standing}
     return Transition(rule, raised, time, since, value, limit, time if cause is None else cause)

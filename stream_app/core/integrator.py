@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.core import findings
 from stream_app.core.calendar import SiteCalendar
@@ -36,7 +37,7 @@ class InputState:
     clock
         Event clock.
     pending
-        Accepted samples not yet settled, by time: [time ms UTC, power W, 1 if doubles disagreed].
+        Accepted samples not yet settled, by time: (time, power, 1 if doubles disagreed).
     last
         Last settled sample (time ms UTC, power W): the left end of the next interval.
     windows
@@ -58,7 +59,7 @@ class InputState:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the integrator must know of an input: its rules, its calendar, the shares to allocate."""
+    """What the integrator must know of an input: rules, calendar, shares to allocate."""
 
     rules: Rules
     calendar: SiteCalendar
@@ -135,9 +136,7 @@ def _tail(last: tuple[int, float], spec: InputSpec) -> tuple[Pieces, int]:
     return held(time, power, slots, hold_ms), time + hold_ms
 
 
-def _fold_settled(
-    state: InputState, spec: InputSpec, taken: Samples, result: InputResult
-) -> None:
+def _fold_settled(state: InputState, spec: InputSpec, taken: Samples, result: InputResult) -> None:
     times, power, conflicts = _settled(state, taken, spec.rules.lateness_ms)
     if not times.size:
         return
@@ -203,7 +202,11 @@ def _count_energy(state: InputState, rows: Ints) -> None:
 
 
 def _condition_changes(
-    state: InputState, times: Ints, power: Floats, holds: Mapping[str, Ints], rules: Rules
+    state: InputState,
+    times: Ints,
+    power: Floats,
+    holds: Mapping[str, NDArray[np.bool_]],
+    rules: Rules,
 ) -> list[Transition]:
     rating = rules.rating_w or 0.0
     frozen_s = rules.frozen_ms / 1000
@@ -216,7 +219,7 @@ def _condition_changes(
 
 def _settled(state: InputState, taken: Samples, lateness_ms: int) -> tuple[Ints, Floats, Ints]:
     """Take the settled part, by time and without doubles, out of what was accepted."""
-    if not lateness_ms and not state.pending:
+    if not lateness_ms and not state.pending and (np.diff(taken.times) > 0).all():
         return taken.times, taken.power, np.zeros_like(taken.times)
     times = np.concatenate([[t for t, _, _ in state.pending], taken.times]).astype(np.int64)
     power = np.concatenate([[p for _, p, _ in state.pending], taken.power]).astype(np.float64)
@@ -232,7 +235,7 @@ def _settled(state: InputState, taken: Samples, lateness_ms: int) -> tuple[Ints,
 
 
 def _without_doubles(times: Ints, power: Floats, conflict: Ints) -> tuple[Ints, Floats, Ints]:
-    """Of samples at one time the largest in size is kept (discharge on a tie), whatever came first."""
+    """Of samples at one time the largest in size is kept, discharge on a tie, in any order."""
     if times.size < 2:
         return times, power, conflict
     first = np.flatnonzero(np.diff(times, prepend=times[0] - 1))

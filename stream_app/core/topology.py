@@ -16,11 +16,11 @@ class Rules:
     method
         ``trapezoid``: power runs straight between samples; ``left``: a sample holds until the next.
     interval_ms
-        Nominal time between samples; the last sample of a stretch holds so long with ``left``.
+        Nominal time between samples; with ``left`` the last sample of a stretch holds so long.
     max_gap_ms
         A longer time between two samples is unknown, not energy.
     lateness_ms
-        A sample may come so much later (event time) than the newest one and still be folded exactly.
+        A sample may come so much later than the newest one (event time) and still be folded.
     skew_ms
         A sample further ahead of its input's clock is set aside until the clock confirms it.
     stale_ms
@@ -55,7 +55,7 @@ class PowerBlock:
     zone
         IANA zone of the site's days.
     inputs
-        DC input name -> enclosure id -> share of the input's energy; the shares of an input sum to 1.
+        DC input name -> enclosure id -> share of the input's energy; shares of an input sum to 1.
     """
 
     site: str

@@ -7,7 +7,6 @@ import numpy as np
 
 from stream_app.core.energy import Ints
 
-
 Contribution = tuple[Ints, Ints, slice]
 
 
@@ -40,7 +39,7 @@ class WindowState:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Windows in time order: ``starts``, ``ends`` [ms UTC], ``revisions``: (n,); ``sums``: (columns, n)."""
+    """Windows in time order: starts, ends [ms UTC], revisions (n,); sums (columns, n)."""
 
     starts: Ints
     ends: Ints
@@ -54,7 +53,7 @@ def accumulate(state: WindowState, edges: Ints, contributions: Sequence[Contribu
     Parameters
     ----------
     edges
-        Window edges, (n + 1,), from the open window, if there is one, to the one that holds the clock.
+        Window edges, (n + 1,), from the open window, if there is one, to the clock's.
     contributions
         (times, values, columns): values of shape (columns, m) at non-falling times, each added to
         the window that holds its time.
@@ -91,7 +90,7 @@ def totals(state: WindowState, edges: Ints, contributions: Sequence[Contribution
 
 
 def add_by_window(sums: Ints, edges: Ints, times: Ints, values: Ints) -> None:
-    """Add ``values`` (columns, m) at non-falling ``times`` to the ``sums`` (columns, n) of their windows."""
+    """Add values (columns, m) at non-falling times to the sums (columns, n) of their windows."""
     bounds = np.searchsorted(times, edges)
     filled = np.flatnonzero(np.diff(bounds))
     if filled.size:
@@ -104,6 +103,7 @@ def _revised(state: WindowState, edges: Ints, sums: Ints) -> Run:
     if not state.published:
         return Run(starts, ends, sums, np.ones_like(starts))
     seen = [state.published.get(start, (0, [])) for start in starts.tolist()]
-    new = np.array([known != now for (_, known), now in zip(seen, sums.T.tolist(), strict=True)])
+    pairs = zip(seen, sums.T.tolist(), strict=True)
+    new = np.array([known != now for (_, known), now in pairs], dtype=np.bool_)
     revisions = np.array([revision + 1 for revision, _ in seen], dtype=np.int64)
     return Run(starts[new], ends[new], sums[:, new], revisions[new])

@@ -98,9 +98,7 @@ class Engine:
         task = asyncio.create_task(self._work(owned, chunk, fold, on_commit))
         self._busy[chunk.partition] = task
 
-    async def _work(
-        self, owned: Partition, chunk: Chunk, fold: Fold, on_commit: OnCommit
-    ) -> None:
+    async def _work(self, owned: Partition, chunk: Chunk, fold: Fold, on_commit: OnCommit) -> None:
         try:
             _check_follows(owned, chunk)
             unit = UnitOfWork(owned)
@@ -110,7 +108,7 @@ class Engine:
             folded = time.perf_counter() - start
             timings = await owned.commit(chunk, unit.dirty, outputs)
             on_commit(chunk, folded, timings)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is not known
             leave("chunk failed", error, partition=chunk.partition, offset=chunk.follows)
         self._busy.pop(chunk.partition, None)
         self._taken.discard(chunk.partition)
@@ -163,5 +161,5 @@ def _check_follows(owned: Partition, chunk: Chunk) -> None:
 
 def leave(what: str, error: BaseException, **where: object) -> NoReturn:
     """End the process at once; the supervisor starts it again and recovery finds out."""
-    log.critical(f"{what}: the worker ends so that recovery decides", error=repr(error), **where)
+    log.critical("the worker ends so that recovery decides", what=what, error=repr(error), **where)
     os._exit(EXIT_INDEFINITE)

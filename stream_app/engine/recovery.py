@@ -31,7 +31,7 @@ async def take_over(engine: Engine, number: int, generation: int) -> tuple[Parti
 
     Returns
     -------
-    The partition, its view at the end of the changelog, and the number of changelog records applied.
+    The partition, its view at the end of the changelog, and how many states were applied.
     """
     producer = engine.new_producer(number)
     await producer.start()
@@ -131,18 +131,21 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
 
     @property
     def _engine(self) -> Engine:
-        return cast(Engine, self.app.engine)
+        return cast("Engine", self.app.engine)
 
 
 class TableManager(FaustTableManager):  # type: ignore[misc]
     """Faust's table manager with our recovery."""
 
+    _recovery: Recovery | None
+
     @property
     def recovery(self) -> Recovery:
+        """The recovery service, made when first asked for."""
         if self._recovery is None:
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
-        return cast(Recovery, self._recovery)
+        return self._recovery
 
     async def on_stop(self) -> None:
         await super().on_stop()
-        await cast(Any, self.app).engine.release()
+        await cast("Any", self.app).engine.release()

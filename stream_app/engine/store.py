@@ -46,7 +46,7 @@ class Store(base.SerializedStore):  # type: ignore[misc]
     def _clear(self) -> None:
         raise NotImplementedError("a partition is cleared by its recovery")
 
-    def persisted_offset(self, tp: TP) -> int | None:
+    def persisted_offset(self, tp: TP) -> int | None:  # noqa: ARG002
         """Nothing: Faust's own recovery does not run, ours asks the view."""
         return None
 

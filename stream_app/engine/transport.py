@@ -70,7 +70,7 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
             return
-        owner = cast(ChunkOwner, self.app.engine)
+        owner = cast("ChunkOwner", self.app.engine)
         active = set(self._get_active_partitions())
         ready = owner.ready(active)
         owner.finished.clear()

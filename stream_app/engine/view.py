@@ -6,7 +6,7 @@ the view still stands where the writer believes it does.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
@@ -59,7 +59,7 @@ class RedisView:
         Start of every key; the braces keep a partition's hashes in one cluster slot.
     """
 
-    def __init__(self, redis: "Redis[bytes]", name: str) -> None:
+    def __init__(self, redis: Redis, name: str) -> None:
         self.redis, self.name = redis, name
         self._swap = redis.register_script(_SWAP)
 
@@ -71,7 +71,9 @@ class RedisView:
 
     async def position(self, partition: int) -> Position:
         """What the view shows of a partition."""
-        fields: dict[bytes, bytes] = await self.redis.hgetall(self.position_key(partition))  # type: ignore[misc]
+        fields: dict[bytes, bytes] = cast(
+            "Any", await self.redis.hgetall(self.position_key(partition))
+        )
         if b"cl" not in fields:
             return Position()
         offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}
@@ -82,8 +84,8 @@ class RedisView:
         wanted = list(keys)
         if not wanted:
             return {}
-        found: list[Any] = await self.redis.hmget(self.states_key(partition), wanted)  # type: ignore[misc]
-        return dict(zip(wanted, found, strict=True))
+        found = await self.redis.hmget(self.states_key(partition), wanted)
+        return dict(zip(wanted, cast(list[bytes | None], found), strict=True))
 
     async def swap(
         self,

@@ -11,6 +11,18 @@ from stream_app.core.messages import Message
 from stream_app.pipeline import BlockState, fold
 from tests.kafka.support import Deployment
 
+COLUMNS = (
+    "start",
+    "end",
+    "charged_w_ms",
+    "discharged_w_ms",
+    "net_w_ms",
+    "error_bound_w_ms",
+    "coverage",
+    "samples",
+    "revision",
+)
+
 Results = dict[str, list[bytes]]
 
 
@@ -26,9 +38,7 @@ def expected(messages: dict[str, list[Message]]) -> Results:
 async def streamed(deployment: Deployment) -> Results:
     """Results that the workers published."""
     topics = [*ROLLUPS.values(), DAILY, ALARMS]
-    return _canonical(
-        {t.suffix: [r.value for r in await deployment.read(t)] for t in topics}
-    )
+    return _canonical({t.suffix: [r.value for r in await deployment.read(t)] for t in topics})
 
 
 def _canonical(values: dict[str, list[bytes]]) -> Results:
@@ -44,11 +54,7 @@ def _canonical(values: dict[str, list[bytes]]) -> Results:
 
 def _windows(value: bytes) -> Iterable[bytes]:
     record = msgspec.json.decode(value, type=RollupRecord)
-    columns = {
-        name: getattr(record, name)
-        for name in ("start", "end", "charged_w_ms", "discharged_w_ms", "net_w_ms")
-        + ("error_bound_w_ms", "coverage", "samples", "revision")
-    }
+    columns = {name: getattr(record, name) for name in COLUMNS}
     quality = {k: v for k, v in msgspec.structs.asdict(record.quality).items() if v is not None}
     for place in range(len(record.start)):
         window = {name: column[place] for name, column in (columns | quality).items()}

@@ -1,7 +1,6 @@
 """Workers on a real Kafka and Redis give what the pipeline gives, whatever happens to them."""
 
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-async def deployment(
-    brokers: str, redis_url: str, prefix: str, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    yield await Deployment.create(brokers, redis_url, prefix, tmp_path)
+async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
+    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
 
 
 @pytest.mark.parametrize("size", [1, 7, 500])
