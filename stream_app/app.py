@@ -104,7 +104,7 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "table_standby_replicas": 0,
         "web_enabled": False,
         "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": 4 << 20,
+        "consumer_max_fetch_size": settings.fetch_bytes,
         "consumer_group_instance_id": settings.instance,
         "broker_max_poll_records": settings.chunk_records,
         "broker_session_timeout": settings.session_timeout_s,

@@ -88,7 +88,8 @@ def frozen(state: RuleState, times: Ints, power: Floats, frozen_ms: int) -> NDAr
         start[0] = state.run_start
     start = np.maximum.accumulate(start)
     state.run_start, state.run_value = int(start[-1]), float(power[-1])
-    return ((times - start) >= frozen_ms) & (power != 0.0)
+    stuck: NDArray[np.bool_] = ((times - start) >= frozen_ms) & (power != 0.0)
+    return stuck
 
 
 def edges(
