@@ -221,7 +221,7 @@ class _Slicer:
 
     def _samples(self, times: Ints, power: Floats, silent: Bools) -> list[tuple[str, PowerSamples]]:
         out = []
-        quiet = np.flatnonzero(silent.any(axis=1))
+        quiet = set(np.flatnonzero(silent.any(axis=1)).tolist())
         for place, (key, names, first) in enumerate(self._places):
             block_times, block_power = times, power[first : first + len(names)]
             if place in quiet:

@@ -55,3 +55,35 @@ class Issues:
 
     def text(self, column: str, count: int, places: Iterable[str]) -> None:
         self.text_cells.setdefault(column, Tally()).add(count, places)
+
+    def lines(self) -> list[str]:
+        """Say everything in lines for people; none when there is nothing to say."""
+        refused = [
+            f"refused {_with_places(reason, tally, 'rows')}"
+            for reason, tally in sorted(self.refused.items())
+        ]
+        text = [
+            f"not a number: {_with_places(repr(column), tally, 'cells')}"
+            for column, tally in islice(sorted(self.text_cells.items()), SHOWN)
+        ]
+        return [*refused, *text, *self._totals(), *self.notes]
+
+    def _totals(self) -> list[str]:
+        lines = []
+        if len(self.text_cells) > SHOWN:
+            cells = sum(tally.count for tally in self.text_cells.values())
+            lines.append(
+                f"not a number: {cells:,} cells in {len(self.text_cells):,} columns in all"
+            )
+        if self.empty_cells:
+            columns = len(self.empty_cells)
+            lines.append(f"empty: {self.empty_cells.total():,} cells in {columns:,} columns")
+        if self.back_steps.count:
+            lines.append(_with_places("rows earlier than the one before", self.back_steps, "rows"))
+        return lines
+
+
+def _with_places(what: str, tally: Tally, unit: str) -> str:
+    more = tally.count - len(tally.places)
+    places = "; ".join(tally.places) + (f"; and {more:,} more" if more > 0 else "")
+    return f"{what}: {tally.count:,} {unit} ({places})"

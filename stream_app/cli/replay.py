@@ -1,0 +1,264 @@
+"""``bess replay``: publish an export to Kafka."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from stream_app.cli.deployment import load_settings
+from stream_app.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from replay.export import Export
+    from replay.publish import Options, Summary
+
+CONFIG = Path("config.yaml")
+INTERRUPTED = 130
+_SHOWN_BLOCKS = 5
+
+
+class Clock(StrEnum):
+    """Which time the rows carry."""
+
+    EVENT = "event"
+    SHIFT = "shift"
+    NOW = "now"
+
+
+def replay(
+    exports: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders or patterns; else data.paths of the config."),
+    ] = None,
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="config.yaml; else ./config.yaml.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help="Event time against real time: 1, 60, ... or max.")
+    ] = "max",
+    from_: Annotated[
+        str | None, typer.Option("--from", help="First time, site-local or with offset.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Time before which to end, site-local or with offset.")
+    ] = None,
+    clock: Annotated[
+        Clock,
+        typer.Option(help="event: as in the export; shift: the first row is now; now: when sent."),
+    ] = Clock.EVENT,
+    block_rows: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Rows in a Kafka record, at most.")
+    ] = 500,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check everything, publish nothing.")
+    ] = False,
+    end: Annotated[
+        bool, typer.Option(help="Say at the end that no more is to come: open windows close.")
+    ] = True,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run a completed replay once more.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
+    ] = False,
+) -> None:
+    """Publish an export to Kafka; run again after an interruption, it goes on where it ended."""
+    from replay.errors import ReplayError
+    from replay.publish import Options
+
+    try:
+        export = _open(exports or [], config)
+        zone = export.config.parsing.timezone
+        options = Options(
+            speed=_speed(speed),
+            from_ms=_instant(from_, zone, "--from"),
+            to_ms=_instant(to, zone, "--to"),
+            clock=clock.value,
+            block_rows=block_rows,
+            end=end,
+            again=again,
+            restart=restart,
+        )
+        summary = _dry_run(export, options) if dry_run else _publish(export, options)
+    except ReplayError as fault:
+        raise UserError(str(fault)) from fault
+    _tell(export, summary)
+    if summary.state == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def _open(exports: list[str], config: Path | None) -> "Export":
+    from replay.config import load_config
+    from replay.export import Export
+
+    if config is None and CONFIG.exists():
+        config = CONFIG
+    if config is None and not exports:
+        raise UserError("no export is named: give its path, or --config with data.paths")
+    export = Export.open(load_config(config, exports))
+    rows, files = export.total_rows, len(export.files)
+    _say(
+        f"{files} file{'s' if files != 1 else ''}, about {rows:,} rows, {len(export.columns)} power "
+        f"columns of {len(export.blocks)} power blocks, every {export.interval_ms / 1000:g} s"
+    )
+    return export
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError as fault:
+        raise UserError(f"--speed {text}: write a number above 0, or max") from fault
+    if not 0 < speed < float("inf"):
+        raise UserError(f"--speed {text}: write a number above 0, or max")
+    return speed
+
+
+def _instant(text: str | None, zone: str, option: str) -> int | None:
+    from replay.localtime import instant
+
+    if text is None:
+        return None
+    try:
+        return instant(text, zone)
+    except ValueError as fault:
+        raise UserError(f"{option}: {fault}") from fault
+
+
+def _dry_run(export: "Export", options: "Options") -> "Summary":
+    from replay.pacing import SystemClock
+    from replay.publish import dry_run
+
+    _tell_topology(export)
+    with _bar(export) as bar:
+        return dry_run(export, options, SystemClock(), _painter(bar, export))
+
+
+def _publish(export: "Export", options: "Options") -> "Summary":
+    from replay.pacing import SystemClock
+    from replay.publish import publish
+    from stream_app.settings import kafka_options
+
+    settings = load_settings()
+    kafka = kafka_options(settings)
+    # Every fault reaches the person as one sentence; the client's own lines would bury it.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    _say(f"publishing to {settings.brokers}, topics {settings.prefix}.*")
+
+    async def run(bar: Progress) -> "Summary":
+        stop = asyncio.Event()
+        _stop_on_interrupt(stop)
+        paint = _painter(bar, export)
+        return await publish(export, options, settings.prefix, kafka, SystemClock(), stop, paint)
+
+    with _bar(export) as bar:
+        return asyncio.run(run(bar))
+
+
+def _stop_on_interrupt(stop: asyncio.Event) -> None:
+    """Let the first Ctrl-C finish the transaction in hand, and a second one end at once."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        _say("finishing the transaction in hand ...")
+        loop.remove_signal_handler(signal.SIGINT)
+        stop.set()
+
+    with suppress(NotImplementedError):  # Windows' loop has no signals
+        loop.add_signal_handler(signal.SIGINT, interrupted)
+
+
+def _bar(export: "Export") -> Progress:
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[moment]}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows {task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    bar.add_task("replay", total=export.total_rows or None, moment="starting", rate="")
+    return bar
+
+
+def _painter(bar: Progress, export: "Export") -> Callable[["Summary"], None]:
+    """Show event time, rate, and for how long the next row is waited for."""
+    zone = export.config.parsing.timezone
+    task = bar.tasks[0].id
+
+    def paint(summary: "Summary") -> None:
+        moment = _local(summary.last_ms, zone)
+        if summary.waiting_s >= 1:
+            moment += f", next in {timedelta(seconds=round(summary.waiting_s))}"
+        seconds = max(summary.seconds, 1e-3)
+        rate = f"{summary.rows / seconds:,.0f} rows/s {summary.samples / seconds:,.0f} samples/s"
+        bar.update(task, completed=summary.next_row, moment=moment, rate=rate)
+
+    return paint
+
+
+def _tell_topology(export: "Export") -> None:
+    for block in export.blocks[:_SHOWN_BLOCKS]:
+        inputs = "; ".join(
+            f"input {name}: " + ", ".join(f"{each} {share:.4g}" for each, share in shares.items())
+            for name, shares in block.inputs.items()
+        )
+        typer.echo(f"{block.key}: {inputs}")
+    more = len(export.blocks) - _SHOWN_BLOCKS
+    if more > 0:
+        typer.echo(f"... and {more} more power blocks, to {export.blocks[-1].key}")
+    typer.echo(f"rules: {export.blocks[0].rules}")
+
+
+def _tell(export: "Export", summary: "Summary") -> None:
+    zone = export.config.parsing.timezone
+    typer.echo(f"replay {summary.replay}: {_state(summary)}")
+    if summary.state == "was complete":
+        return
+    seconds = max(summary.seconds, 1e-3)
+    typer.echo(
+        f"{summary.rows:,} rows, {summary.samples:,} samples, {summary.records:,} records in "
+        f"{summary.seconds:.1f} s ({summary.samples / seconds:,.0f} samples/s)"
+    )
+    if summary.first_ms is not None and summary.last_ms is not None:
+        typer.echo(f"from {_local(summary.first_ms, zone)} to {_local(summary.last_ms, zone)}")
+        typer.echo(f"Grafana: ?from={summary.first_ms}&to={summary.last_ms + export.interval_ms}")
+    if summary.topics:
+        typer.echo(f"topics: {', '.join(summary.topics)}")
+    for line in export.issues.lines():
+        typer.echo(line)
+
+
+def _state(summary: "Summary") -> str:
+    if summary.state == "was complete":
+        return "is complete already, nothing was published; --again publishes it once more"
+    if summary.state == "interrupted":
+        return f"interrupted at row {summary.next_row:,}; the same command goes on from there"
+    began = f", resumed at row {summary.resumed_at:,}" if summary.resumed_at else ""
+    return f"{summary.state}{began}"
+
+
+def _local(ms: int | None, zone: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    if ms is None:
+        return "-"
+    moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - progress, not a result
