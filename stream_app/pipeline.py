@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_app.core import integrator
 from stream_app.core.calendar import calendar
-from stream_app.core.clock import Clock, Samples
+from stream_app.core.clock import Samples
 from stream_app.core.energy import Ints
 from stream_app.core.findings import RULES, Transition, change
 from stream_app.core.integrator import InputResult, InputSpec, InputState
@@ -85,25 +85,42 @@ def _refusal(state: BlockState, message: Message) -> str | None:
 
 
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
-    """Take a new topology; inputs whose shares changed publish what they have and start anew."""
+    """Take a new topology; inputs that changed or went publish what they have."""
     outputs = Outputs()
     old = state.block
-    for name in block.inputs:
-        kept = state.inputs.setdefault(name, InputState())
-        if old is not None and dict(old.inputs.get(name, {})) != dict(block.inputs[name]):
-            if name in old.inputs:
-                outputs.rollups += _preview(old, name, kept, None)
-            state.inputs[name] = _reopened(kept)
+    for name, shares in old.inputs.items() if old is not None else ():
+        if list(shares.items()) != list(block.inputs.get(name, {}).items()):
+            assert old is not None
+            outputs.extend(_leave(old, name, state.inputs[name], gone=name not in block.inputs))
+            state.inputs[name] = _reopened(state.inputs[name])
+    state.inputs = {name: state.inputs.get(name, InputState()) for name in block.inputs}
     state.block = block
     return outputs
 
 
+def _leave(block: PowerBlock, name: str, state: InputState, *, gone: bool) -> Outputs:
+    outputs, now = Outputs(), state.clock.now
+    if now is None:
+        return outputs
+    result = integrator.settle_until(state, _spec(block, name), now)
+    transitions = list(result.transitions)
+    if gone:
+        standing = [rule for rule in RULES if rule in state.rules.active]
+        transitions += [change(state.rules, rule, False, now, 0.0, 0.0) for rule in standing]
+    outputs.findings += _findings(block, [(name, each) for each in transitions])
+    _add_result(outputs, block, name, result)
+    outputs.rollups += _preview(block, name, state, None)
+    return outputs
+
+
 def _reopened(state: InputState) -> InputState:
-    clock = Clock(now=state.clock.now, settled=state.clock.now)
+    """Conditions and clock go on; energy begins anew, in revisions after those published."""
     seen: dict[str, dict[int, tuple[int, list[int]]]] = {
         name: {s: (r, []) for s, (r, _) in w.published.items()} for name, w in state.windows.items()
     }
-    return InputState(clock=clock, windows={n: WindowState(published=p) for n, p in seen.items()})
+    windows = {name: WindowState(published=published) for name, published in seen.items()}
+    clock = replace(state.clock, settled=state.clock.now)
+    return InputState(clock=clock, windows=windows, rules=state.rules, latest=state.latest)
 
 
 def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
