@@ -16,6 +16,7 @@ from faust.types import TP, ConsumerMessage
 from stream_app.engine.chunk import Chunk
 
 POLL_SECONDS = 1.0
+FETCH_WAIT_MS = 50
 BUSY_SECONDS = 0.02
 """How long a poll waits while chunks are in work; one that ends wakes it sooner."""
 
@@ -36,11 +37,14 @@ class ChunkOwner(Protocol):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Reads committed records only: producers of telemetry may be transactional."""
+    """Reads committed records only, and lets no quiet partition hold up a busy one."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001 - no argument reaches it
+        # Faust passes neither on. aiokafka has one fetch under way for each broker: while it waits
+        # there for a quiet partition, a busy one is not fetched.
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
 
