@@ -93,6 +93,17 @@ class Deployment:
             for key, value in records:
                 await producer.send(self.name(TELEMETRY), value, key=key)
 
+    async def produce_and_abort(self, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Write records in a transaction that is given up."""
+        options = kafka_options(self.settings)
+        producer = AIOKafkaProducer(**options, transactional_id=f"{self.settings.prefix}-aborted")
+        async with producer:
+            await producer.begin_transaction()
+            for key, value in records:
+                await producer.send(self.name(TELEMETRY), value, key=key)
+            await producer.flush()
+            await producer.abort_transaction()
+
     async def committed(self) -> int:
         """Source records that the worker's group has committed."""
         return sum((await self._offsets()).values())

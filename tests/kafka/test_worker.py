@@ -3,10 +3,11 @@
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from schemas.topics import DEAD_LETTERS, STATE
+from schemas.topics import DEAD_LETTERS, STATE, TELEMETRY
 from stream_app.codec.state import restore
 from stream_app.engine.partition import POSITION_KEY
 from tests.kafka.results import expected, streamed
@@ -135,6 +136,42 @@ async def _forget(deployment: Deployment, redis_url: str) -> None:
         await redis.delete(*await redis.keys(f"{{{deployment.settings.app_id}:*"))
 
 
+async def _positions(deployment: Deployment) -> dict[int, bytes]:
+    """Newest source position of each partition's changelog."""
+    found = await deployment.read(STATE)
+    return {record.partition: record.value for record in found if record.key == POSITION_KEY}
+
+
 async def _changelog(deployment: Deployment) -> dict[bytes, bytes]:
     found = await deployment.read(STATE)
     return {record.key: record.value for record in found if record.key != POSITION_KEY}
+
+
+async def test_telemetry_of_an_aborted_transaction_is_never_folded(deployment: Deployment) -> None:
+    messages = station(blocks=2, minutes=30)
+    ours, doubled = records(messages, 10), records(station(blocks=2, minutes=30, seed=9), 10)
+
+    await deployment.produce(ours[:4])
+    await deployment.produce_and_abort(doubled)
+    await deployment.produce(ours[4:])
+    with deployment.worker():
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(messages)
+
+
+async def test_only_folded_records_are_committed(deployment: Deployment) -> None:
+    """Faust itself commits no offset: those of the group come with the results or not at all."""
+    messages = station(blocks=3, minutes=100)
+    await deployment.produce(records(messages, 1))
+
+    with deployment.worker() as worker:
+        await deployment.wait_for_committed(1)
+        worker.kill()
+        worker.wait()
+
+    telemetry = deployment.name(TELEMETRY)
+    positions = (await _positions(deployment)).values()
+    assert await deployment.committed() == sum(
+        msgspec.json.decode(value)[telemetry] for value in positions
+    )

@@ -1,0 +1,131 @@
+"""What the engine relies on in private parts of Faust and aiokafka.
+
+Each row fails when upstream renames, removes or reshapes something that an override stands on.
+"""
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import entry_points, version
+from typing import Any
+
+import aiokafka
+import pytest
+from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import Recovery as FaustRecovery
+from faust.tables.table import Table as FaustTable
+from faust.transport import consumer as faust_consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage
+
+from stream_app.engine.recovery import Recovery, TableManager
+from stream_app.engine.store import Store
+from stream_app.engine.table import Table
+from stream_app.engine.transport import ChunkConsumer, ConsumerThread, Transport
+
+
+def test_the_pinned_faust_is_the_one_that_was_read() -> None:
+    assert version("faust-streaming") == "0.15.3"
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (driver.Consumer._drain_messages, ["self", "fetcher"]),
+        (driver.Consumer._new_offset, ["self", "tp"]),
+        (driver.Consumer._getmany, ["self", "active_partitions", "timeout"]),
+        (driver.Consumer._get_active_partitions, ["self"]),
+        (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.Consumer.seek, ["self", "partition", "offset"]),
+        (driver.Consumer.resume_partitions, ["self", "tps"]),
+        (driver.Consumer.resume_flow, ["self"]),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (FaustRecovery._set_recovery_ended, ["self"]),
+        (FaustTable.on_key_set, ["self", "key", "value"]),
+        (FaustTable.on_key_del, ["self", "key"]),
+        (FaustTableManager.on_actives_ready, ["self"]),
+        (FaustTableManager.on_standbys_ready, ["self"]),
+    ],
+)
+def test_an_overridden_or_called_method_has_the_parameters_we_use(
+    function: Callable[..., Any], parameters: list[str]
+) -> None:
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "names"),
+    [
+        (
+            ChunkConsumer,
+            driver.Consumer,
+            ["_drain_messages", "_new_offset", "_new_consumer_thread"],
+        ),
+        (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer"]),
+        (Recovery, FaustRecovery, ["_restart_recovery"]),
+        (TableManager, FaustTableManager, ["recovery", "on_stop"]),
+        (Table, FaustTable, ["on_key_set", "on_key_del"]),
+    ],
+)
+def test_what_we_override_still_exists_upstream(ours: type, theirs: type, names: list[str]) -> None:
+    for name in names:
+        assert name in vars(ours)
+        assert hasattr(theirs, name)
+
+
+def test_faust_drains_through_the_method_that_we_replace() -> None:
+    assert "consumer._drain_messages(self)" in inspect.getsource(faust_consumer.Fetcher)
+
+
+def test_faust_asks_new_offset_before_it_commits_anything() -> None:
+    source = inspect.getsource(faust_consumer.Consumer._filter_committable_offsets)
+
+    assert "self._new_offset(tp)" in source
+
+
+@pytest.mark.parametrize("name", ["_isolation_level", "_fetch_max_wait_ms"])
+def test_aiokafka_reads_the_attribute_we_set_when_it_starts(name: str) -> None:
+    assert f"self.{name}" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_aiokafka_takes_no_partitions_for_all_of_them() -> None:
+    assert "if partitions and tp not in partitions" in inspect.getsource(
+        AiokafkaFetcher.fetched_records
+    )
+
+
+def test_a_chunk_fits_the_message_that_faust_hands_on() -> None:
+    first = list(inspect.signature(ConsumerMessage).parameters)[:12]
+
+    assert first == [
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        "timestamp_type",
+        "headers",
+        "key",
+        "value",
+        "checksum",
+        "serialized_key_size",
+        "serialized_value_size",
+        "tp",
+    ]
+
+
+def test_a_message_of_another_generation_is_dropped_by_the_stream() -> None:
+    from faust import streams
+
+    assert "message.generation_id != self.app.consumer_generation_id" in inspect.getsource(streams)
+
+
+@pytest.mark.parametrize(
+    ("group", "scheme", "ours"),
+    [("faust.transports", "chunks", Transport), ("faust.stores", "redis", Store)],
+)
+def test_transport_and_store_are_found_by_their_url_scheme(
+    group: str, scheme: str, ours: type
+) -> None:
+    (found,) = entry_points(group=group, name=scheme)
+
+    assert found.load() is ours
