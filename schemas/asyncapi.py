@@ -19,10 +19,18 @@ from schemas.results import (
     DailyRecord,
     FindingRecord,
     ProgressRecord,
+    Quality,
+    QualityColumns,
     RollupRecord,
     TooLateRecord,
 )
-from schemas.telemetry import EndOfDataRecord, HeartbeatRecord, PowerRecord, TopologyRecord
+from schemas.telemetry import (
+    EndOfDataRecord,
+    HeartbeatRecord,
+    PowerRecord,
+    RulesRecord,
+    TopologyRecord,
+)
 from schemas.topics import Topic
 
 Json = dict[str, Any]
@@ -45,6 +53,10 @@ CARRIES: Mapping[Topic, tuple[Model, ...]] = {
 """The JSON records of each topic; dead letters and state carry bytes."""
 
 MODELS: tuple[Model, ...] = tuple(dict.fromkeys(m for models in CARRIES.values() for m in models))
+
+_HELD: tuple[Model, ...] = (RulesRecord, Quality, QualityColumns)
+STRUCTS: Mapping[str, Model] = {model.__name__: model for model in MODELS + _HELD}
+"""Every record by name, also those that others hold."""
 
 ALARM_HEADERS = (
     "ce_specversion",
