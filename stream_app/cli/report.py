@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from replay.config import Config
     from replay.export import Export
-    from replay.issues import Issues, Tally
     from schemas.results import DailyRecord
     from stream_app.process import ProcessResult
     from stream_app.reports.catch_up import Lag
@@ -77,9 +76,10 @@ def report(
 
 def process(config: ConfigPath = CONFIG, out: Out = None) -> None:
     """Write the same three files straight from the export, without Kafka and Redis."""
-    from replay.errors import ReplayError  # noqa: PLC0415
-    from replay.export import Export  # noqa: PLC0415
-    from stream_app.reports.station import StationResults  # noqa: PLC0415
+    from replay.errors import ReplayError
+    from replay.export import Export
+    from stream_app.reports.remarks import remarks
+    from stream_app.reports.station import StationResults
 
     station = _config(config)
     try:
@@ -87,13 +87,13 @@ def process(config: ConfigPath = CONFIG, out: Out = None) -> None:
         result = _process_with_progress(export)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
-    remarks = _issues(export.issues)
+    told = remarks(export.issues, result)
     if not result.daily:
-        raise UserError("\n".join([f"{config}: no row of the export has power", *remarks]))
+        raise UserError("\n".join([f"{config}: no row of the export has power", *told]))
     enclosures = {name for each in export.blocks for of in each.inputs.values() for name in of}
     results = StationResults(result.daily, enclosures, result.alarms)
     paths = _paths(config, station, out)
-    _finish(result.daily, paths, results, [*_counts(result), *remarks], _figures(result))
+    _finish(result.daily, paths, results, told, _figures(result))
 
 
 def rollups(
@@ -112,7 +112,7 @@ def rollups(
     format: Annotated[Format, typer.Option(help="Form of the lines.")] = Format.CSV,  # noqa: A002
 ) -> None:
     """Print windows of the stream: a line for each enclosure and window, newest revision only."""
-    from stream_app.reports.rollups import FORMATS, Selection, Windows  # noqa: PLC0415
+    from stream_app.reports.rollups import FORMATS, Selection, Windows
 
     selection = Selection(site, enclosure, _instant("--from", since), _instant("--to", until))
     windows = Windows(selection)
@@ -123,8 +123,8 @@ def rollups(
 
 
 def _config(path: Path) -> "Config":
-    from replay.config import load_config  # noqa: PLC0415
-    from replay.errors import ReplayError  # noqa: PLC0415
+    from replay.config import load_config
+    from replay.errors import ReplayError
 
     try:
         return load_config(path)
@@ -133,7 +133,7 @@ def _config(path: Path) -> "Config":
 
 
 def _paths(config: Path, station: "Config", out: Path | None) -> "ReportPaths":
-    from stream_app.reports.files import ReportPaths  # noqa: PLC0415
+    from stream_app.reports.files import ReportPaths
 
     output = station.output
     base = out if out is not None else config.parent / output.dir
@@ -149,9 +149,9 @@ def _finish(
     remarks: Sequence[str] = (),
     figures: Mapping[str, str] | None = None,
 ) -> None:
-    from stream_app.reports.display import Told, show  # noqa: PLC0415
-    from stream_app.reports.files import write_reports  # noqa: PLC0415
-    from stream_app.reports.summary import summarise, without_energy  # noqa: PLC0415
+    from stream_app.reports.display import Told, show
+    from stream_app.reports.files import write_reports
+    from stream_app.reports.summary import summarise, without_energy
 
     try:
         files = write_reports(daily, paths)
@@ -163,8 +163,8 @@ def _finish(
 
 
 def _process_with_progress(export: "Export") -> "ProcessResult":
-    from stream_app.process import process as process_export  # noqa: PLC0415
-    from stream_app.reports.progress import progress  # noqa: PLC0415
+    from stream_app.process import process as process_export
+    from stream_app.reports.progress import progress
 
     with progress() as shown:
         task = shown.add_task("rows", total=export.total_rows or None, note="")
@@ -176,7 +176,7 @@ def _process_with_progress(export: "Export") -> "ProcessResult":
 
 
 def _ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
-    from stream_app.reports.topics import StreamError  # noqa: PLC0415
+    from stream_app.reports.topics import StreamError
 
     async def ask() -> T:
         return await question(load_settings())
@@ -191,10 +191,10 @@ def _ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
 async def _read_station(
     settings: "Settings", site: str, patience_s: float | None
 ) -> "StationResults":
-    from stream_app.reports.progress import progress  # noqa: PLC0415
-    from stream_app.reports.station import SiteReader  # noqa: PLC0415
-    from stream_app.reports.topics import open_topics  # noqa: PLC0415
-    from stream_app.settings import kafka_options  # noqa: PLC0415
+    from stream_app.reports.progress import progress
+    from stream_app.reports.station import SiteReader
+    from stream_app.reports.topics import open_topics
+    from stream_app.settings import kafka_options
 
     with progress() as shown:
         async with open_topics(kafka_options(settings)) as topics:
@@ -211,8 +211,8 @@ async def _read_station(
 async def _wait(
     settings: "Settings", topics: "Topics", shown: "Progress", patience_s: float
 ) -> None:
-    from schemas.topics import TELEMETRY  # noqa: PLC0415
-    from stream_app.reports.catch_up import wait_for_workers  # noqa: PLC0415
+    from schemas.topics import TELEMETRY
+    from stream_app.reports.catch_up import wait_for_workers
 
     task = shown.add_task("waiting for the workers", total=None, note="")
 
@@ -226,11 +226,11 @@ async def _wait(
 
 
 async def _read_rollups(settings: "Settings", resolution: str, windows: "Windows") -> None:
-    from schemas.topics import ROLLUPS  # noqa: PLC0415
-    from stream_app.reports.progress import progress  # noqa: PLC0415
-    from stream_app.reports.station import read_rollups  # noqa: PLC0415
-    from stream_app.reports.topics import open_topics  # noqa: PLC0415
-    from stream_app.settings import kafka_options  # noqa: PLC0415
+    from schemas.topics import ROLLUPS
+    from stream_app.reports.progress import progress
+    from stream_app.reports.station import read_rollups
+    from stream_app.reports.topics import open_topics
+    from stream_app.settings import kafka_options
 
     with progress() as shown:
         task = shown.add_task(f"reading {resolution} windows", total=None, note="")
@@ -270,29 +270,3 @@ def _time(clock_ms: int | None) -> str:
 def _figures(result: "ProcessResult") -> dict[str, str]:
     windows = ", ".join(f"{count:,} of {name}" for name, count in result.windows.items())
     return {"rows": f"{result.rows:,}", "samples": f"{result.samples:,}", "windows": windows}
-
-
-def _counts(result: "ProcessResult") -> list[str]:
-    """Remarks on what the pipeline refused."""
-    remarks = [f"{count:,} messages refused: {why}" for why, count in result.refusals.items()]
-    if result.too_late:
-        remarks.append(f"{result.too_late:,} samples came too late: raise energy.lateness")
-    return remarks
-
-
-def _issues(issues: "Issues") -> list[str]:
-    """Remarks on what could not be read."""
-    remarks = [_tally(f"rows left out: {why}", each) for why, each in issues.refused.items()]
-    remarks += [
-        _tally(f"cells of text in {name!r}", each) for name, each in issues.text_cells.items()
-    ]
-    if issues.empty_cells:
-        cells, columns = issues.empty_cells.total(), len(issues.empty_cells)
-        remarks.append(f"{cells:,} empty cells in {columns} columns")
-    if issues.back_steps.count:
-        remarks.append(_tally("rows step back in time", issues.back_steps))
-    return [*remarks, *issues.notes]
-
-
-def _tally(what: str, tally: "Tally") -> str:
-    return f"{tally.count:,} {what} ({'; '.join(tally.places)})"

@@ -77,7 +77,9 @@ def test_an_unknown_day_is_grey_and_an_idle_day_is_dark() -> None:
     assert greys(with_unknown) > greys(with_idle) + 50
 
 
-@pytest.mark.parametrize("missing", [[make_day(coverage=0.0)], [make_day(), make_day("B", "2025-04-09")]])
+@pytest.mark.parametrize(
+    "missing", [[make_day(coverage=0.0)], [make_day(), make_day("B", "2025-04-09")]]
+)
 def test_idle_and_unknown_days_are_no_fault(missing: list[DailyRecord]) -> None:
     assert heatmap_png(missing)
 

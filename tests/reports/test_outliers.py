@@ -84,7 +84,12 @@ def test_a_day_weighs_as_much_as_it_is_long() -> None:
 
 @pytest.mark.parametrize(
     ("charged", "median"),
-    [([5], 5), ([1, 4], Fraction(5, 2)), ([9, 1, 4], 4), ([2**60, 2**60 + 1], 2**60 + Fraction(1, 2))],
+    [
+        ([5], 5),
+        ([1, 4], Fraction(5, 2)),
+        ([9, 1, 4], 4),
+        ([2**60, 2**60 + 1], 2**60 + Fraction(1, 2)),
+    ],
 )
 @pytest.mark.parametrize("metric", ["charged", "discharged"])
 def test_the_median_is_exact(charged: list[int], median: Fraction, metric: Metric) -> None:
