@@ -64,7 +64,7 @@ def _run(out: Path, environment: Mapping[str, str], *, keep: bool) -> int:
 
 def _step(what: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
     say(f"\n── {what}: bess {' '.join(command)}")
-    status = subprocess.run([*BESS, *command], env=environment, check=False).returncode
+    status = subprocess.run([*BESS, *command], env=environment, check=False).returncode  # noqa: S603
     if status:
         raise DemoError(f"`bess {command[0]}` ended with status {status}")
 
@@ -76,7 +76,7 @@ def _worker(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
     say("\n── starting a worker: bess worker")
     start = time.monotonic()
     with log.open("wb") as sink:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603
             [*BESS, "worker"], env=environment, stdout=sink, stderr=subprocess.STDOUT
         )
     try:
@@ -98,7 +98,7 @@ def _worker(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
 def _stay(environment: Mapping[str, str], metrics: str) -> None:
     names = ("BESS_BROKERS", "BESS_REDIS_URL", "BESS_PREFIX")
     exports = "\n".join(f"export {name}={environment[name]}" for name in names)
-    say(f"\nThe services stay up until Ctrl-C. In another shell:\n{exports}\ncurl {metrics}/metrics")
+    say(f"\nAll stays up until Ctrl-C. In another shell:\n{exports}\ncurl {metrics}/metrics")
     while True:
         time.sleep(3600)
 
@@ -111,7 +111,7 @@ def _is_ready(url: str) -> bool:
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
         body: bytes = answer.read()
     return body
 
@@ -130,7 +130,7 @@ def _arguments() -> argparse.Namespace:
 
 def say(line: str) -> None:
     """Tell a person what goes on."""
-    print(line, file=sys.stderr, flush=True)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
