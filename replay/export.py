@@ -71,6 +71,8 @@ class Export:
         Time of the first row [ms UTC].
     issues
         What the current or last pass of :meth:`batches` could not use.
+    chunk_rows
+        Rows read at a time, at most; None: a few MB. Results do not depend on it.
     """
 
     config: Config
@@ -80,6 +82,7 @@ class Export:
     interval_ms: int
     first_ms: int
     issues: Issues = field(default_factory=Issues)
+    chunk_rows: int | None = None
 
     @classmethod
     def open(cls, config: Config) -> "Export":
@@ -147,7 +150,7 @@ class Export:
             self._note_file(source)
             reader = FileReader(source, self.columns, self.config, self.issues)
             count = 0
-            for rows in reader.read(first, start_row):
+            for rows in reader.read(first, start_row, self.chunk_rows):
                 count = rows.in_file + rows.stamps.ms.size
                 yield rows
             first += count

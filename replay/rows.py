@@ -16,7 +16,7 @@ from replay.sources import HEAD_ROWS, Source
 from replay.timestamps import Stamps, stamps
 from stream_app.core.energy import Floats, Ints
 
-_HELD_CELLS = 32_000_000
+HELD_CELLS = 32_000_000
 """Cells kept back while a repeated hour is undecided; 2 h at 1 s of 72 inverters are 1 million."""
 
 
@@ -49,15 +49,7 @@ class TimedRows:
 
 
 class FileReader:
-    """Reads the rows of one file and notes what cannot be used.
-
-    Parameters
-    ----------
-    first
-        The export's row that the file's first row is.
-    wanted
-        Nothing is noted of rows of the export before this one.
-    """
+    """Reads the rows of one file and notes what cannot be used."""
 
     def __init__(
         self, source: Source, columns: Sequence[PowerColumn], config: Config, issues: Issues
@@ -73,10 +65,19 @@ class FileReader:
         ]
         self._unparsed = 0
 
-    def read(self, first: int, wanted: int) -> Iterator[Rows]:
+    def read(self, first: int, wanted: int, chunk_rows: int | None) -> Iterator[Rows]:
+        """Read the file in chunks of so many rows at most, or of a few MB.
+
+        Parameters
+        ----------
+        first
+            The export's row that the file's first row is.
+        wanted
+            Nothing is noted of rows of the export before this one.
+        """
         names = [self._config.parsing.timestamp_col, *(name for _, name in self._present)]
         in_file = bad = 0
-        for batch in self._source.chunks(names):
+        for batch in self._source.chunks(names, chunk_rows):
             notable = max(0, wanted - first - in_file)
             rows = self._rows(batch, first + in_file, in_file, notable)
             self._check_stamps(batch, rows, notable)
@@ -156,7 +157,11 @@ def refuse_unreadable(source: Source, column: pa.Array, bad: Ints, count: int, s
 
 
 def timed(
-    chunks: Iterable[Rows], local_time: LocalTime, issues: Issues, wanted: int
+    chunks: Iterable[Rows],
+    local_time: LocalTime,
+    issues: Issues,
+    wanted: int,
+    held_cells: int = HELD_CELLS,
 ) -> Iterator[TimedRows]:
     """Give rows their instants.
 
@@ -171,7 +176,7 @@ def timed(
         if last.size:
             wall, local = int(chunk.stamps.ms[last[0]]), bool(chunk.stamps.local[last[0]])
             undecided = local and local_time.is_ambiguous(wall)
-        if not undecided or sum(rows.power.size for rows in held) > _HELD_CELLS:
+        if not undecided or sum(rows.power.size for rows in held) > held_cells:
             yield from _resolved(held, local_time, issues, wanted)
             held = []
     yield from _resolved(held, local_time, issues, wanted)

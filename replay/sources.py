@@ -62,7 +62,12 @@ class Source:
         return pa.array([], pa.string())
 
     def chunks(self, columns: Sequence[str], rows: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of the columns in that order; CSV cells come as text.
+        """Read batches of the columns, in that order; CSV cells come as text.
+
+        Parameters
+        ----------
+        rows
+            Rows in a batch, at most; by default as many as fit into a few MB.
 
         Raises
         ------
@@ -71,10 +76,13 @@ class Source:
         """
         with _faults(self.path):
             if self.delimiter is None:
-                yield from _parquet_chunks(self.path, columns, rows)
+                size = rows or max(256, min(65_536, CELLS_PER_CHUNK // len(columns)))
+                yield from _parquet_chunks(self.path, columns, size)
             else:
                 self.bad_lines.clear()
-                yield from _csv_chunks(self, columns)
+                for batch in _csv_chunks(self, columns):
+                    for low in range(0, batch.num_rows, rows or batch.num_rows):
+                        yield batch.slice(low, rows)
 
 
 def open_source(path: Path, parsing: Parsing) -> Source:
@@ -123,12 +131,9 @@ def _open_parquet(path: Path, parsing: Parsing) -> Source:
         return Source(path, names, file.metadata.num_rows, exact=True, parsing=parsing)
 
 
-def _parquet_chunks(
-    path: Path, columns: Sequence[str], rows: int | None
-) -> Iterator[pa.RecordBatch]:
-    size = rows or max(256, min(65_536, CELLS_PER_CHUNK // len(columns)))
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(size, columns=list(columns)):
+def _parquet_chunks(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(rows, columns=list(columns)):
             yield batch.select(list(columns))
 
 

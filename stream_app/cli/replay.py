@@ -107,10 +107,10 @@ def _open(exports: list[str], config: Path | None) -> "Export":
     if config is None and not exports:
         raise UserError("no export is named: give its path, or --config with data.paths")
     export = Export.open(load_config(config, exports))
-    rows, files = export.total_rows, len(export.files)
+    every = f"{export.interval_ms / 1000:g} s"
     _say(
-        f"{files} file{'s' if files != 1 else ''}, about {rows:,} rows, {len(export.columns)} power "
-        f"columns of {len(export.blocks)} power blocks, every {export.interval_ms / 1000:g} s"
+        f"{len(export.files)} file(s), about {export.total_rows:,} rows every {every}, "
+        f"{len(export.columns)} power columns of {len(export.blocks)} power blocks"
     )
     return export
 
