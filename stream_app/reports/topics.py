@@ -15,6 +15,9 @@ CONNECT_S = 10.0
 PATIENCE_S = 90.0
 """Longer than a broker leaves the transaction of a dead worker open."""
 POLL_MS = 500
+"""Time to wait for a record where perhaps none comes."""
+READ_MS = 100
+"""The same between records that do come; it is lost once, at the last marker of a topic."""
 
 
 class StreamError(ValueError):
@@ -88,7 +91,7 @@ class Topics:
         clock = asyncio.get_running_loop()
         since = clock.time()
         while left:
-            batches = await self.committed.getmany(timeout_ms=POLL_MS)
+            batches = await self.committed.getmany(timeout_ms=READ_MS)
             if batches:
                 since = clock.time()
             for partition, records in batches.items():
