@@ -82,7 +82,7 @@ class SampleSpec:
         _within("seed", self.seed, 0, 2**63)
         try:
             ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError) as fault:
+        except (ZoneInfoNotFoundError, OSError, ValueError) as fault:
             raise SampleError(
                 f"there is no time zone {self.zone!r}; take an IANA name such as Europe/Berlin"
             ) from fault

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class SiteCalendar:
     """
 
     def __init__(self, zone: str) -> None:
-        self.zone = ZoneInfo(zone)
+        self.zone = _zone(zone)
         self._edges: list[int] = []
 
     def local_date(self, instant: int) -> date:
@@ -104,6 +104,14 @@ def first_instant(day: date, zone: ZoneInfo) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if _local(middle, zone).date() < day else (low, middle)
     return high
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Read a zone; a folder of zones or a path outside them is none either."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError) as fault:
+        raise ZoneInfoNotFoundError(f"No time zone found with key {name}") from fault
 
 
 def _dates(first: date, last: date) -> Iterator[date]:

@@ -94,14 +94,10 @@ def _is_steady(clock: Clock, times: Ints, skew_ms: int) -> bool:
     if settled is not None and (now is None or settled > now):
         # What is too late after an end of data must not bridge a jump of the samples after it.
         times = times[times > settled]
-    if not times.size:
-        return True
-    newest = np.maximum.accumulate(times)
-    first = int(times[0])
-    jump = 0 if now is None else first - now
-    rise = int(np.diff(newest).max()) if times.size > 1 else 0
-    reach = max(int(newest[-1]), first if now is None else now) + skew_ms
-    return max(jump, rise) <= skew_ms and all(early > reach for early, _ in clock.ahead)
+    start = int(times[0]) if now is None and times.size else now or 0
+    newest = np.maximum.accumulate(np.concatenate(([start], times)))
+    rise, reach = np.diff(newest).max(initial=0), newest[-1] + skew_ms
+    return bool(rise <= skew_ms) and all(early > reach for early, _ in clock.ahead)
 
 
 def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:

@@ -1,0 +1,154 @@
+"""The event clock of one input: taken, late, set aside."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from stream_app.core.clock import QUARANTINE_LIMIT, Clock, Samples, admit, settle
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+START = 1_743_465_600_000
+
+
+@dataclass
+class Seen:
+    """Minutes since START of the samples that were taken, late and set aside."""
+
+    taken: list[float]
+    late: list[float]
+    aside: list[float]
+
+
+def feed(clock: Clock, *minutes: float, lateness_min: int = 0, skew_min: int = 60) -> Seen:
+    times = (START + np.array(minutes) * MINUTE).astype(np.int64)
+    samples = Samples(times, np.zeros(times.size), np.arange(times.size))
+    admitted = admit(clock, samples, lateness_min * MINUTE, skew_min * MINUTE)
+    return Seen(since(admitted.taken.times), since(admitted.late.times), aside(clock))
+
+
+def since(times: np.ndarray) -> list[float]:
+    return [(time - START) / MINUTE for time in times.tolist()]
+
+
+def aside(clock: Clock) -> list[float]:
+    return [(time - START) / MINUTE for time, _ in clock.ahead]
+
+
+@pytest.mark.parametrize(
+    ("lateness_min", "minutes", "taken", "late"),
+    [
+        (0, (0, 15, 30), [0, 15, 30], []),
+        (0, (0, 15, 15), [0, 15], [15]),
+        (0, (0, 30, 15), [0, 30], [15]),
+        (20, (0, 30, 15), [0, 30, 15], []),
+        (20, (0, 30, 10), [0, 30], [10]),
+        (20, (0, 30, 11), [0, 30, 11], []),
+        (20, (30, 31, 12, 11), [30, 31, 12], [11]),
+        (0, (), [], []),
+        (0, (7,), [7], []),
+    ],
+)
+def test_a_sample_is_too_late_when_the_clock_is_past_it_by_the_lateness(
+    lateness_min: int, minutes: tuple[float, ...], taken: list[float], late: list[float]
+) -> None:
+    seen = feed(Clock(), *minutes, lateness_min=lateness_min)
+
+    assert (seen.taken, seen.late) == (taken, late)
+
+
+def test_one_timestamp_far_ahead_moves_no_clock() -> None:
+    clock = Clock()
+
+    seen = feed(clock, 0, 15, 600_000, 30, 45)
+
+    assert seen == Seen([0, 15, 30, 45], [], [600_000])
+    assert clock.now == START + 45 * MINUTE
+
+
+def test_a_source_that_resumes_after_an_outage_is_followed_from_its_second_sample() -> None:
+    clock = Clock()
+    feed(clock, 0, 15)
+
+    first = feed(clock, 6000)
+    second = feed(clock, 6015)
+
+    assert first == Seen([], [], [6000])
+    assert second == Seen([6000, 6015], [], [])
+
+
+def test_an_outage_inside_a_block_loses_nothing() -> None:
+    assert feed(Clock(), 0, 15, 6000, 6015, 6030).taken == [0, 15, 6000, 6015, 6030]
+
+
+def test_two_wrong_timestamps_far_from_each_other_confirm_nothing() -> None:
+    assert feed(Clock(), 0, 6000, 60_000, 15) == Seen([0, 15], [], [6000, 60_000])
+
+
+def test_a_sample_set_aside_is_taken_when_the_clock_gets_near() -> None:
+    clock = Clock()
+    feed(clock, 0, 90)
+
+    seen = feed(clock, 15, 30, 45)
+
+    assert seen == Seen([15, 30, 90], [45], [])
+
+
+def test_what_was_set_aside_before_a_jump_that_passed_it_is_too_late_not_lost() -> None:
+    seen = feed(Clock(), 0, 6000, 60_000, 60_015)
+
+    assert seen == Seen([0, 60_000, 60_015], [6000], [])
+
+
+def test_a_jump_as_long_as_the_skew_is_no_jump() -> None:
+    assert feed(Clock(), 0, 60, 120).taken == [0, 60, 120]
+
+
+def test_the_oldest_set_aside_is_given_up_when_there_are_too_many() -> None:
+    far = [1000 * each for each in range(10, 10 + QUARANTINE_LIMIT + 2)]
+
+    seen = feed(Clock(), 0, *far)
+
+    assert seen.late == [10_000, 11_000]
+    assert len(seen.aside) == QUARANTINE_LIMIT
+
+
+def test_a_block_after_a_wrong_timestamp_tells_the_skew_once() -> None:
+    clock = Clock()
+    feed(clock, 0, 600_000)
+    samples = Samples(START + np.arange(1, 4) * MINUTE, np.zeros(3), np.array([4, 5, 6]))
+
+    admitted = admit(clock, samples, 0, HOUR)
+
+    assert admitted.skew == [(4, START + 600_000 * MINUTE)]
+    assert aside(clock) == [600_000]
+
+
+def test_the_end_of_data_settles_all_before_it() -> None:
+    clock = Clock()
+    feed(clock, 0, 15, 6000, lateness_min=30)
+
+    released = settle(clock, START + 7000 * MINUTE)
+
+    assert [time - START for time, _ in released] == [6000 * MINUTE]
+    assert feed(clock, 6990, 7000, 7001, 7002) == Seen([7001, 7002], [6990, 7000], [])
+
+
+def test_an_end_of_data_in_the_past_opens_nothing_again() -> None:
+    clock = Clock()
+    feed(clock, 0, 15, 30)
+
+    settle(clock, START)
+
+    assert feed(clock, 20, 31) == Seen([31], [20], [])
+
+
+def test_late_samples_after_an_end_of_data_do_not_lead_the_clock_to_a_wrong_one() -> None:
+    clock = Clock()
+    feed(clock, 0)
+    settle(clock, START + 500 * MINUTE)
+
+    seen = feed(clock, *range(50, 501, 50), 550, skew_min=60)
+
+    assert seen == Seen([], list(range(50, 501, 50)), [550])
