@@ -1,10 +1,13 @@
 """Every dashboard keeps the rules of the house, with no Grafana at hand."""
 
+import json
 import re
 from pathlib import Path
 
 import promql_parser
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana import stale
 from stream_app.metrics.catalogue import CATALOGUE, Metric
@@ -38,6 +41,13 @@ def selectors(node: object) -> list[object]:
 
 def test_committed_dashboards_are_what_the_code_builds() -> None:
     assert stale() == []
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_sdk_reads_each_file_back_without_loss(name: str) -> None:
+    read = Dashboard.from_json(BOARDS[name])
+
+    assert json.loads(json.dumps(read, cls=JSONEncoder)) == BOARDS[name]
 
 
 def test_drift_is_noticed(tmp_path: Path) -> None:
