@@ -8,11 +8,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("unknown_input", r"the topology has no DC input "),
     ("no_key", r"the record has no key"),
     ("wrong_key", r"came under the key"),
-    ("out_of_range", r"lies outside 1971-2109|is beyond .* W"),
+    ("out_of_range", r"lies outside 1971-2109|is beyond .* W|out of range"),
     ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
     (
         "bad_topology",
-        r"has no enclosure|^the shares of|has no DC input$|time zone|ZoneInfo|in rules; it must|above 0",
+        r"has no enclosure|^the shares of|has no DC input$|time zone|ZoneInfo|in rules;|above 0",
     ),
     (
         "not_a_record",

@@ -107,6 +107,8 @@ def test_every_class_of_dead_letters_is_there_from_the_start(registry: Collector
         (b"north/INV-1", b'{"kind":"power","v":1,"t":[1],"dc_power_w":{}}', "bad_shape"),
         (b"north/INV-1", POWER % (b"17", b"1"), "out_of_range"),
         (b"north/INV-1", POWER % (b"1717200000000", b"1e10"), "out_of_range"),
+        (b"north/INV-1", POWER % (b"1717200000000", b"1e999"), "out_of_range"),
+        (b"north/INV-1", POWER % (b"9" * 5000, b"1"), "out_of_range"),
         (b"north/INV-1", b'{"kind":"end_of_data","v":1,"t":1}', "out_of_range"),
         (b"south/INV-1", TOPOLOGY, "wrong_key"),
         (b"north/INV-1", TOPOLOGY.replace(b'"UTC"', b'"Mars/Base"'), "bad_topology"),
