@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 Offsets = dict[TopicPartition, int]
 
 CONNECT_S = 10.0
+FETCH_WAIT_MS = 50
+"""A question for offsets queues behind a fetch that waits for records."""
 PATIENCE_S = 90.0
 """Longer than a broker leaves the transaction of a dead worker open."""
 POLL_MS = 500
@@ -158,7 +160,12 @@ async def open_topics(options: Mapping[str, Any]) -> AsyncIterator[Topics]:
 async def _consumer(
     stack: AsyncExitStack, options: Mapping[str, Any], isolation: str
 ) -> AIOKafkaConsumer:
-    consumer = AIOKafkaConsumer(**options, isolation_level=isolation, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        **options,
+        isolation_level=isolation,
+        enable_auto_commit=False,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
     stack.push_async_callback(consumer.stop)
     await consumer.start()
     return consumer
