@@ -89,15 +89,15 @@ def settle(clock: Clock, until: int) -> list[Sample]:
 
 
 def _is_steady(clock: Clock, times: Ints, skew_ms: int) -> bool:
-    """No sample is far ahead of those before it, and none that was set aside comes due."""
+    """No sample is far ahead of those before it, and none passes what was set aside."""
     now, settled = clock.now, clock.settled
     if settled is not None and (now is None or settled > now):
         # What is too late after an end of data must not bridge a jump of the samples after it.
         times = times[times > settled]
     start = int(times[0]) if now is None and times.size else now or 0
     newest = np.maximum.accumulate(np.concatenate(([start], times)))
-    rise, reach = np.diff(newest).max(initial=0), newest[-1] + skew_ms
-    return bool(rise <= skew_ms) and all(early > reach for early, _ in clock.ahead)
+    rise = np.diff(newest).max(initial=0)
+    return bool(rise <= skew_ms) and all(early > newest[-1] for early, _ in clock.ahead)
 
 
 def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:
@@ -152,32 +152,33 @@ class _Admission:
         return now is not None and time - now > self.skew_ms
 
     def _near(self, sample: Sample, row: int) -> None:
+        told = bool(self.clock.ahead)
+        self._take_passed(sample[0], row)
         self._take(sample, row)
-        if self.clock.ahead:
-            self._release(row)
-            held = self.clock.ahead
-            self.skew.append((row, max(held)[0] if held else None))
-
-    def _release(self, row: int) -> None:
-        """Take in what is no longer ahead; each may bring the next within reach."""
-        while due := [each for each in self.clock.ahead if not self._is_ahead(each[0])]:
-            self.clock.ahead.remove(min(due))
-            self._take(min(due), row)
+        if told:
+            self._tell(row)
 
     def _far_ahead(self, sample: Sample, row: int) -> None:
         held = self.clock.ahead
-        run = sorted(early for early in held if 0 < sample[0] - early[0] <= self.skew_ms)
-        if run:
-            self.clock.ahead = [early for early in held if early not in run]
-            for each in (*run, sample):
-                self._take(each, row)
-            self._release(row)
-            held = self.clock.ahead
-            self.skew.append((row, max(held)[0] if held else None))
+        if any(0 < sample[0] - early <= self.skew_ms for early, _ in held):
+            self._take_passed(sample[0], row)
+            self._take(sample, row)
+            self._tell(row)
             return
         held.append(sample)
         self.late.extend((*early, row) for early in held[:-QUARANTINE_LIMIT])
         del held[:-QUARANTINE_LIMIT]
+
+    def _take_passed(self, time: int, row: int) -> None:
+        """Take in what the clock is about to pass, before it does."""
+        due = sorted(early for early in self.clock.ahead if early[0] < time)
+        self.clock.ahead = [early for early in self.clock.ahead if early[0] >= time]
+        for early in due:
+            self._take(early, row)
+
+    def _tell(self, row: int) -> None:
+        held = self.clock.ahead
+        self.skew.append((row, max(held)[0] if held else None))
 
     def _take(self, sample: Sample, row: int) -> None:
         clock = self.clock

@@ -162,13 +162,12 @@ def local_days(zone: str, times: Ints) -> int:
 
 def by_day(rollups: list[Rollup], resolution: str, zone: str) -> dict[str, list[int]]:
     """Newest sums of all windows of one length, added up by local day."""
-    newest: dict[int, list[int]] = {}
-    for rollup in rollups:
-        if rollup.resolution == resolution:
-            for start, sums in zip(
-                rollup.run.starts.tolist(), rollup.run.sums.T.tolist(), strict=True
-            ):
-                newest[start] = sums
+    newest = {
+        start: sums
+        for rollup in rollups
+        if rollup.resolution == resolution
+        for start, sums in zip(rollup.run.starts.tolist(), rollup.run.sums.T.tolist(), strict=True)
+    }
     days: dict[str, list[int]] = defaultdict(lambda: [0] * (LEDGER + 2 * LEDGER_ROWS))
     for start, sums in newest.items():
         day = calendar(zone).local_date(start).isoformat()

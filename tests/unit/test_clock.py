@@ -86,19 +86,27 @@ def test_two_wrong_timestamps_far_from_each_other_confirm_nothing() -> None:
     assert feed(Clock(), 0, 6000, 60_000, 15) == Seen([0, 15], [], [6000, 60_000])
 
 
-def test_a_sample_set_aside_is_taken_when_the_clock_gets_near() -> None:
+def test_a_sample_set_aside_makes_no_other_late_and_is_taken_in_its_place() -> None:
     clock = Clock()
     feed(clock, 0, 90)
 
-    seen = feed(clock, 15, 30, 45)
+    before = feed(clock, 15, 30, 45, 60, 75)
+    after = feed(clock, 105)
 
-    assert seen == Seen([15, 30, 90], [45], [])
+    assert before == Seen([15, 30, 45, 60, 75], [], [90])
+    assert after == Seen([90, 105], [], [])
 
 
-def test_what_was_set_aside_before_a_jump_that_passed_it_is_too_late_not_lost() -> None:
+def test_of_two_samples_for_one_time_the_one_that_was_set_aside_is_late() -> None:
+    seen = feed(Clock(), 0, 90, 45, 90, 105)
+
+    assert seen == Seen([0, 45, 90, 105], [90], [])
+
+
+def test_what_was_set_aside_before_a_jump_that_passes_it_is_not_lost() -> None:
     seen = feed(Clock(), 0, 6000, 60_000, 60_015)
 
-    assert seen == Seen([0, 60_000, 60_015], [6000], [])
+    assert seen == Seen([0, 6000, 60_000, 60_015], [], [])
 
 
 def test_a_jump_as_long_as_the_skew_is_no_jump() -> None:
