@@ -1,0 +1,169 @@
+"""Bytes of the telemetry topic to messages: what is read, what is refused and why."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stream_app.codec.telemetry import Record, decode, encode, power_block, topology_record
+from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
+from stream_app.core.topology import Rules
+from tests.unit.blocks import MINUTE, NAN, START, block, power
+
+KEY = b"north/1APCS1"
+RULES = {
+    "method": "trapezoid",
+    "interval_s": 900,
+    "max_gap_s": 2700,
+    "lateness_s": 0,
+    "skew_s": 3600,
+    "stale_s": 2700,
+    "frozen_s": 21600,
+    "rating_w": None,
+    "resolutions": ["1h"],
+}
+TOPOLOGY = {
+    "kind": "topology",
+    "v": 1,
+    "site": "north",
+    "block": "1APCS1",
+    "zone": "UTC",
+    "inputs": {"1": {"A1": 1.0}},
+    "rules": RULES,
+}
+POWER = {"kind": "power", "v": 1, "t": [START], "dc_power_w": {"1": [5.0]}}
+
+
+def topology(**changed: Any) -> bytes:
+    return json.dumps(TOPOLOGY | changed).encode()
+
+
+def telemetry(**changed: Any) -> bytes:
+    return json.dumps(POWER | changed).encode()
+
+
+BAD: list[tuple[str, bytes | None, bytes | None, str]] = [
+    ("no key", None, telemetry(), "no key"),
+    ("empty key", b"", telemetry(), "no key"),
+    ("key not UTF-8", b"\xff", telemetry(), "utf-8"),
+    ("tombstone", KEY, None, "truncated"),
+    ("not JSON", KEY, b"power!", "malformed"),
+    ("cut off", KEY, telemetry()[:-3], "truncated"),
+    ("nested too deep", KEY, b"[" * 100_000, "object"),
+    ("unknown kind", KEY, telemetry(kind="cells"), "Invalid value 'cells' - at `$.kind`"),
+    ("no kind", KEY, b'{"v":1}', "kind"),
+    ("other version", KEY, telemetry(v=2), "Invalid enum value 2 - at `$.v`"),
+    ("unknown field", KEY, telemetry(unit="kW"), "unknown field `unit`"),
+    ("no time", KEY, telemetry(t=[]), "t is empty"),
+    ("no input", KEY, telemetry(dc_power_w={}), "names no DC input"),
+    (
+        "lengths differ",
+        KEY,
+        telemetry(t=[START, START]),
+        "dc_power_w['1'] has 1 values for 2 times",
+    ),
+    ("time in seconds", KEY, telemetry(t=[START // 1000]), "outside 1971-2109"),
+    ("time in microseconds", KEY, telemetry(t=[START * 1000]), "outside 1971-2109"),
+    ("time is text", KEY, telemetry(t=["2025"]), "Expected `int`, got `str`"),
+    ("power is text", KEY, telemetry(dc_power_w={"1": ["Bad Input"]}), "got `str`"),
+    ("power beyond belief", KEY, telemetry(dc_power_w={"1": [1e12]}), "beyond 1e+09 W"),
+    ("power not a number", KEY, telemetry(dc_power_w={"1": [NAN]}), "malformed"),
+    ("end in seconds", KEY, b'{"kind":"end_of_data","v":1,"t":5}', "outside 1971-2109"),
+    ("heartbeat without time", KEY, b'{"kind":"heartbeat","v":1}', "missing required field `t`"),
+    (
+        "topology of another block",
+        b"north/2",
+        topology(),
+        "north/1APCS1 came under the key north/2",
+    ),
+    ("unknown zone", KEY, topology(zone="Mars/X"), "No time zone found with key Mars/X"),
+    ("zone is a folder", KEY, topology(zone="Europe"), "No time zone found with key Europe"),
+    ("no inputs", KEY, topology(inputs={}), "has no DC input"),
+    ("no enclosure", KEY, topology(inputs={"1": {}}), "DC input 1 has no enclosure"),
+    ("shares", KEY, topology(inputs={"1": {"A": 0.5, "B": 0.4}}), "sum to 0.9, not 1"),
+    ("negative share", KEY, topology(inputs={"1": {"A": 1.5, "B": -0.5}}), "shares of DC input 1"),
+    ("negative lateness", KEY, topology(rules=RULES | {"lateness_s": -1}), "0 to 366 days"),
+    ("interval of zero", KEY, topology(rules=RULES | {"interval_s": 0}), "above 0"),
+    ("unknown method", KEY, topology(rules=RULES | {"method": "simpson"}), "simpson"),
+    ("unknown window", KEY, topology(rules=RULES | {"resolutions": ["2h"]}), "2h"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "reason"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_a_bad_record_is_set_apart_with_its_reason_and_stops_nothing(
+    key: bytes | None, value: bytes | None, reason: str
+) -> None:
+    records: list[Record] = [(KEY, telemetry()), (key, value), (KEY, telemetry(t=[START + 1]))]
+
+    decoded = decode(records)
+
+    [(place, why)] = decoded.bad
+    assert place == 1
+    assert reason in why
+    times = [t for m in samples(decoded.inbox(KEY.decode()).messages) for t in m.times.tolist()]
+    assert times == [START, START + 1]
+
+
+def samples(messages: list[Message]) -> list[PowerSamples]:
+    return [each for each in messages if isinstance(each, PowerSamples)]
+
+
+def test_thin_records_of_a_key_become_one_message_until_something_else_comes() -> None:
+    end = encode(EndOfData(START + 9))
+    records: list[Record] = [
+        (KEY, telemetry()),
+        (b"north/2", telemetry()),
+        (KEY, telemetry(t=[START + 1])),
+        (KEY, end),
+        (KEY, telemetry(t=[START + 2])),
+    ]
+
+    decoded = decode(records)
+
+    inbox = decoded.inbox("north/1APCS1")
+    assert inbox.places == [[0, 2], [3], [4]]
+    assert [type(each) for each in inbox.messages] == [PowerSamples, EndOfData, PowerSamples]
+    assert decoded.inbox("north/2").places == [[1]]
+
+
+def test_inputs_in_another_order_are_the_same_inputs() -> None:
+    one = telemetry(dc_power_w={"1": [1.0], "2": [2.0]})
+    two = telemetry(dc_power_w={"2": [20.0], "1": [10.0]})
+
+    [message] = samples(decode([(KEY, one), (KEY, two)]).inbox(KEY.decode()).messages)
+
+    assert message.power_w["1"].tolist() == [1.0, 10.0]
+    assert message.power_w["2"].tolist() == [2.0, 20.0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Configure(block()),
+        Configure(block(Rules("left", 1, 2, 3, 4, 5, 6, 7.5, ("1d",)), "Australia/Lord_Howe")),
+        Heartbeat(START),
+        EndOfData(START + 1),
+    ],
+    ids=["topology", "topology with other rules", "heartbeat", "end of data"],
+)
+def test_what_is_written_is_read_again(message: Message) -> None:
+    assert decode([(KEY, encode(message))]).inbox(KEY.decode()).messages == [message]
+
+
+def test_samples_are_read_as_written_and_what_is_no_number_becomes_null() -> None:
+    written = power([0, 15, 30], i1=[0.1, NAN, -3.3], i2=[1, float("inf"), 3])
+
+    value = encode(written)
+
+    [message] = samples(decode([(KEY, value)]).inbox(KEY.decode()).messages)
+    assert b"null" in value
+    assert np.array_equal(message.times, written.times)
+    assert np.array_equal(message.power_w["1"], written.power_w["1"], equal_nan=True)
+    assert np.isnan(message.power_w["2"][1])
+
+
+def test_a_topology_survives_its_record() -> None:
+    original = block(Rules(lateness_ms=MINUTE, rating_w=1.5), inputs={"1": {"A": 0.25, "B": 0.75}})
+
+    assert power_block(topology_record(original)) == original
