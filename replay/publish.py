@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Literal
@@ -234,6 +234,9 @@ class _Run:
             end = timeline.moved(parcel.clock_ms + self._export.interval_ms)
             outgoing = [*outgoing, *end_of_data(self._export, self._prefix, end)]
         progress = Progress(self._record(parcel, timeline), timeline.shift_ms)
+        # A broker refuses records from the future, as a wrong or shifted time may be.
+        latest = self._clock.now_ms()
+        outgoing = [replace(each, time_ms=min(each.time_ms, latest)) for each in outgoing]
         await _commit(producer, outgoing, PROGRESS.name(self._prefix), progress)
         self._count(parcel, timeline, len(outgoing))
 
@@ -334,7 +337,7 @@ def _explained(kafka: Mapping[str, Any]) -> Iterator[None]:
         ) from fault
     except (ProducerFenced, InvalidProducerEpoch) as fault:
         raise PublishError(
-            "another run of the same replay has taken over; this one ends"
+            "another run of the same replay has taken over, this one ends"
         ) from fault
     except KafkaError as fault:
         raise PublishError(
