@@ -21,7 +21,7 @@ def test_every_mapping_is_a_valid_config(mapping: Path) -> None:
 
 
 def test_the_m5bat_mapping_reads_two_units_at_one_second(tmp_path: Path) -> None:
-    columns = {
+    columns: dict[str, list[object]] = {
         "P_AC_batt1": [0, -4, 5],
         "P_AC_batt10": [10, 20, 30],
         "SOC_batt1": [474, 474, 474],
