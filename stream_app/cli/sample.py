@@ -116,14 +116,18 @@ def _print(report: "SampleReport", spec: "SampleSpec") -> None:
     if len(report.files) > 5:
         typer.echo(f"... {len(report.files) - 5} more files")
     typer.echo(
-        f"{len(report.files)} files, {report.rows:,} rows, {report.columns:,} columns, "
+        f"{_count(len(report.files), 'file')}, {report.rows:,} rows, {report.columns:,} columns, "
         f"{report.size / 1e6:.1f} MB; to read them: {report.config}"
     )
-    typer.echo(f"{len(report.defects)} defects{':' if report.defects else ''}")
+    typer.echo(f"{_count(len(report.defects), 'defect')}{':' if report.defects else ''}")
     for each in report.defects[:LISTED_DEFECTS]:
         typer.echo(f"  {_line(each, spec)}")
     if len(report.defects) > LISTED_DEFECTS:
         typer.echo(f"  ... {len(report.defects) - LISTED_DEFECTS} more")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _line(defect: "Defect", spec: "SampleSpec") -> str:

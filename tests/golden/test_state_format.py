@@ -1,0 +1,27 @@
+"""State written by an earlier version is read today; what is written today is what was."""
+
+from pathlib import Path
+
+from stream_app.codec.state import FORMAT, restore, snapshot
+from stream_app.core.messages import EndOfData
+from stream_app.pipeline import BlockState, fold
+from tests.unit.blocks import MINUTE, START, power
+from tests.unit.test_state_codec import busy
+
+GOLDEN = Path(__file__).parent / f"state_{FORMAT}.msgpack"
+
+
+def test_the_format_of_the_state_has_not_changed_unsaid() -> None:
+    """A change here needs a new FORMAT, and a reader of the old."""
+    assert snapshot(busy()) == GOLDEN.read_bytes()
+
+
+def test_a_state_of_yesterday_goes_on_where_it_was() -> None:
+    yesterday, today = restore(GOLDEN.read_bytes()), busy()
+    more = [power([75, 90], i1=[1, 2], i2=[3, 4]), EndOfData(START + 100 * MINUTE)]
+
+    outputs, expected = fold(yesterday, more), fold(today, more)
+
+    assert isinstance(yesterday, BlockState)
+    assert [each.resolution for each in outputs.rollups] == [r.resolution for r in expected.rollups]
+    assert yesterday == today
