@@ -73,7 +73,7 @@ def sample(
     clean: Annotated[bool, typer.Option("--clean", help="None of the defects above.")] = False,
 ) -> None:
     """Write a made-up station export with the defects of real ones, and the config to read it."""
-    from replay.sample import SampleError, SampleSpec, interval_seconds  # noqa: PLC0415
+    from replay.sample import SampleError, SampleSpec, interval_seconds
 
     try:
         spec = SampleSpec(
@@ -100,9 +100,9 @@ def sample(
 
 
 def _with_progress(directory: Path, spec: "SampleSpec") -> "SampleReport":
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.progress import Progress
 
-    from replay.sample import write_sample  # noqa: PLC0415
+    from replay.sample import write_sample
 
     start, end = spec.span
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -131,7 +131,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _line(defect: "Defect", spec: "SampleSpec") -> str:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
+    from zoneinfo import ZoneInfo
 
     begin, end = (
         datetime.fromtimestamp(at / 1000, tz=UTC).astimezone(ZoneInfo(spec.zone))
