@@ -27,6 +27,9 @@ class App(faust.App):  # type: ignore[misc]
     metrics: PipelineMetrics
     live: LiveView
 
+    def _create_directories(self) -> None:
+        """Faust would make a folder in the working directory; nothing of ours goes there."""
+
     def on_recovered(self, partition: int, keys: int, seconds: float) -> None:
         self.metrics.recovered(partition, keys, seconds)
 

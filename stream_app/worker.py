@@ -3,12 +3,15 @@
 import gc
 
 import faust
+import structlog
 
 from stream_app.app import create_app
 from stream_app.health import obstacle
 from stream_app.logs import configure_logging
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
 from stream_app.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 class Worker(faust.Worker):  # type: ignore[misc]
@@ -28,6 +31,7 @@ def run_worker(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     server = serve(registry, settings.metrics_host, settings.metrics_port, lambda: obstacle(app))
+    log.info("started", where=f"metrics at {server.url}/metrics", brokers=settings.brokers)
     try:
         Worker(app, quiet=True).execute_from_commandline()
     finally:

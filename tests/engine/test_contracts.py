@@ -11,6 +11,7 @@ from typing import Any
 import aiokafka
 import pytest
 from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
+from faust.app.base import App as FaustApp
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
 from faust.tables.table import Table as FaustTable
@@ -43,6 +44,7 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (FaustRecovery._set_recovery_ended, ["self"]),
         (FaustTable.on_key_set, ["self", "key", "value"]),
         (FaustTable.on_key_del, ["self", "key"]),
+        (FaustApp._create_directories, ["self"]),
         (FaustTableManager.on_actives_ready, ["self"]),
         (FaustTableManager.on_standbys_ready, ["self"]),
     ],

@@ -1,0 +1,98 @@
+"""``make bench``: the stream beside its baselines, on local services, one run."""
+
+import argparse
+import asyncio
+import os
+import platform
+import re
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bench import baselines, stream, workload, year
+from bench.workload import BLOCKS_1MIN, BLOCKS_1S, THIN, Workload
+from deploy.local import Endpoints, endpoints
+from schemas.topics import TELEMETRY
+from stream_app.settings import Settings
+
+STOCK_LIMIT_S = 120
+
+
+def main() -> None:
+    """Run the chosen parts and print a table each."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parts = {"stream": _stream, "year": _year}
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all by default")
+    chosen = parser.parse_args().parts or list(parts)
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
+    with endpoints() as services:
+        for name in chosen:
+            parts[name](services)
+
+
+def _stream(services: Endpoints) -> None:
+    print(f"\n{'what':<52}{'records/s':>12}{'samples/s':>13}{'peak MB':>9}")
+    for load in (THIN, BLOCKS_1S, BLOCKS_1MIN):
+        settings = _settings(services)
+        asyncio.run(workload.publish(settings, load))
+        with stream.worker(settings) as running:
+            run = running.run(load.total_records)
+        _row(f"worker, {load.title}", load, load.total_records, run.seconds, run.peak_mb)
+        shares = [f"{part} {run.share(part):.0%}" for part in ("commit", "state_flush")]
+        print(f"    waiting, of the wall clock over all partitions: {', '.join(shares)}")
+        seconds = asyncio.run(baselines.bare_loop(settings, load.total_records))
+        _row("bare aiokafka and msgspec loop", load, load.total_records, seconds)
+        if load is THIN:
+            records = baselines.STOCK_RECORDS
+            _row("stock Faust agent with a table", load, records, _stock(settings, records))
+
+
+def _year(services: Endpoints) -> None:
+    found = year.year(_settings(services))
+    spec = year.SPEC
+    samples = spec.days * 86_400 // spec.interval_s * spec.inverters * 2
+    print(f"\na year of {spec.inverters} inverters at 15 min: {samples:,} samples, parquet to CSV")
+    through = found.replay.seconds + found.report.seconds
+    print(f"  through Kafka   {through:6.1f} s  replay {found.replay.seconds:.1f} s, then report")
+    print(f"  bess process    {found.process.seconds:6.1f} s  peak {found.process.peak_mb:.0f} MB")
+    print(f"  pandas alone    {found.pandas.seconds:6.1f} s  peak {found.pandas.peak_mb:.0f} MB")
+    print(
+        f"  peak memory     worker {found.worker_mb:.0f} MB, replay {found.replay.peak_mb:.0f} MB"
+    )
+    print(f"  CSV by Kafka and by process byte-equal: {found.equal}")
+
+
+def _row(what: str, load: Workload, records: int, seconds: float, peak: float = 0.0) -> None:
+    samples = load.power_samples * records / load.total_records
+    memory = f"{peak:9.0f}" if peak else ""
+    print(f"{what:<52}{records / seconds:>12,.0f}{samples / seconds:>13,.0f}{memory}", flush=True)
+
+
+def _stock(settings: Settings, records: int) -> float:
+    topic = TELEMETRY.name(settings.prefix)
+    call = f"stock_faust({settings.brokers!r}, {topic!r}, {settings.partitions}, {records})"
+    finished = subprocess.run(
+        [sys.executable, "-c", f"from bench.baselines import stock_faust; {call}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=STOCK_LIMIT_S,
+        check=True,
+    )
+    return float(re.findall(r"\d+\.\d+", finished.stdout)[-1])
+
+
+def _settings(services: Endpoints) -> Settings:
+    return Settings(
+        brokers=services.brokers,
+        redis_url=SecretStr(services.redis_url),
+        prefix=f"bench-{uuid.uuid4().hex[:6]}",
+    )
+
+
+if __name__ == "__main__":
+    main()

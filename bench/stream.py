@@ -1,0 +1,110 @@
+"""A real worker process over a filled topic."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_app.settings import Settings
+
+POLL_S = 0.02
+LIMIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a worker took, from ready to the last commit: seconds, peak memory, metrics."""
+
+    seconds: float
+    peak_mb: float
+    metrics: dict[str, float]
+
+    def share(self, part: str) -> float:
+        """Seconds of a stage over the wall-clock seconds of the run; stages overlap."""
+        return self.metrics[f"bess_pipeline_{part}_seconds_sum"] / self.seconds
+
+
+class BenchWorker:
+    """A worker process whose metrics can be read."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process, self._log = process, log
+        self._url = ""
+        self._wait(self._is_ready)
+
+    def run(self, records: int) -> Run:
+        """Wait until ``records`` are committed, counted from now."""
+        start = time.perf_counter()
+        self._wait(lambda: self.metrics().get("bess_pipeline_records_total", 0) >= records)
+        seconds = time.perf_counter() - start
+        return Run(seconds, self.peak_mb(), self.metrics())
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"{self._url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def peak_mb(self) -> float:
+        """Peak resident memory [MB], as Linux counts it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1000
+
+    def _is_ready(self) -> bool:
+        port = re.search(r"metrics at http://[^:]+:(\d+)", self._log.read_text())
+        if port is None:
+            return False
+        self._url = f"http://127.0.0.1:{port[1]}"
+        try:
+            with urllib.request.urlopen(f"{self._url}/readyz", timeout=10):
+                return True
+        except OSError:
+            return False
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + LIMIT_S
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"the worker did not get there:\n{self._log.read_text()[-2000:]}"
+                )
+            time.sleep(POLL_S)
+
+
+@contextmanager
+def worker(settings: Settings) -> Iterator[BenchWorker]:
+    """A worker that is ready; it is told to stop at the end."""
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream_app", "worker"],
+            env=environment(settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield BenchWorker(process, Path(log.name))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Environment for a command of the deployment."""
+    ours = {
+        "BESS_BROKERS": settings.brokers,
+        "BESS_REDIS_URL": settings.redis_url.get_secret_value(),
+        "BESS_PREFIX": settings.prefix,
+        "BESS_PARTITIONS": str(settings.partitions),
+        "BESS_METRICS_PORT": "0",
+    }
+    return {**os.environ, **ours}
