@@ -24,6 +24,7 @@ class RateColumn(ProgressColumn):
 
 def progress() -> Progress:
     """Make a display that vanishes when it is done; field ``note`` stands at its end."""
+    console = Console(stderr=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -32,6 +33,7 @@ def progress() -> Progress:
         RateColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
         transient=True,
     )
