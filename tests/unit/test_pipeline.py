@@ -159,3 +159,22 @@ def test_a_condition_of_an_input_that_goes_is_cleared() -> None:
     outputs = plant.feed(Configure(_with_inputs(plant.topology, {"2": {"A3": 1.0}})))
 
     assert told(outputs) == [("1", "POWER_OUTSIDE_RATING", "cleared", 15)]
+
+
+def test_two_samples_of_one_time_that_were_set_aside_count_as_one() -> None:
+    plant = Plant()
+    plant.feed(power([0, 6000, 6000], i1=[1, 2, 3]))
+
+    outputs = plant.feed(EndOfData(START + 6001 * MINUTE))
+
+    assert sum(_column(outputs, SAMPLES)) == 2
+    assert sum(_column(outputs, CONFLICTS)) == 1
+
+
+def test_days_of_silence_up_to_the_end_of_data_are_said_to_be_unknown() -> None:
+    plant = Plant()
+    plant.feed(power([0, 15], i1=[600, 600]))
+
+    outputs = plant.feed(EndOfData(START + 2 * DAY_MIN * MINUTE))
+
+    assert day_sums(outputs) == [[75_000, 0, 15, 2, 1], [0, 0, 0, 0, 1]]

@@ -60,6 +60,7 @@ def test_a_day_is_a_record_for_each_enclosure_keyed_so_that_the_newest_is_kept()
     assert first.time == START - 11 * 60 * MINUTE
     assert (record.discharged_kwh, record.charged_kwh, record.net_kwh) == (112.5, 50.0, 62.5)
     assert record.net_w_ms == record.discharged_w_ms - record.charged_w_ms
+    assert record.error_bound_kwh == 125.0
     assert (record.known_s, record.coverage) == (2700.0, 0.03125)
     assert (record.samples, record.revision, record.final) == (3, 1, False)
     assert record.quality.outside_rating == 1
