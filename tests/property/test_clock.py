@@ -68,3 +68,30 @@ def test_every_sample_is_taken_or_late_or_set_aside(moves: list[int], lateness_m
     released = settle(clock, max(times))
     assert sorted(power for _, power in released) == sorted(aside)
     assert clock.ahead == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(1, HOUR), min_size=1, max_size=40),
+    st.integers(0, 39),
+    st.integers(HOUR + 1, 400 * 24 * HOUR),
+    st.integers(1, 7),
+)
+def test_one_wrong_timestamp_makes_no_good_sample_late(
+    moves: list[int], place: int, ahead_ms: int, size: int
+) -> None:
+    times = (1_700_000_000_000 + np.cumsum(moves, dtype=np.int64)).tolist()
+    before = times[: place + 1]
+    wrong = before[-1] + ahead_ms
+    arrivals = [*before, wrong, *times[place + 1 :]]
+    clock = Clock()
+
+    late = [
+        time
+        for first in range(0, len(arrivals), size)
+        for time in admit(
+            clock, samples(arrivals[first : first + size]), 0, HOUR
+        ).late.times.tolist()
+    ]
+
+    assert set(late) <= {wrong}
