@@ -1,5 +1,6 @@
 """A year of a 72-inverter station at 15 min: export to daily CSV, through Kafka and by pandas."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from bench.stream import BenchWorker, environment, worker
 from replay.sample import SampleSpec, write_sample
 from stream_app.settings import Settings
+from stream_app.topics import create_topics
 
 SPEC = SampleSpec(start=date(2024, 7, 1), days=365, inverters=72, enclosures="6", battery_columns=1)
 
@@ -42,6 +44,7 @@ def year(settings: Settings) -> Year:
         root = Path(folder)
         write_sample(root / "export", SPEC)
         config = str(root / "export" / "config.yaml")
+        asyncio.run(create_topics(settings))
         with worker(settings) as running:
             return _year(settings, root, config, running)
 
