@@ -1,24 +1,15 @@
-"""Export files to samples: parquet and CSV, sound and damaged."""
+"""Export files to samples: parquet and CSV in every usual form."""
 
 import gzip
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from replay.errors import ExportError
-from replay.export import Export
-from replay.issues import Issues
-from replay.localtime import LocalTime
-from replay.rows import FileReader, Rows, timed
 from tests.replay.exports import (
     Columns,
     csv_file,
@@ -28,33 +19,18 @@ from tests.replay.exports import (
     parquet,
     power,
     ramp,
-    same,
     station,
 )
-
-BERLIN = {"timezone": "Europe/Berlin"}
-BLOCK = "station/1APCS1"
-NOON = datetime.fromisoformat("2025-07-01T12:00")
-NOON_MS = 1_751_364_000_000
-"""2025-07-01 12:00 in Berlin."""
-QUARTER = timedelta(minutes=15)
-QUARTER_MS = 900_000
-
-
-def quarters(count: int, first: datetime = NOON) -> list[datetime]:
-    return [first + n * QUARTER for n in range(count)]
-
-
-def texts(times: list[datetime]) -> list[str]:
-    return [time.isoformat(sep=" ") for time in times]
-
-
-def autumn_night() -> tuple[list[datetime], list[int]]:
-    """Wall times of a night in Berlin with a repeated hour, and the instants [ms UTC]."""
-    start = datetime(2025, 10, 25, 22, tzinfo=UTC)
-    instants = [start + n * QUARTER for n in range(24)]
-    wall = [each.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) for each in instants]
-    return wall, [round(each.timestamp() * 1000) for each in instants]
+from tests.replay.nights import (
+    BERLIN,
+    BLOCK,
+    NOON,
+    NOON_MS,
+    QUARTER,
+    QUARTER_MS,
+    quarters,
+    texts,
+)
 
 
 @pytest.mark.parametrize("write", [parquet, csv_file])
@@ -225,299 +201,6 @@ def test_csv_may_be_compressed_and_start_with_a_byte_order_mark(tmp_path: Path) 
     export = opened(tmp_path / "a.csv.gz", parsing=BERLIN)
 
     assert joined(export)[BLOCK].times.size == 3
-
-
-def test_a_csv_line_that_was_cut_off_is_refused_by_its_number(tmp_path: Path) -> None:
-    path = csv_file(tmp_path / "a.csv", ramp(texts(quarters(5))))
-    path.write_text(path.read_text()[:-12])
-
-    export = opened(path, parsing=BERLIN)
-
-    assert joined(export)[BLOCK].times.size == 4
-    (reason,) = export.issues.refused
-    assert reason == "line without the 7 cells of the header"
-    assert export.issues.refused[reason].places == ["a.csv line 6: 5 cells"]
-
-
-def test_unreadable_timestamps_are_refused_rows_with_their_place(tmp_path: Path) -> None:
-    stamps = texts(quarters(8))
-    stamps[2], stamps[5] = "n/a", "1066-10-14 12:00"
-
-    export = opened(csv_file(tmp_path / "a.csv", ramp(stamps)), parsing=BERLIN)
-
-    assert joined(export)[BLOCK].power_w["1"].tolist() == [0, 1000, 3000, 4000, 6000, 7000]
-    tally = export.issues.refused["timestamp cannot be read"]
-    assert (tally.count, tally.places) == (
-        2,
-        ["a.csv row 3: 'n/a'", "a.csv row 6: '1066-10-14 12:00'"],
-    )
-
-
-def test_only_the_first_refused_rows_are_listed_but_all_are_counted(tmp_path: Path) -> None:
-    stamps = texts(quarters(40))
-    stamps[20:] = ["?"] * 20
-
-    export = opened(csv_file(tmp_path / "a.csv", ramp(stamps)), parsing=BERLIN)
-    joined(export)
-
-    assert export.issues.refused_rows == 20
-    assert "; and 15 more)" in export.issues.lines()[0]
-
-
-def test_a_file_whose_timestamps_mostly_fail_is_an_error_with_examples(tmp_path: Path) -> None:
-    stamps = [
-        time.strftime("%d/%m/%Y %H:%M")
-        for time in quarters(9, datetime.fromisoformat("2025-07-14T00:00"))
-    ]
-
-    with pytest.raises(
-        ExportError, match=r"9 of the first 9 .*'14/07/2025 00:00'.*timestamp_format"
-    ):
-        opened(csv_file(tmp_path / "a.csv", ramp(stamps)))
-
-
-def test_timestamps_that_fail_later_in_a_file_are_an_error_too(tmp_path: Path) -> None:
-    stamps = texts(quarters(1100)) + ["?"] * 1200
-    export = opened(parquet(tmp_path / "a.parquet", ramp(stamps)), parsing=BERLIN)
-
-    with pytest.raises(ExportError, match=r"1200 of the first 2300"):
-        joined(export)
-
-
-def test_a_time_that_the_clock_skips_is_a_refused_row(tmp_path: Path) -> None:
-    stamps = quarters(12, datetime.fromisoformat("2025-03-30T01:00"))
-
-    export = opened(parquet(tmp_path / "a.parquet", ramp(stamps)), parsing=BERLIN)
-
-    assert joined(export)[BLOCK].times.size == 8
-    (tally,) = export.issues.refused.values()
-    assert (tally.count, tally.places[0]) == (4, "a.parquet row 5: 2025-03-30 02:00:00")
-
-
-def test_rows_that_step_back_are_passed_on_and_counted(tmp_path: Path) -> None:
-    stamps = quarters(6)
-    stamps[2], stamps[3] = stamps[3], stamps[2]
-
-    export = opened(parquet(tmp_path / "a.parquet", ramp(stamps)), parsing=BERLIN)
-    steps = np.diff(joined(export)[BLOCK].times).tolist()
-
-    assert steps == [QUARTER_MS * n for n in (1, 2, -1, 2, 1)]
-    assert export.issues.back_steps.places == ["a.parquet row 4"]
-
-
-def test_files_that_overlap_are_reported(tmp_path: Path) -> None:
-    parquet(tmp_path / "1.parquet", ramp(quarters(8)))
-    parquet(tmp_path / "2.parquet", ramp(quarters(8, NOON + 4 * QUARTER)))
-
-    export = opened(tmp_path / "*.parquet", parsing=BERLIN)
-    joined(export)
-
-    assert export.issues.notes == ["2.parquet begins before 1.parquet ends: they overlap"]
-
-
-@pytest.mark.parametrize("chunk_rows", [1, 3, 100])
-def test_a_repeated_hour_is_right_wherever_files_and_chunks_are_cut(
-    tmp_path: Path, chunk_rows: int
-) -> None:
-    wall, instants = autumn_night()
-    for cut in range(1, len(wall)):
-        for number, part in enumerate((slice(0, cut), slice(cut, None))):
-            parquet(tmp_path / f"{number}.parquet", ramp(wall[part]))
-
-        export = replace(opened(tmp_path / "*.parquet", parsing=BERLIN), chunk_rows=chunk_rows)
-        samples = joined(export)[BLOCK]
-
-        assert samples.times.tolist() == instants
-
-
-def test_resuming_inside_a_repeated_hour_gives_the_rest_of_it(tmp_path: Path) -> None:
-    wall, instants = autumn_night()
-    for hour in range(6):
-        parquet(tmp_path / f"{hour}.parquet", ramp(wall[4 * hour : 4 * hour + 4]))
-    export = opened(tmp_path / "*.parquet", parsing=BERLIN)
-
-    for row in range(len(wall)):
-        assert joined(export, start_row=row)[BLOCK].times.tolist() == instants[row:]
-        assert export.issues.back_steps.count == 0
-
-
-def test_rows_are_held_back_within_bounds(tmp_path: Path) -> None:
-    stuck = [datetime.fromisoformat("2025-10-26T02:30")] * 500
-    path = parquet(tmp_path / "a.parquet", ramp(stuck))
-    export = opened(path, parsing=BERLIN, data={"interval": "15min"})
-    reader = FileReader(export.sources[0], export.columns, export.config, Issues())
-    local_time = LocalTime("Europe/Berlin", QUARTER_MS)
-    read = []
-
-    def chunks() -> Iterator[Rows]:
-        for rows in reader.read(0, 0, chunk_rows=10):
-            read.append(rows)
-            yield rows
-
-    given_back = 0
-    for _ in timed(chunks(), local_time, Issues(), 0, held_cells=100):
-        assert len(read) - given_back <= 6
-        given_back += 1
-    assert given_back == 50
-
-
-@pytest.fixture(scope="module")
-def messy(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Two files with text, empty cells, refused rows, rows out of order and a repeated hour."""
-    folder = tmp_path_factory.mktemp("messy")
-    wall, _ = autumn_night()
-    stamps = texts(wall)
-    stamps[3], stamps[7], stamps[8] = "?", stamps[8], stamps[7]
-    values = [str(n) for n in range(24)]
-    values[10], values[11], values[15] = "No Data", "", "No Data"
-    first = station(stamps[:14], values[:14], values[:14])
-    second = station(stamps[14:], values[14:], values[14:])
-    csv_file(folder / "a.csv", first)
-    parquet(folder / "b.parquet", second, 3)
-    return opened(folder / "a.csv", folder / "b.parquet", parsing=BERLIN)
-
-
-@given(rows=st.integers(1, 30), chunk_rows=st.integers(1, 30))
-def test_batches_and_chunks_of_any_size_give_the_same_samples(
-    messy: Export, rows: int, chunk_rows: int
-) -> None:
-    whole, lines = joined(messy, rows=10_000), messy.issues.lines()
-    chunked = replace(messy, chunk_rows=chunk_rows)
-
-    assert same(joined(chunked, rows=rows), whole)
-    assert chunked.issues.lines() == lines
-
-
-@given(row=st.integers(0, 24), rows=st.integers(1, 30))
-def test_what_was_read_and_what_is_left_make_the_whole(messy: Export, row: int, rows: int) -> None:
-    before = [batch for batch in messy.batches(rows=1) if batch.next_row <= row]
-    after = list(messy.batches(start_row=row, rows=rows))
-    every = list(messy.batches(rows=1))
-
-    assert [t for batch in before + after for t in batch.times.tolist()] == [
-        t for batch in every for t in batch.times.tolist()
-    ]
-    if after:
-        assert after[-1].clock_ms == every[-1].clock_ms
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(low=st.integers(-5, 30), high=st.integers(-5, 30))
-def test_a_span_of_time_is_half_open(messy: Export, low: int, high: int) -> None:
-    start = messy.first_ms
-    span = {"from_ms": start + low * QUARTER_MS, "to_ms": start + high * QUARTER_MS}
-    every = [t for batch in messy.batches() for t in batch.times.tolist()]
-
-    found = [t for batch in messy.batches(**span) for t in batch.times.tolist()]
-
-    assert found == [t for t in every if span["from_ms"] <= t < span["to_ms"]]
-
-
-def test_a_lone_time_far_ahead_is_not_the_end_of_the_data(tmp_path: Path) -> None:
-    stamps = [
-        *quarters(4),
-        datetime.fromisoformat("2099-01-01T00:00"),
-        *quarters(2, NOON + 4 * QUARTER),
-    ]
-
-    export = opened(parquet(tmp_path / "a.parquet", ramp(stamps)), parsing=BERLIN)
-    last = list(export.batches())[-1]
-
-    assert last.clock_ms == NOON_MS + 5 * QUARTER_MS
-
-
-def truncated(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-50])
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def replaced(path: Path) -> None:
-    path.write_bytes(b"this is not parquet")
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (truncated, "not a parquet file, or cut off"),
-        (emptied, "is empty"),
-        (replaced, "not a parquet file, or cut off"),
-    ],
-)
-def test_a_damaged_file_is_named(
-    tmp_path: Path, damage: Callable[[Path], None], message: str
-) -> None:
-    path = parquet(tmp_path / "day1.parquet", ramp(quarters(4)))
-    damage(path)
-
-    with pytest.raises(ExportError, match=message) as fault:
-        opened(path)
-
-    assert "day1.parquet" in str(fault.value)
-
-
-def test_a_page_damaged_inside_a_file_is_named_when_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    noise = np.random.default_rng(1).normal(size=20_000)
-    columns = station(quarters(20_000), noise.tolist(), noise.tolist())
-    pq.write_table(pa.table(dict(columns)), path, use_dictionary=False, write_page_checksum=True)
-    data = bytearray(path.read_bytes())
-    offset = pq.ParquetFile(path).metadata.row_group(0).column(1).data_page_offset
-    data[offset : offset + 200] = b"\xff" * 200
-    path.write_bytes(data)
-
-    with pytest.raises(ExportError, match=r"a\.parquet: cannot be read"):
-        joined(opened(path, parsing=BERLIN))
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [("none-*.parquet", "no export file at .*none"), ("odd.xlsx", "no suffix of CSV")],
-)
-def test_a_path_that_cannot_be_used_is_named(tmp_path: Path, pattern: str, message: str) -> None:
-    (tmp_path / "odd.xlsx").write_bytes(b"PK..")
-
-    with pytest.raises(ExportError, match=message):
-        opened(tmp_path / pattern)
-
-
-def test_a_missing_timestamp_column_is_answered_with_the_nearest_names(tmp_path: Path) -> None:
-    columns = {
-        ("timestamp " if name == "Timestamp" else name): v for name, v in ramp(quarters(2)).items()
-    }
-
-    with pytest.raises(
-        ExportError, match=r"no column 'Timestamp'; it has 'timestamp '.*timestamp_col"
-    ):
-        opened(parquet(tmp_path / "a.parquet", columns))
-
-
-def test_a_power_column_without_numbers_is_named(tmp_path: Path) -> None:
-    columns = station(quarters(2), [True, False], [1.0, 2.0])
-
-    with pytest.raises(ExportError, match=r"BESS1 DC Input Power.*holds bool"):
-        joined(opened(parquet(tmp_path / "a.parquet", columns), parsing=BERLIN))
-
-
-def test_an_export_with_one_row_needs_its_interval(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "a.parquet", ramp(quarters(1)))
-
-    with pytest.raises(ExportError, match=r"too few rows.*data\.interval"):
-        opened(path, parsing=BERLIN)
-    assert opened(path, parsing=BERLIN, data={"interval": "1min"}).interval_ms == 60_000
-
-
-def test_a_file_without_rows_is_reported_and_the_others_are_read(tmp_path: Path) -> None:
-    table = pa.table(dict(ramp(quarters(2))))
-    pq.write_table(table, tmp_path / "1.parquet")
-    pq.write_table(table.slice(0, 0), tmp_path / "2.parquet")
-
-    export = opened(tmp_path, parsing=BERLIN)
-
-    assert joined(export)[BLOCK].times.size == 2
-    assert export.issues.notes == ["2.parquet has no rows"]
 
 
 def test_column_names_may_hold_dots(tmp_path: Path) -> None:
