@@ -6,6 +6,7 @@ and a live second are judged alike, and one wrong timestamp moves nobody else's 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,20 @@ class Samples:
     power: Floats
     rows: Ints
 
+    def between(self, first: int, last: int) -> "Samples":
+        """Samples ``first`` to before ``last``."""
+        part = slice(first, last)
+        return Samples(self.times[part], self.power[part], self.rows[part])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Samples"]) -> "Samples":
+        """The samples of all parts, one part after the other."""
+        return cls(
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.power for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+        )
+
     def where(self, mask: NDArray[np.bool_]) -> "Samples":
         """Those samples that the mask selects."""
         return Samples(self.times[mask], self.power[mask], self.rows[mask])
@@ -70,6 +85,33 @@ def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Adm
     A sample more than ``skew_ms`` ahead is set aside; it is taken in when a second one follows it
     closely (the source really has moved on), or when the clock gets there.
     """
+    parts = [
+        _admit_part(clock, part, lateness_ms, skew_ms)
+        for part in _between_jumps(clock.now, samples, skew_ms)
+    ]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _between_jumps(now: int | None, samples: Samples, skew_ms: int) -> list[Samples]:
+    """Cut at the jumps ahead, so that only the two samples of a jump are judged one by one."""
+    times = samples.times
+    start = times[:1] if now is None else np.array([now], dtype=np.int64)
+    jumps = np.flatnonzero(np.diff(np.maximum.accumulate(np.append(start, times))) > skew_ms)
+    if not jumps.size:
+        return [samples]
+    edges = np.unique(np.clip(np.concatenate(([0], jumps, jumps + 2, [times.size])), 0, times.size))
+    return [samples.between(a, b) for a, b in pairwise(edges.tolist())]
+
+
+def _joined(parts: Sequence[Admitted]) -> Admitted:
+    return Admitted(
+        Samples.joined([part.taken for part in parts]),
+        Samples.joined([part.late for part in parts]),
+        [change for part in parts for change in part.skew],
+    )
+
+
+def _admit_part(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Admitted:
     if not _is_steady(clock, samples.times, skew_ms):
         return _Admission(clock, lateness_ms, skew_ms).run(samples)
     admitted = _admit_steady(clock, samples, lateness_ms)
