@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -31,7 +31,8 @@ from schemas.topics import PROGRESS, TELEMETRY, TOPOLOGY
 
 BATCH_BYTES = 524_288
 LINGER_MS = 20
-TRANSACTION_MS = 30_000
+TRANSACTION_MS = 60_000
+STOP_S = 5.0
 
 State = Literal["complete", "was complete", "interrupted", "dry run"]
 
@@ -54,6 +55,8 @@ class Options:
         Run a replay that is complete once more.
     restart
         Begin at the first row whatever is published already.
+    patience_s
+        Time without an answer of Kafka after which a run ends.
     """
 
     speed: float | None = None
@@ -64,6 +67,7 @@ class Options:
     end: bool = True
     again: bool = False
     restart: bool = False
+    patience_s: float = 45.0
 
 
 @dataclass
@@ -132,9 +136,9 @@ async def publish(
     name = name_of(export, options)
     if options.clock == "now" and options.speed is None:
         raise PublishError("--clock now gives rows the time when they are due: choose a --speed")
-    with _explained(kafka):
+    with _explained(kafka, options.patience_s):
         await _check_topics(kafka, prefix)
-        async with _producer(kafka, f"{prefix}.replay.{name}") as producer:
+        async with _producer(kafka, f"{prefix}.replay.{name}", options.patience_s) as producer:
             known = await read_progress(kafka, prefix, name)
             run = _Run(export, options, prefix, clock, name, known)
             await run.publish(producer, stop, on_progress)
@@ -237,7 +241,8 @@ class _Run:
         # A broker refuses records from the future, as a wrong or shifted time may be.
         latest = self._clock.now_ms()
         outgoing = [replace(each, time_ms=min(each.time_ms, latest)) for each in outgoing]
-        await _commit(producer, outgoing, PROGRESS.name(self._prefix), progress)
+        async with asyncio.timeout(self._options.patience_s):
+            await _commit(producer, outgoing, PROGRESS.name(self._prefix), progress)
         self._count(parcel, timeline, len(outgoing))
 
     def _record(self, parcel: Parcel, timeline: Timeline) -> ProgressRecord:
@@ -283,18 +288,22 @@ async def _ahead(waiting: Iterator[Parcel]) -> AsyncGenerator[Parcel, None]:
 async def _commit(
     producer: AIOKafkaProducer, outgoing: Sequence[Outgoing], topic: str, progress: Progress
 ) -> None:
-    async with producer.transaction():
-        sent = [
-            await producer.send(each.topic, each.value, each.key, timestamp_ms=each.time_ms)
-            for each in outgoing
-        ]
-        key, value = progress.record.replay.encode(), msgspec.json.encode(progress.record)
-        sent.append(await producer.send(topic, value, key, headers=progress.headers))
-        await asyncio.gather(*sent)
+    """Commit records and progress; a transaction that fails is left for the next run to end."""
+    await producer.begin_transaction()
+    sent = [
+        await producer.send(each.topic, each.value, each.key, timestamp_ms=each.time_ms)
+        for each in outgoing
+    ]
+    key, value = progress.record.replay.encode(), msgspec.json.encode(progress.record)
+    sent.append(await producer.send(topic, value, key, headers=progress.headers))
+    await asyncio.gather(*sent)
+    await producer.commit_transaction()
 
 
 @asynccontextmanager
-async def _producer(kafka: Mapping[str, Any], name: str) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(
+    kafka: Mapping[str, Any], name: str, patience_s: float
+) -> AsyncIterator[AIOKafkaProducer]:
     """Start a producer, which ends what an earlier run of the same replay left open."""
     producer = AIOKafkaProducer(
         **kafka,
@@ -304,11 +313,15 @@ async def _producer(kafka: Mapping[str, Any], name: str) -> AsyncIterator[AIOKaf
         max_batch_size=BATCH_BYTES,
         linger_ms=LINGER_MS,
     )
-    await producer.start()
     try:
+        async with asyncio.timeout(patience_s):
+            await producer.start()
         yield producer
     finally:
-        await producer.stop()
+        # Without a broker the client would wait for good.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await producer.stop()
 
 
 async def _check_topics(kafka: Mapping[str, Any], prefix: str) -> None:
@@ -326,7 +339,7 @@ async def _check_topics(kafka: Mapping[str, Any], prefix: str) -> None:
 
 
 @contextmanager
-def _explained(kafka: Mapping[str, Any]) -> Iterator[None]:
+def _explained(kafka: Mapping[str, Any], patience_s: float) -> Iterator[None]:
     """Turn Kafka's errors into sentences with a remedy."""
     servers = kafka.get("bootstrap_servers")
     try:
@@ -338,6 +351,11 @@ def _explained(kafka: Mapping[str, Any]) -> Iterator[None]:
     except (ProducerFenced, InvalidProducerEpoch) as fault:
         raise PublishError(
             "another run of the same replay has taken over, this one ends"
+        ) from fault
+    except TimeoutError as fault:
+        raise PublishError(
+            f"Kafka at {servers} has not answered for {patience_s:g} s; "
+            "when it is back, the same command goes on where this one ended"
         ) from fault
     except KafkaError as fault:
         raise PublishError(

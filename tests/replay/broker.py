@@ -67,11 +67,13 @@ class Deployment:
         options: Options | None = None,
         clock: FakeClock | None = None,
         stop_at_row: int | None = None,
+        on_progress: Callable[[Summary], None] = lambda _: None,
     ) -> Summary:
         """Publish; with ``stop_at_row`` as if a person had interrupted there."""
         stop = asyncio.Event()
 
         def watch(summary: Summary) -> None:
+            on_progress(summary)
             if stop_at_row is not None and summary.next_row >= stop_at_row:
                 stop.set()
 

@@ -15,9 +15,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.producer import DefaultPartitioner
 
+from deploy.local import LocalStack
 from replay.errors import PublishError
 from replay.export import Export
-from replay.publish import Options, name_of, publish
+from replay.publish import Options, Summary, name_of, publish
 from schemas.topics import TELEMETRY, TOPOLOGY
 from stream_app.codec.telemetry import encode
 from stream_app.core.messages import Configure, EndOfData
@@ -264,6 +265,27 @@ async def test_ctrl_c_finishes_the_transaction_and_says_how_to_go_on(
     assert "the same command goes on from there" in out
     assert f"interrupted at row {(await deployment.progress())[-1].row}" in out
     assert time.monotonic() - began < 20
+
+
+async def test_a_broker_that_is_lost_ends_the_run_and_the_next_one_goes_on(
+    export: Export, prefix: str
+) -> None:
+    with LocalStack() as stack:
+        deployment = await Deployment.create(stack.endpoints.brokers, prefix)
+
+        def lose_broker(summary: Summary) -> None:
+            if summary.next_row == 40:
+                stack.kafka.kill()
+
+        with pytest.raises(PublishError, match="has not answered for 3 s"):
+            await deployment.publish(
+                export, Options(speed=18_000, patience_s=3), on_progress=lose_broker
+            )
+        stack.kafka.start()
+        summary = await deployment.publish(export)
+
+        assert (summary.state, summary.resumed_at) == ("complete", 40)
+        assert same(await deployment.samples(), joined(export))
 
 
 async def test_paced_rows_are_sent_when_they_are_due(
