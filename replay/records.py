@@ -67,14 +67,15 @@ class Parcel:
 def parcels(
     batches: Iterator[Batch], timeline: Timeline, prefix: str, samples: int = SAMPLES_AT_ONCE
 ) -> Iterator[Parcel]:
-    """Fill one parcel after another: a batch each when paced, else up to a number of samples."""
+    """Fill one parcel after another: a batch with rows when paced, else a number of samples."""
     topic = TELEMETRY.name(prefix)
     parcel = Parcel()
     current = next(batches, None)
     while current is not None:
         parcel.add(current, topic, timeline)
         current = next(batches, None)
-        if current is None or timeline.speed is not None or parcel.samples >= samples:
+        is_full = parcel.rows > 0 if timeline.speed is not None else parcel.samples >= samples
+        if current is None or is_full:
             parcel.is_last = current is None
             yield parcel
             parcel = Parcel()

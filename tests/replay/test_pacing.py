@@ -65,13 +65,12 @@ def test_at_full_speed_a_parcel_fills_up_with_samples() -> None:
     ]
 
 
-def test_a_paced_parcel_is_one_batch() -> None:
+def test_a_paced_parcel_is_one_batch_with_rows() -> None:
     given = [batch(1, 0), batch(2), batch(3, 2)]
 
     found = list(parcels(iter(given), timeline("event", 60), "p"))
 
     assert [(p.next_row, p.rows, p.is_last) for p in found] == [
         (1, 1, False),
-        (2, 0, False),
         (3, 1, True),
     ]
