@@ -20,7 +20,7 @@ from stream_app.core.messages import Configure
 _ID_DIGITS = 16
 _SHIFT_HEADER = "shift-ms"
 _DECODER = msgspec.json.Decoder(ProgressRecord)
-_OPEN_TRANSACTION_S = 45.0
+_OPEN_TRANSACTION_S = 80.0
 
 
 @dataclass(frozen=True)
