@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from schemas import topics
 from stream_app import energy
+from stream_app.codec.state import restore
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.engine import Engine, EngineConfig
-from stream_app.engine.partition import Produce, Timings
+from stream_app.engine.partition import Partition, Produce, Timings
 from stream_app.engine.recovery import TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
@@ -30,8 +31,11 @@ class App(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         """Faust would make a folder in the working directory; nothing of ours goes there."""
 
-    def on_recovered(self, partition: int, keys: int, seconds: float) -> None:
-        self.metrics.recovered(partition, keys, seconds)
+    def on_recovered(self, owned: Partition, applied: int, seconds: float) -> None:
+        """A partition was taken over: show the states that it came with."""
+        self.metrics.recovered(owned.number, applied, seconds)
+        for key, state in owned.states.items():
+            self.live.publish(block_key(key), restore(state))
 
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
@@ -90,7 +94,7 @@ class EnergyWork:
             fold_seconds=fold_seconds,
             commit_seconds=timings.commit,
             flush_seconds=timings.flush,
-            event_time_ms=chunk.records[-1].timestamp,
+            event_time_ms=folded.newest_ms,
         )
 
 
@@ -138,6 +142,9 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
         changelog=names[topics.STATE],
         sources=frozenset({names[topics.TELEMETRY]}),
         client=kafka_options(settings),
+        chunk_records=settings.chunk_records,
+        chunk_bytes=settings.chunk_bytes,
+        work_bytes=4 * settings.chunk_bytes,
     )
     redis = Redis.from_url(settings.redis_url.get_secret_value())
     return Engine(config, RedisView(redis, settings.app_id))
@@ -147,10 +154,15 @@ def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
     async def release(*_: Any, **__: Any) -> None:
         for number, owned in app.engine.partitions.items():
             app.metrics.revoked(number)
-            app.live.forget(name.partition(b"|")[2].decode() for name in owned.states)
+            app.live.forget(map(block_key, owned.states))
         await app.engine.release()
 
     return release
+
+
+def block_key(state_key: bytes) -> str:
+    """The power block that a state in the view belongs to."""
+    return state_key.partition(b"|")[2].decode()
 
 
 def _by_reason(refused: Mapping[int, str]) -> Mapping[str, int]:

@@ -24,6 +24,12 @@ class Folded:
     states: dict[str, BlockState] = field(default_factory=dict)
     messages: int = 0
 
+    @property
+    def newest_ms(self) -> int | None:
+        """Newest event time [ms UTC] of the blocks that were folded."""
+        inputs = (each for state in self.states.values() for each in state.inputs.values())
+        return max((each.latest[0] for each in inputs if each.latest), default=None)
+
 
 def read(chunk: Chunk) -> Decoded:
     """The records of a chunk by key."""

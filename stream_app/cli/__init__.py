@@ -1,9 +1,7 @@
 """The command ``bess``."""
 
 import importlib
-import importlib.util
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -34,10 +32,9 @@ def build() -> typer.Typer:
         help="Telemetry of grid batteries through Kafka and Faust to energy, alarms and metrics.",
     )
     for name, module, function in _COMMANDS:
-        if importlib.util.find_spec(module) is None:
-            continue
-        app.command(name)(_function(module, function))
-    app.add_typer(importlib.import_module("stream_app.cli.worker").topics_app, name="topics")
+        app.command(name)(_attribute(module, function))
+    app.add_typer(_attribute("stream_app.cli.worker", "topics_app"), name="topics")
+    app.add_typer(_attribute("stream_app.cli.dashboards", "app"), name="dashboards")
     return app
 
 
@@ -52,6 +49,5 @@ def main() -> None:
         sys.exit(130)
 
 
-def _function(module: str, name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
+def _attribute(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)

@@ -1,7 +1,7 @@
 """What the pipeline gives out, as records: (topic, key, value, headers, event time)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -33,6 +33,9 @@ from stream_app.core.integrator import (
 )
 from stream_app.core.messages import Finding, Outputs, Rollup, TooLate
 
+LONGEST_RUN = 2_000
+"""Windows in one rollup record."""
+
 _encoder = msgspec.json.Encoder()
 
 PRIORITIES: dict[str, str] = {
@@ -48,7 +51,7 @@ _SENTENCES: dict[str, str] = {
     "GAP": "{value:.0f} s without a sample (limit {limit:.0f} s): energy unknown, not guessed",
     "POWER_OUTSIDE_RATING": "DC power {value:.0f} W against a rating of {limit:.0f} W",
     "CLOCK_SKEW": "a sample {value:.0f} s ahead of its input's clock is set aside",
-    "FROZEN_VALUE": "DC power unchanged at {value:.0f} W for {limit:.0f} s or more",
+    "FROZEN_VALUE": "DC power unchanged for {value:.0f} s (limit {limit:.0f} s)",
 }
 
 
@@ -69,8 +72,9 @@ def encode_outputs(outputs: Outputs) -> Iterator[Output]:
         if rollup.resolution == DAY:
             yield from (_output(topics.DAILY, _daily_key(d), d, _ms(d.start)) for d in days(rollup))
         else:
-            topic = topics.ROLLUPS[rollup.resolution]
-            yield _output(topic, rollup.block.key, rollup_record(rollup), int(rollup.run.starts[0]))
+            topic, key = topics.ROLLUPS[rollup.resolution], rollup.block.key
+            for part in _parts(rollup):
+                yield _output(topic, key, rollup_record(part), int(part.run.starts[0]))
     for finding in outputs.findings:
         yield _alarm(finding)
         if not finding.transition.raised:
@@ -222,6 +226,12 @@ def _alarm(finding: Finding) -> Output:
 
 def _output(topic: Topic, key: str, record: msgspec.Struct, time: int) -> Output:
     return Output(topic, key.encode(), _encoder.encode(record), time)
+
+
+def _parts(rollup: Rollup) -> Iterator[Rollup]:
+    """Cut a long run of windows, for an outage of a year would not fit into one record."""
+    for first in range(0, rollup.run.starts.size, LONGEST_RUN):
+        yield replace(rollup, run=rollup.run.between(first, first + LONGEST_RUN))
 
 
 def _too_late(late: TooLate) -> TooLateRecord:

@@ -74,10 +74,16 @@ def outside_rating(power: Floats, rules: Rules) -> NDArray[np.bool_]:
     return outside
 
 
-def frozen(state: RuleState, times: Ints, power: Floats, frozen_ms: int) -> NDArray[np.bool_]:
+def frozen(
+    state: RuleState, times: Ints, power: Floats, frozen_ms: int
+) -> tuple[NDArray[np.bool_], Floats]:
     """Which samples belong to a run of one non-zero value that has lasted ``frozen_ms``.
 
     Zero is an idle battery, not a frozen sensor.
+
+    Returns
+    -------
+    The samples that do, and the age [s] of the run that each sample continues or ends.
     """
     changed = np.ones(power.size, dtype=np.bool_)
     changed[1:] = power[1:] != power[:-1]
@@ -87,9 +93,12 @@ def frozen(state: RuleState, times: Ints, power: Floats, frozen_ms: int) -> NDAr
     if not changed[0]:
         start[0] = state.run_start
     start = np.maximum.accumulate(start)
+    ended = np.concatenate(
+        (start[:1] if state.run_start is None else [state.run_start], start[:-1])
+    )
     state.run_start, state.run_value = int(start[-1]), float(power[-1])
     stuck: NDArray[np.bool_] = ((times - start) >= frozen_ms) & (power != 0.0)
-    return stuck
+    return stuck, (times - ended) / 1000
 
 
 def edges(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core import findings
 from stream_app.core.calendar import SiteCalendar
@@ -89,10 +89,7 @@ def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
     admitted = admit(state.clock, samples, rules.lateness_ms, rules.skew_ms)
     result = InputResult(admitted)
     taken = admitted.taken
-    if taken.times.size:
-        newest = int(np.argmax(taken.times))
-        if state.latest is None or taken.times[newest] > state.latest[0]:
-            state.latest = int(taken.times[newest]), float(taken.power[newest])
+    _remember_latest(state, taken)
     _fold_settled(state, spec, taken, result)
     return result
 
@@ -106,7 +103,8 @@ def settle_until(state: InputState, spec: InputSpec, until: int) -> InputResult:
         np.array([power for _, power in released], dtype=np.float64),
         np.zeros(count, dtype=np.int64),
     )
-    result = InputResult(Admitted(samples, samples.where(np.zeros(count, dtype=np.bool_))))
+    result = InputResult(Admitted(samples, samples.between(count, count)))
+    _remember_latest(state, samples)
     _fold_settled(state, spec, samples, result)
     return result
 
@@ -136,23 +134,31 @@ def _tail(last: tuple[int, float], spec: InputSpec) -> tuple[Pieces, int]:
     return held(time, power, slots, hold_ms), time + hold_ms
 
 
+def _remember_latest(state: InputState, taken: Samples) -> None:
+    if taken.times.size:
+        newest = int(np.argmax(taken.times))
+        if state.latest is None or taken.times[newest] > state.latest[0]:
+            state.latest = int(taken.times[newest]), float(taken.power[newest])
+
+
 def _fold_settled(state: InputState, spec: InputSpec, taken: Samples, result: InputResult) -> None:
     times, power, conflicts = _settled(state, taken, spec.rules.lateness_ms)
     if not times.size:
         return
     rules = spec.rules
-    holds = {
-        "POWER_OUTSIDE_RATING": findings.outside_rating(power, rules),
-        "FROZEN_VALUE": findings.frozen(state.rules, times, power, rules.frozen_ms),
-    }
+    outside = findings.outside_rating(power, rules)
+    stuck, stuck_s = findings.frozen(state.rules, times, power, rules.frozen_ms)
     anchor = state.last or (int(times[0]), float(power[0]))
     all_times = np.concatenate(([anchor[0]], times)) if state.last else times
     all_power = np.concatenate(([anchor[1]], power)) if state.last else power
     result.transitions += findings.gaps(all_times, rules.max_gap_ms)
-    result.transitions += _condition_changes(state, times, power, holds, rules)
+    limit_w, limit_s = rules.rating_w or 0.0, rules.frozen_ms / 1000
+    changes = partial(findings.edges, state.rules, times=times)
+    result.transitions += changes("POWER_OUTSIDE_RATING", outside, values=power, limit=limit_w)
+    result.transitions += changes("FROZEN_VALUE", stuck, values=stuck_s, limit=limit_s)
     gap = np.zeros(times.size, dtype=np.int64)
     gap[times.size - all_times.size + 1 :] = np.diff(all_times) > rules.max_gap_ms
-    counts = np.stack([np.ones_like(times), gap, *holds.values(), conflicts]).astype(np.int64)
+    counts = np.stack([np.ones_like(times), gap, outside, stuck, conflicts]).astype(np.int64)
     _fold_windows(state, spec, all_times, all_power, (times, counts), result)
     state.last = int(times[-1]), float(power[-1])
 
@@ -199,22 +205,6 @@ def _count_energy(state: InputState, rows: Ints) -> None:
     for group, total in enumerate(state.energy):
         total[0] += sums[1 + group * LEDGER_ROWS + DISCHARGED]
         total[1] += sums[1 + group * LEDGER_ROWS + CHARGED]
-
-
-def _condition_changes(
-    state: InputState,
-    times: Ints,
-    power: Floats,
-    holds: Mapping[str, NDArray[np.bool_]],
-    rules: Rules,
-) -> list[Transition]:
-    rating = rules.rating_w or 0.0
-    frozen_s = rules.frozen_ms / 1000
-    outside, stuck = holds["POWER_OUTSIDE_RATING"], holds["FROZEN_VALUE"]
-    return [
-        *findings.edges(state.rules, "POWER_OUTSIDE_RATING", outside, times, power, rating),
-        *findings.edges(state.rules, "FROZEN_VALUE", stuck, times, power, frozen_s),
-    ]
 
 
 def _settled(state: InputState, taken: Samples, lateness_ms: int) -> tuple[Ints, Floats, Ints]:

@@ -46,6 +46,11 @@ class Run:
     sums: Ints
     revisions: Ints
 
+    def between(self, first: int, last: int) -> "Run":
+        """Windows ``first`` to before ``last``."""
+        part = slice(first, last)
+        return Run(self.starts[part], self.ends[part], self.sums[:, part], self.revisions[part])
+
 
 def accumulate(state: WindowState, edges: Ints, contributions: Sequence[Contribution]) -> Run:
     """Add contributions and close every window but the last.

@@ -19,6 +19,8 @@ class Chunk:
         Offset at which the chunk before this one ended, or the position that was sought.
     next_offset
         Offset after the last record.
+    size
+        Bytes of its keys and values.
     generation
         Consumer group generation in which the chunk was fetched.
     """
@@ -28,4 +30,5 @@ class Chunk:
     records: Sequence[Any]
     follows: int
     next_offset: int
+    size: int
     generation: int

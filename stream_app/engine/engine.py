@@ -38,12 +38,19 @@ class EngineConfig:
         Topics that are folded; chunks of one partition number are folded one at a time.
     client
         aiokafka options of every client: servers and security.
+    chunk_records, chunk_bytes
+        Bounds of one chunk.
+    work_bytes
+        Bytes of chunks in work above which no further one is begun.
     """
 
     app_id: str
     changelog: str
     sources: frozenset[str]
     client: Mapping[str, Any]
+    chunk_records: int
+    chunk_bytes: int
+    work_bytes: int
 
 
 Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
@@ -64,10 +71,15 @@ class Engine:
         self.finished = asyncio.Event()
         self._at: dict[TP, int] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self._taken: set[int] = set()
+        self._taken: dict[int, int] = {}
 
     def ready(self, active: set[TP]) -> set[TP]:
-        """Of the active partitions, those which can take a chunk now."""
+        """Of the active partitions, those which can take a chunk now.
+
+        None can while the chunks in work hold as many bytes as memory is meant for.
+        """
+        if sum(self._taken.values()) >= self.config.work_bytes:
+            return set()
         return {
             tp
             for tp in active
@@ -80,9 +92,9 @@ class Engine:
         """Offset where the next chunk of the partition must begin."""
         return self._at[tp]
 
-    def take(self, tp: TP, end: int) -> None:
-        """A chunk that ends before ``end`` is on its way to the agent."""
-        self._taken.add(tp.partition)
+    def take(self, tp: TP, end: int, size: int) -> None:
+        """A chunk of ``size`` bytes that ends before ``end`` is on its way to the agent."""
+        self._taken[tp.partition] = size
         self._at[tp] = end
 
     def start(self, event: EventT, fold: Fold, on_commit: OnCommit) -> None:
@@ -111,7 +123,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is not known
             leave("chunk failed", error, partition=chunk.partition, offset=chunk.follows)
         self._busy.pop(chunk.partition, None)
-        self._taken.discard(chunk.partition)
+        self._taken.pop(chunk.partition, None)
         self.finished.set()
 
     async def drain(self) -> None:

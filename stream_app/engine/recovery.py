@@ -6,7 +6,6 @@ resumes the flow, then resumes the partitions.
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -23,8 +22,6 @@ from stream_app.engine.view import Position
 
 log = structlog.get_logger(__name__)
 
-OnRecovered = Callable[[int, int, float], None]
-
 
 async def take_over(engine: Engine, number: int, generation: int) -> tuple[Partition, int]:
     """Become the owner of a partition.
@@ -35,18 +32,13 @@ async def take_over(engine: Engine, number: int, generation: int) -> tuple[Parti
     """
     producer = engine.new_producer(number)
     await producer.start()
-    consumer = AIOKafkaConsumer(
-        **engine.config.client,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=8 << 20,
-    )
-    await consumer.start()
-    try:
-        position, applied = await _catch_up(engine, number, consumer)
-    finally:
-        await consumer.stop()
+    tp = TopicPartition(engine.config.changelog, number)
+    async with _reader(engine, "read_uncommitted") as uncommitted:
+        # The committed end lags a little behind a commit; with the last owner fenced no transaction
+        # is open, so that the committed records reach the end of the log.
+        end = (await uncommitted.end_offsets([tp]))[tp]
+    async with _reader(engine, "read_committed") as consumer:
+        position, applied = await _catch_up(engine, tp, end, consumer)
     config = engine.config
     owned = Partition(
         number, generation, producer, engine.view, config.changelog, config.app_id, position
@@ -54,13 +46,22 @@ async def take_over(engine: Engine, number: int, generation: int) -> tuple[Parti
     return owned, applied
 
 
+def _reader(engine: Engine, isolation: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **engine.config.client,
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level=isolation,
+        max_partition_fetch_bytes=8 << 20,
+    )
+
+
 async def _catch_up(
-    engine: Engine, number: int, consumer: AIOKafkaConsumer
+    engine: Engine, tp: TopicPartition, end: int, consumer: AIOKafkaConsumer
 ) -> tuple[Position, int]:
-    tp = TopicPartition(engine.config.changelog, number)
+    number = tp.partition
     consumer.assign([tp])
     first = (await consumer.beginning_offsets([tp]))[tp]
-    end = (await consumer.end_offsets([tp]))[tp]
     position = await engine.view.position(number)
     shown = position.changelog
     if shown is not None and not first <= shown <= end:
@@ -110,7 +111,8 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             return
         for owned, applied in taken:
             engine.own(owned)
-            self.app.on_recovered(owned.number, applied, time.monotonic() - start)
+            owned.states.update(await engine.view.load_all(owned.number))
+            self.app.on_recovered(owned, applied, time.monotonic() - start)
         await self._resume(sources)
         log.info("ready", generation=generation, partitions=numbers)
 

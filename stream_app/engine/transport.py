@@ -6,13 +6,14 @@ the URL scheme ``chunks://`` by entry point.
 """
 
 import asyncio
-from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from stream_app.engine.backlog import Backlog
 from stream_app.engine.chunk import Chunk
 
 POLL_SECONDS = 1.0
@@ -32,8 +33,8 @@ class ChunkOwner(Protocol):
     def position(self, tp: TP) -> int:
         """Where the next chunk of the partition must begin."""
 
-    def take(self, tp: TP, end: int) -> None:
-        """A chunk that ends before ``end`` is on its way to the agent."""
+    def take(self, tp: TP, end: int, size: int) -> None:
+        """A chunk of ``size`` bytes that ends before ``end`` is on its way to the agent."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -50,6 +51,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
     """Consumer whose messages are chunks."""
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        """Records fetched and not yet handed on."""
+        config = self.app.engine.config
+        return Backlog(config.chunk_records, config.chunk_bytes)
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        self.backlog.forget(partition)
+        await super().seek(partition, offset)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -76,30 +87,35 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
             return
         owner = cast("ChunkOwner", self.app.engine)
         active = set(self._get_active_partitions())
+        generation = self.app.consumer_generation_id
         ready = owner.ready(active)
         owner.finished.clear()
-        records = await self._fetch(ready, busy=len(ready) < len(active))
-        if records:
-            await self._deliver(records, owner)
-        elif not ready or len(ready) < len(active):
-            await _any_of(owner.finished, BUSY_SECONDS if active else POLL_SECONDS)
-
-    async def _fetch(self, ready: set[TP], *, busy: bool) -> Mapping[TP, list[Any]]:
-        # aiokafka takes an empty set for "all partitions".
-        if not ready:
-            return {}
-        return await self._getmany(ready, 0.0 if busy else POLL_SECONDS) or {}
-
-    async def _deliver(self, records: Mapping[TP, list[Any]], owner: ChunkOwner) -> None:
-        generation = self.app.consumer_generation_id
-        for aiokafka_tp, batch in records.items():
-            tp = TP(aiokafka_tp.topic, aiokafka_tp.partition)
+        empty = ready.difference(self.backlog.holding(ready))
+        await self._fetch(empty, wait=empty == active)
+        waiting = self.backlog.holding(ready)
+        for tp in waiting:
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
-            end = batch[-1].offset + 1
-            chunk = Chunk(tp.topic, tp.partition, batch, owner.position(tp), end, generation)
-            owner.take(tp, end)
-            await self.callback(_message(tp, chunk))
+            await self._deliver(tp, owner, generation)
+        if not waiting and empty != active:
+            await _any_of(owner.finished, BUSY_SECONDS)
+
+    async def _fetch(self, tps: set[TP], *, wait: bool) -> None:
+        # aiokafka takes an empty set for "all partitions".
+        if tps:
+            self.backlog.add(await self._getmany(tps, POLL_SECONDS if wait else 0.0) or {})
+        elif wait:
+            await asyncio.sleep(BUSY_SECONDS)
+
+    async def _deliver(self, tp: TP, owner: ChunkOwner, generation: int) -> None:
+        if tp not in owner.ready({tp}):
+            return
+        follows = owner.position(tp)
+        records, size = self.backlog.cut(tp)
+        end = records[-1].offset + 1
+        owner.take(tp, end, size)
+        chunk = Chunk(tp.topic, tp.partition, records, follows, end, size, generation)
+        await self.callback(_message(tp, chunk))
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -85,7 +85,12 @@ class RedisView:
         if not wanted:
             return {}
         found = await self.redis.hmget(self.states_key(partition), wanted)
-        return dict(zip(wanted, cast(list[bytes | None], found), strict=True))
+        return dict(zip(wanted, cast("list[bytes | None]", found), strict=True))
+
+    async def load_all(self, partition: int) -> dict[bytes, bytes]:
+        """All states of a partition."""
+        found = await self.redis.hgetall(self.states_key(partition))
+        return cast("dict[bytes, bytes]", found)
 
     async def swap(
         self,

@@ -126,7 +126,9 @@ def test_no_other_result_has_headers() -> None:
 
 def test_dead_letters_travel_with_the_documented_headers() -> None:
     record = ConsumerRecord("bess.telemetry.v1", 3, 42, 0, 0, b"north/1", b"{", None, 0, 0, ())
-    chunk = Chunk("bess.telemetry.v1", 3, [record], follows=42, next_offset=43, generation=1)
+    chunk = Chunk(
+        "bess.telemetry.v1", 3, [record], follows=42, next_offset=43, size=8, generation=1
+    )
 
     (letter,) = dead_letters({0: "t is empty"}, chunk, "bess.dead-letter.v1")
 
