@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stream_app.settings import Settings
 
-POLL_S = 0.02
+POLL_S = 0.1
 LIMIT_S = 300.0
 
 

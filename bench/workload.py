@@ -37,8 +37,8 @@ class Workload:
         return self.blocks * self.records * self.samples * self.inputs
 
 
-THIN = Workload("thin records: one power value each", 72, 14_000, 1, 1_000, 1)
-BLOCKS_1S = Workload("blocks of 500 times x 2 inputs, 1 s data", 72, 300, 500, 1_000, 2)
+THIN = Workload("thin records: one power value each", 72, 20_000, 1, 1_000, 1)
+BLOCKS_1S = Workload("blocks of 500 times x 2 inputs, 1 s data", 72, 500, 500, 1_000, 2)
 BLOCKS_1MIN = Workload("blocks of 500 times x 2 inputs, 1 min data", 72, 200, 500, 60_000, 2)
 
 
@@ -49,7 +49,7 @@ async def publish(settings: Settings, workload: Workload) -> None:
     producer = AIOKafkaProducer(
         **kafka_options(settings),
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         linger_ms=20,
         max_batch_size=1 << 20,
     )

@@ -309,7 +309,7 @@ async def _producer(
         **kafka,
         transactional_id=name,
         transaction_timeout_ms=TRANSACTION_MS,
-        compression_type="lz4",
+        compression_type="zstd",
         max_batch_size=BATCH_BYTES,
         linger_ms=LINGER_MS,
     )

@@ -156,7 +156,7 @@ class Engine:
             **self.config.client,
             transactional_id=f"{self.config.app_id}-{number}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            compression_type="lz4",
+            compression_type="zstd",
             linger_ms=1,
             max_batch_size=1 << 20,
             max_request_size=16 << 20,
