@@ -1,6 +1,5 @@
 """The worker's Faust app, made by a function: importing this module has no effect."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -8,11 +7,10 @@ import faust
 from redis.asyncio import Redis
 
 from schemas import topics
-from stream_app import energy
+from stream_app.agents import EnergyWork, block_key, topic_names
 from stream_app.codec.state import restore
-from stream_app.engine.chunk import Chunk
 from stream_app.engine.engine import Engine, EngineConfig
-from stream_app.engine.partition import Partition, Produce, Timings
+from stream_app.engine.partition import Partition
 from stream_app.engine.recovery import TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
@@ -40,7 +38,7 @@ class App(faust.App):  # type: ignore[misc]
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
     """The app of one worker, with the energy agent on the telemetry topic."""
-    names = energy.topic_names(settings.prefix)
+    names = topic_names(settings.prefix)
     app = App(settings.app_id, **faust_options(settings))
     app.metrics, app.live = metrics, live
     app.engine = _engine(settings, names)
@@ -56,46 +54,15 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
 
     @app.agent(app.topic(names[topics.TELEMETRY], **raw))
     async def integrate(stream: Any) -> None:
-        work = EnergyWork(app, table, names)
+        work = EnergyWork(table, names, metrics, live)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
 
     @app.timer(PERIOD_S)
     async def watch() -> None:
-        await observe(app)
+        await observe(app.consumer, app.engine, metrics)
 
     return app
-
-
-class EnergyWork:
-    """Folds chunks into the energy table, and shows the states once they are committed."""
-
-    def __init__(self, app: App, table: Table, names: Mapping[topics.Topic, str]) -> None:
-        self.app, self.table, self.names = app, table, names
-        self._folded: dict[int, energy.Folded] = {}
-
-    async def fold(self, chunk: Chunk) -> list[Produce]:
-        decoded = energy.read(chunk)
-        await self.table.load(set(decoded.inboxes))
-        folded = self._folded[chunk.partition] = energy.fold_chunk(decoded, self.table)
-        return energy.records(folded, chunk, self.names)
-
-    def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
-        folded = self._folded.pop(chunk.partition)
-        for key, state in folded.states.items():
-            self.app.live.publish(key, state)
-        self.app.metrics.chunk_done(
-            partition=chunk.partition,
-            records=len(chunk.records),
-            messages=folded.messages,
-            samples=folded.outputs.samples,
-            late=sum(late.times.size for late in folded.outputs.too_late),
-            refused=_by_reason(folded.refused),
-            fold_seconds=fold_seconds,
-            commit_seconds=timings.commit,
-            flush_seconds=timings.flush,
-            event_time_ms=folded.newest_ms,
-        )
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:
@@ -158,12 +125,3 @@ def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
         await app.engine.release()
 
     return release
-
-
-def block_key(state_key: bytes) -> str:
-    """The power block that a state in the view belongs to."""
-    return state_key.partition(b"|")[2].decode()
-
-
-def _by_reason(refused: Mapping[int, str]) -> Mapping[str, int]:
-    return Counter(refused.values())

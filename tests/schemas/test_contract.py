@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 
 from schemas import asyncapi, topics
 from schemas.asyncapi import ALARM_HEADERS, CARRIES, DEAD_LETTER_HEADERS, MODELS, STRUCTS
-from stream_app.energy import dead_letters
+from stream_app.agents import dead_letters
 from stream_app.engine.chunk import Chunk
 from tests.schemas import examples
 

@@ -1,5 +1,6 @@
-"""The fold of a telemetry chunk: bytes to messages, through the pipeline, to records to publish."""
+"""The energy agent's work: a chunk's bytes through the pipeline to records to publish."""
 
+from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,9 @@ from stream_app.codec.state import restore, snapshot
 from stream_app.codec.telemetry import Decoded, decode
 from stream_app.core.messages import Outputs
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.partition import Produce
+from stream_app.engine.partition import Produce, Timings
+from stream_app.engine.table import Table
+from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.pipeline import BlockState, fold
 
 REASON_BYTES = 500
@@ -29,6 +32,51 @@ class Folded:
         """Newest event time [ms UTC] of the blocks that were folded."""
         inputs = (each for state in self.states.values() for each in state.inputs.values())
         return max((each.latest[0] for each in inputs if each.latest), default=None)
+
+
+class EnergyWork:
+    """Folds chunks into the energy table, and shows the states once they are committed."""
+
+    def __init__(
+        self,
+        table: Table,
+        names: Mapping[topics.Topic, str],
+        metrics: PipelineMetrics,
+        live: LiveView,
+    ) -> None:
+        self._table, self._names = table, names
+        self._metrics, self._live = metrics, live
+        self._folded: dict[int, Folded] = {}
+
+    async def fold(self, chunk: Chunk) -> list[Produce]:
+        """Fold a chunk into the table; gives what is to be published with it."""
+        decoded = read(chunk)
+        await self._table.load(set(decoded.inboxes))
+        folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table)
+        return records(folded, chunk, self._names)
+
+    def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
+        """Show the states of a committed chunk, and count it."""
+        folded = self._folded.pop(chunk.partition)
+        for key, state in folded.states.items():
+            self._live.publish(key, state)
+        self._metrics.chunk_done(
+            partition=chunk.partition,
+            records=len(chunk.records),
+            messages=folded.messages,
+            samples=folded.outputs.samples,
+            late=sum(late.times.size for late in folded.outputs.too_late),
+            refused=Counter(folded.refused.values()),
+            fold_seconds=fold_seconds,
+            commit_seconds=timings.commit,
+            flush_seconds=timings.flush,
+            event_time_ms=folded.newest_ms,
+        )
+
+
+def block_key(state_key: bytes) -> str:
+    """The power block that a state in the view belongs to."""
+    return state_key.partition(b"|")[2].decode()
 
 
 def read(chunk: Chunk) -> Decoded:
