@@ -44,8 +44,8 @@ check: setup ## lint, format and types
 test: check ## the checks, then every test on a real Kafka and Redis
 	$(RUN) -m deploy.local run -- $(RUN) -m pytest
 
-demo: setup ## the whole way from an export to daily energy, on local services
-	@$(RUN) -m deploy.demo
+demo: setup ## the whole way from an export to daily energy, on local services; KEEP=1 leaves them up
+	@$(RUN) -m deploy.demo $(if $(KEEP),--keep)
 
 bench: setup ## measure the speed
 	@$(RUN) -m bench
