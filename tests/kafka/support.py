@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pydantic import SecretStr
 
 from schemas.topics import TELEMETRY, Topic
@@ -157,6 +158,9 @@ class Deployment:
         await admin.start()
         try:
             found = await admin.list_consumer_group_offsets(self.settings.app_id)
+        except GroupCoordinatorNotAvailableError:
+            # A broker that has just started has no place for groups yet.
+            return {}
         finally:
             await admin.close()
         return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
