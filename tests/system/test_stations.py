@@ -126,8 +126,7 @@ def test_process_writes_the_energy_of_the_independent_computation(
 @pytest.mark.kafka
 @pytest.mark.parametrize(
     ("replay_s", "block_rows", "workers"),
-    [(None, 500, 1), (None, 1, 2), (4, 7, 2), (4, 500, 1)],
-    ids=["fast, 500 rows, 1", "fast, 1 row, 2", "4 s, 7 rows, 2", "4 s, 500 rows, 1"],
+    [(None, 500, 1), (None, 1, 2), (None, 7, 1), (4, 500, 2)],
 )
 async def test_a_fleet_in_one_stream_gives_the_files_of_each_station_alone(
     fleet: list[Written],
@@ -148,7 +147,7 @@ async def test_a_fleet_in_one_stream_gives_the_files_of_each_station_alone(
 
     assert produced == {each.station.site: each.expected for each in fleet}
     assert min(folded) > 0, "a worker had nothing to do"
-    assert min(map(seconds, told)) > 0.9 * (replay_s or 0)
+    assert min(map(seconds, told)) > 0.9 * (replay_s or 0), "not throttled"
 
 
 @pytest.mark.kafka
@@ -157,8 +156,8 @@ async def test_a_worker_killed_in_the_middle_of_a_replay_leaves_no_trace_in_the_
 ) -> None:
     with deployment.worker() as first:
         await ready(deployment, 1)
-        replays = replay(deployment, fleet, 6, "--block-rows", "7")
-        await deployment.wait_for_committed(30)
+        replays = replay(deployment, fleet, 6, "--block-rows", "50")
+        await deployment.wait_for_committed(40)
         first.kill()
         assert first.wait() == -signal.SIGKILL
         assert [each.poll() for each in replays] == [None] * len(fleet), "not in the middle"
