@@ -7,7 +7,6 @@ import structlog
 
 from stream_app.app import create_app
 from stream_app.health import obstacle
-from stream_app.logs import configure_logging
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
 from stream_app.settings import Settings
 
@@ -22,8 +21,7 @@ class Worker(faust.Worker):  # type: ignore[misc]
 
 
 def run_worker(settings: Settings) -> None:
-    """Run a worker; returns never, exits with the process's status."""
-    configure_logging(settings)
+    """Run a worker, logging set up before; never returns, exits with the process's status."""
     registry = worker_registry()
     app = create_app(settings, PipelineMetrics(registry), LiveView(registry))
     # A chunk makes hundreds of thousands of short-lived objects: with the usual thresholds half of
