@@ -28,8 +28,8 @@ async def await_services(settings: Settings, patience_s: float) -> None:
     """
     attempts = stamina.retry_context(
         on=ServiceUnavailableError,
-        attempts=None,
-        timeout=patience_s,
+        attempts=None if patience_s else 1,
+        timeout=patience_s or None,
         wait_initial=FIRST_WAIT_S,
         wait_max=LONGEST_WAIT_S,
     )

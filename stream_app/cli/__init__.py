@@ -1,6 +1,7 @@
 """The command ``bess``."""
 
 import importlib
+import logging
 import sys
 from typing import Any
 
@@ -40,6 +41,8 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command; faults that a person can mend are shown in one plain message."""
+    # What a person must know is in our own words; a worker sets its own levels.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         build()()
     except UserError as fault:
