@@ -4,7 +4,7 @@ import csv
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ async def test_a_fleet_in_one_stream_gives_the_files_of_each_station_alone(
         produced = reports(deployment, fleet)
         folded = [each["bess_pipeline_records_total"] for each in await ready(deployment, workers)]
 
-    assert produced == {each.station.site: each.expected for each in fleet}
+    assert other_than_alone(produced, fleet) == []
     assert min(folded) > 0, "a worker had nothing to do"
     assert min(map(seconds, told)) > 0.9 * (replay_s or 0), "not throttled"
 
@@ -166,7 +166,7 @@ async def test_a_worker_killed_in_the_middle_of_a_replay_leaves_no_trace_in_the_
             finish(each)
         produced = reports(deployment, fleet)
 
-    assert produced == {each.station.site: each.expected for each in fleet}
+    assert other_than_alone(produced, fleet) == []
 
 
 @pytest.mark.kafka
@@ -181,7 +181,7 @@ async def test_a_replay_killed_in_the_middle_and_run_again_leaves_no_trace_in_th
         produced = reports(deployment, fleet)
 
     assert all(": complete, resumed at row" in each for each in told)
-    assert produced == {each.station.site: each.expected for each in fleet}
+    assert other_than_alone(produced, fleet) == []
 
 
 async def ready(deployment: Deployment, count: int) -> list[dict[str, float]]:
@@ -230,6 +230,18 @@ def reports(deployment: Deployment, fleet: Sequence[Written]) -> dict[str, dict[
     for each in running:
         finish(each)
     return {site: files(folder) for site, folder in folders.items()}
+
+
+def other_than_alone(
+    produced: Mapping[str, Mapping[str, bytes]], fleet: Sequence[Written]
+) -> list[str]:
+    """Files that are not, byte for byte, those of ``bess process``."""
+    return [
+        f"{each.station.site}/{name}"
+        for each in fleet
+        for name, content in each.expected.items()
+        if produced[each.station.site][name] != content
+    ]
 
 
 def files(folder: Path) -> dict[str, bytes]:
