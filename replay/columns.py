@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from replay.config import Config, Power
 from replay.errors import TopologyError
-from replay.natural import natural
+from stream_app.core.order import natural_key
 
 _SHOWN = 5
 
@@ -35,14 +35,16 @@ def power_columns(names: Sequence[str], config: Config) -> list[PowerColumn]:
             f"the export has {_some(names)}. Set the regex, or name the columns in power.columns"
         )
     _refuse_doubles(found)
-    return sorted(found, key=lambda column: (natural(column.inverter), natural(column.input)))
+    return sorted(
+        found, key=lambda column: (natural_key(column.inverter), natural_key(column.input))
+    )
 
 
 def enclosures(names: Sequence[str], config: Config) -> list[str]:
     """Enclosure ids that the columns name, in natural order."""
     regex = config.allocation.battery_system_regex
     matches = (regex.search(name) for name in names)
-    return sorted({match["eid"] for match in matches if match}, key=natural)
+    return sorted({match["eid"] for match in matches if match}, key=natural_key)
 
 
 def _matched(names: Sequence[str], power: Power) -> list[PowerColumn]:

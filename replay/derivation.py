@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from replay.columns import PowerColumn, enclosures
 from replay.config import Config
 from replay.errors import TopologyError
-from replay.natural import natural
 from stream_app.core.calendar import RESOLUTIONS_MS
+from stream_app.core.order import natural_key
 from stream_app.core.topology import PowerBlock, Rules
 
 _MAX_GAP_INTERVALS = 3
@@ -66,7 +66,7 @@ def power_blocks(
     the_rules = rules(config, interval_ms)
     return [
         PowerBlock(config.site, inverter, config.parsing.timezone, shares[inverter], the_rules)
-        for inverter in sorted(inputs, key=natural)
+        for inverter in sorted(inputs, key=natural_key)
     ]
 
 
@@ -90,7 +90,7 @@ def _explicit(inputs: Mapping[str, list[str]], config: Config) -> dict[str, dict
 def _refuse_unlike(columns: set[str], given: set[str], what: str, place: str) -> None:
     """Columns and topology must name the same; say which side lacks what."""
     only_columns, only_given = (
-        ", ".join(sorted(names, key=natural)) for names in (columns - given, given - columns)
+        ", ".join(sorted(names, key=natural_key)) for names in (columns - given, given - columns)
     )
     if only_columns:
         raise TopologyError(
@@ -160,7 +160,7 @@ def _enclosure_groups(ids: Sequence[str], config: Config) -> dict[str, list[str]
     for enclosure in ids:
         match = _matched(config.topology.enclosure_group, "enclosure", enclosure)
         group = _joined(match, without="position")
-        placed.setdefault(group, []).append((natural(match["position"]), enclosure))
+        placed.setdefault(group, []).append((natural_key(match["position"]), enclosure))
     return {group: [enclosure for _, enclosure in sorted(each)] for group, each in placed.items()}
 
 

@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable, Sequence
 
 from schemas.results import DailyRecord
-from stream_app.reports.order import natural_key
+from stream_app.core.order import natural_key
 
 W_MS_PER_MICRO_KWH = 3_600
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.results import DailyRecord
 from stream_app.core.energy import kwh
-from stream_app.reports.order import natural_key
+from stream_app.core.order import natural_key
 
 Floats = NDArray[np.float64]
 

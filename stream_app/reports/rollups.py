@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from schemas.results import RollupRecord
 from stream_app.codec.results import iso
+from stream_app.core.order import natural_key
 from stream_app.reports.daily import csv_line, kwh_text
-from stream_app.reports.order import natural_key
 
 Ints = NDArray[np.int64]
 Row = tuple[Any, ...]

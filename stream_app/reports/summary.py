@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.results import DailyRecord
-from stream_app.reports.order import natural_key
+from stream_app.core.order import natural_key
 from stream_app.reports.totals import EnclosureTotal, totals
 
 

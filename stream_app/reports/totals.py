@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Literal
 
 from schemas.results import DailyRecord
+from stream_app.core.order import natural_key
 from stream_app.reports.daily import kwh_text, table
-from stream_app.reports.order import natural_key
 
 Metric = Literal["charged", "discharged"]
 METRICS: tuple[Metric, ...] = ("charged", "discharged")

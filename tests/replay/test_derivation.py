@@ -8,7 +8,7 @@ from replay.columns import power_columns
 from replay.config import parse_config
 from replay.derivation import power_blocks, rules
 from replay.errors import ConfigError, TopologyError
-from replay.natural import natural
+from stream_app.core.order import natural_key
 from stream_app.core.topology import PowerBlock
 from tests.replay.exports import enclosures, power
 
@@ -236,7 +236,7 @@ def test_limits_that_are_set_hold() -> None:
 
 
 def test_natural_order_compares_numbers_as_numbers() -> None:
-    assert sorted(["b2", "a10", "a2", "2", "10", "a"], key=natural) == [
+    assert sorted(["b2", "a10", "a2", "2", "10", "a"], key=natural_key) == [
         "2",
         "10",
         "a",

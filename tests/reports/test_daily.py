@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.results import DailyRecord
+from stream_app.core.order import natural_key
 from stream_app.reports.daily import COLUMNS, daily_csv, kwh_text, newest
-from stream_app.reports.order import natural_key
 from tests.reports.days import make_day
 
 GOLDEN = Path(__file__).parent / "golden"
