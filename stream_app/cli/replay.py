@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
+from stream_app.cli.report import Exports
 
 if TYPE_CHECKING:
     from replay.export import Export
@@ -36,10 +37,7 @@ class Clock(StrEnum):
 
 
 def replay(
-    exports: Annotated[
-        list[str] | None,
-        typer.Argument(help="Files, folders or patterns; else data.paths of the config."),
-    ] = None,
+    exports: Exports = None,
     *,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="config.yaml; else ./config.yaml.")

@@ -37,6 +37,10 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Directory for the files; else output.dir, beside the config file."),
 ]
+Exports = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files, folders or patterns; else data.paths of the config."),
+]
 CONFIG = Path("config.yaml")
 
 
@@ -74,14 +78,14 @@ def report(
     _finish(results.daily, paths, results)
 
 
-def process(config: ConfigPath = CONFIG, out: Out = None) -> None:
+def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = None) -> None:
     """Write the same three files straight from the export, without Kafka and Redis."""
     from replay.errors import ReplayError
     from replay.export import Export
     from stream_app.reports.remarks import remarks
     from stream_app.reports.station import StationResults
 
-    station = _config(config)
+    station = _config(config, exports or [])
     try:
         export = Export.open(station)
         result = _process_with_progress(export)
@@ -122,12 +126,12 @@ def rollups(
     _write_lines(FORMATS[format.value](windows.rows()))
 
 
-def _config(path: Path) -> "Config":
+def _config(path: Path, exports: Sequence[str] = ()) -> "Config":
     from replay.config import load_config
     from replay.errors import ReplayError
 
     try:
-        return load_config(path)
+        return load_config(path, exports)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
 
