@@ -4,16 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from schemas import topics
 from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.state import restore, snapshot
-from stream_app.codec.telemetry import Decoded, decode
+from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
 from stream_app.core.messages import Outputs
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.partition import Produce, Timings
 from stream_app.engine.table import Table
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.pipeline import BlockState, fold
+
+log = structlog.get_logger(__name__)
 
 REASON_BYTES = 500
 
@@ -50,10 +54,11 @@ class EnergyWork:
 
     async def fold(self, chunk: Chunk) -> list[Produce]:
         """Fold a chunk into the table; gives what is to be published with it."""
-        decoded = read(chunk)
+        records = [(record.key, record.value) for record in chunk.records]
+        decoded = decode(records)
         await self._table.load(set(decoded.inboxes))
-        folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table)
-        return records(folded, chunk, self._names)
+        folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table, records)
+        return to_publish(folded, chunk, self._names)
 
     def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
         """Show the states of a committed chunk, and count it."""
@@ -79,28 +84,60 @@ def block_key(state_key: bytes) -> str:
     return state_key.partition(b"|")[2].decode()
 
 
-def read(chunk: Chunk) -> Decoded:
-    """The records of a chunk by key."""
-    return decode([(record.key, record.value) for record in chunk.records])
+def fold_chunk(
+    decoded: Decoded, table: MutableMapping[bytes, bytes], records: Sequence[Record]
+) -> Folded:
+    """Fold decoded records into the states of ``table``, key by key.
 
+    If a fold raises, the key's records are folded one by one, and those that raise are refused.
 
-def fold_chunk(decoded: Decoded, table: MutableMapping[bytes, bytes]) -> Folded:
-    """Fold decoded records into the states of ``table``, key by key."""
+    Raises
+    ------
+    ValueError
+        A state cannot be read: no fault of the records, which another version may well fold.
+    """
     folded = Folded(refused=dict(decoded.bad))
     for key, inbox in decoded.inboxes.items():
         state = _state(table, key.encode())
-        outputs = fold(state, inbox.messages)
-        for refusal in outputs.refusals:
-            folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)
-        folded.outputs.extend(outputs)
-        folded.messages += len(inbox.messages)
-        if len(outputs.refusals) < len(inbox.messages):
-            table[key.encode()] = snapshot(state)
-            folded.states[key] = state
+        try:
+            _fold_inbox(folded, key, inbox, table, state)
+        except Exception:
+            log.exception("records folded one by one", key=key)
+            for place in sorted(place for places in inbox.places for place in places):
+                _fold_alone(folded, key, place, table, records[place])
     return folded
 
 
-def records(folded: Folded, chunk: Chunk, names: Mapping[topics.Topic, str]) -> list[Produce]:
+def _fold_inbox(
+    folded: Folded,
+    key: str,
+    inbox: Inbox,
+    table: MutableMapping[bytes, bytes],
+    state: BlockState,
+) -> None:
+    outputs = fold(state, inbox.messages)
+    after = snapshot(state)
+    for refusal in outputs.refusals:
+        folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)
+    folded.outputs.extend(outputs)
+    folded.messages += len(inbox.messages)
+    if len(outputs.refusals) < len(inbox.messages):
+        table[key.encode()] = after
+        folded.states[key] = state
+
+
+def _fold_alone(
+    folded: Folded, key: str, place: int, table: MutableMapping[bytes, bytes], record: Record
+) -> None:
+    try:
+        alone = decode([record]).inboxes[key]
+        state = _state(table, key.encode())
+        _fold_inbox(folded, key, Inbox(alone.messages, [[place]]), table, state)
+    except Exception as fault:  # noqa: BLE001
+        folded.refused[place] = f"the fold raised {fault!r}"
+
+
+def to_publish(folded: Folded, chunk: Chunk, names: Mapping[topics.Topic, str]) -> list[Produce]:
     """Everything to publish with the chunk."""
     results = [_produce(each, names) for each in encode_outputs(folded.outputs)]
     return results + dead_letters(folded.refused, chunk, names[topics.DEAD_LETTERS])
