@@ -17,7 +17,7 @@ n=0; while read -r word _; do case $$word in \
   Installing) echo '  unpacking them (half a minute)' ;; esac; done
 endef
 
-.PHONY: help setup test check demo bench chaos real dashboards clean
+.PHONY: help setup test check demo bench real dashboards clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,9 +49,6 @@ demo: setup ## the whole way from an export to daily energy, on local services; 
 
 bench: setup ## measure the speed
 	@$(RUN) -m bench
-
-chaos: setup ## kill, freeze and cut off everything, and check the results
-	@$(RUN) -m tests.faults
 
 real: setup ## compare with published data of a real battery
 	@$(RUN) -m bench.real

@@ -92,7 +92,7 @@ def topology(export: Export, prefix: str, time_ms: int) -> list[Outgoing]:
 
 
 def end_of_data(export: Export, prefix: str, time_ms: int) -> list[Outgoing]:
-    """To every block: nothing at or before ``time_ms`` [ms UTC] is to come."""
+    """To every block: nothing before ``time_ms`` [ms UTC] is to come."""
     topic, value = TELEMETRY.name(prefix), encode(EndOfData(time_ms))
     return [Outgoing(topic, block.key.encode(), value, time_ms) for block in export.blocks]
 

@@ -32,7 +32,7 @@ class HeartbeatRecord(
 class EndOfDataRecord(
     msgspec.Struct, tag_field="kind", tag="end_of_data", forbid_unknown_fields=True
 ):
-    """Nothing at or before ``t`` is to come: open windows are published as they stand."""
+    """Nothing before ``t`` is to come: open windows are published as they stand."""
 
     v: Version
     t: int

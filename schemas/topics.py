@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-DAY_MS = 86_400_000
+LARGEST_RECORD = 17 << 20
+"""Bytes of a record batch that the topics take; a worker's producers stay below it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def settings(topic: Topic) -> dict[str, str]:
     Telemetry and what follows from it is kept without a limit in time: a replayed record carries an
     old time, and Kafka deletes records by their time.
     """
+    size = {"max.message.bytes": str(LARGEST_RECORD)}
     if topic.cleanup == "compact":
-        return {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"}
-    return {"cleanup.policy": "delete", "retention.ms": "-1"}
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000", **size}
+    return {"cleanup.policy": "delete", "retention.ms": "-1", **size}

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
+import structlog
 from redis.asyncio import Redis
 
 from schemas import topics
@@ -17,6 +18,10 @@ from stream_app.engine.view import RedisView
 from stream_app.health import PERIOD_S, observe
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options
+
+log = structlog.get_logger(__name__)
+
+REDIS_SECONDS = 10.0
 
 
 class App(faust.App):  # type: ignore[misc]
@@ -33,7 +38,10 @@ class App(faust.App):  # type: ignore[misc]
         """A partition was taken over: show the states that it came with."""
         self.metrics.recovered(owned.number, applied, seconds)
         for key, state in owned.states.items():
-            self.live.publish(block_key(key), restore(state))
+            try:
+                self.live.publish(block_key(key), restore(state))
+            except ValueError:
+                log.exception("state cannot be shown", key=key.decode())
 
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
@@ -113,15 +121,18 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
         chunk_bytes=settings.chunk_bytes,
         work_bytes=4 * settings.chunk_bytes,
     )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    url = settings.redis_url.get_secret_value()
+    redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
     return Engine(config, RedisView(redis, settings.app_id))
 
 
 def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
     async def release(*_: Any, **__: Any) -> None:
-        for number, owned in app.engine.partitions.items():
-            app.metrics.revoked(number)
-            app.live.forget(map(block_key, owned.states))
+        owned = list(app.engine.partitions.values())
+        await app.tables.recovery.abandon()
         await app.engine.release()
+        for each in owned:
+            app.metrics.revoked(each.number)
+            app.live.forget(map(block_key, each.states))
 
     return release

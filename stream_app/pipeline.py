@@ -28,7 +28,7 @@ from stream_app.core.messages import (
     TooLate,
 )
 from stream_app.core.topology import PowerBlock, share_groups
-from stream_app.core.windows import Run, WindowState
+from stream_app.core.windows import Run
 
 
 @dataclass
@@ -73,7 +73,7 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[int, Message]]]
 
 def _refusal(state: BlockState, message: Message) -> str | None:
     if isinstance(message, Configure):
-        return None
+        return _moved(state, message.block)
     if state.block is None:
         return "no topology is known for this power block: publish it before its telemetry"
     if isinstance(message, PowerSamples):
@@ -84,43 +84,37 @@ def _refusal(state: BlockState, message: Message) -> str | None:
     return None
 
 
-def _configure(state: BlockState, block: PowerBlock) -> Outputs:
-    """Take a new topology; inputs that changed or went publish what they have."""
-    outputs = Outputs()
+def _moved(state: BlockState, block: PowerBlock) -> str | None:
+    """Why a topology cannot follow the one that energy was already counted with."""
     old = state.block
-    for name, shares in old.inputs.items() if old is not None else ():
-        if list(shares.items()) != list(block.inputs.get(name, {}).items()):
-            assert old is not None
-            outputs.extend(_leave(old, name, state.inputs[name], gone=name not in block.inputs))
-            state.inputs[name] = _reopened(state.inputs[name])
+    counted = [name for name, each in state.inputs.items() if each.last is not None]
+    if old is None or not counted:
+        return None
+    moved = [
+        name
+        for name in counted
+        if list(old.inputs[name].items()) != list(block.inputs.get(name, {}).items())
+    ]
+    what = f"the zone {old.zone}" if old.zone != block.zone else ""
+    what = what or (f"the enclosures or shares of DC input {', '.join(moved)}" if moved else "")
+    if not what:
+        return None
+    return f"the topology changes {what}, with which energy is counted: use another site name"
+
+
+def _configure(state: BlockState, block: PowerBlock) -> Outputs:
+    """Take a new topology; windows of resolutions that went are published as they are."""
+    outputs = Outputs()
+    kept = {*block.rules.resolutions, integrator.DAY}
+    for name, each in state.inputs.items():
+        if set(each.windows) - kept and state.block is not None and each.last is not None:
+            runs = integrator.preview_until(each, _spec(state.block, name), each.last[0])
+            gone = {resolution: run for resolution, run in runs.items() if resolution not in kept}
+            outputs.rollups += _rollups(state.block, name, gone, final=False)
+        each.windows = {name: window for name, window in each.windows.items() if name in kept}
     state.inputs = {name: state.inputs.get(name, InputState()) for name in block.inputs}
     state.block = block
     return outputs
-
-
-def _leave(block: PowerBlock, name: str, state: InputState, *, gone: bool) -> Outputs:
-    outputs, now = Outputs(), state.clock.now
-    if now is None:
-        return outputs
-    result = integrator.settle_until(state, _spec(block, name), now)
-    transitions = list(result.transitions)
-    if gone:
-        standing = [rule for rule in RULES if rule in state.rules.active]
-        transitions += [change(state.rules, rule, False, now, 0.0, 0.0) for rule in standing]
-    outputs.findings += _findings(block, [(name, each) for each in transitions])
-    _add_result(outputs, block, name, result)
-    outputs.rollups += _preview(block, name, state, None)
-    return outputs
-
-
-def _reopened(state: InputState) -> InputState:
-    """Conditions and clock go on; energy begins anew, in revisions after those published."""
-    seen: dict[str, dict[int, tuple[int, list[int]]]] = {
-        name: {s: (r, []) for s, (r, _) in w.published.items()} for name, w in state.windows.items()
-    }
-    windows = {name: WindowState(published=published) for name, published in seen.items()}
-    clock = replace(state.clock, settled=state.clock.now)
-    return InputState(clock=clock, windows=windows, rules=state.rules, latest=state.latest)
 
 
 def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
@@ -158,7 +152,7 @@ def _end(state: BlockState, time: int) -> Outputs:
     block, outputs = state.block, Outputs()
     transitions: list[tuple[str, Transition]] = []
     for name, kept in state.inputs.items():
-        result = integrator.settle_until(kept, _spec(block, name), time)
+        result = integrator.settle_until(kept, _spec(block, name), time - 1)
         transitions += [(name, each) for each in result.transitions]
         _add_result(outputs, block, name, result)
         outputs.rollups += _preview(block, name, kept, time)
@@ -170,9 +164,8 @@ def _spec(block: PowerBlock, name: str) -> InputSpec:
     return InputSpec.of(block.rules, calendar(block.zone), block.inputs[name])
 
 
-def _preview(block: PowerBlock, name: str, state: InputState, until: int | None) -> list[Rollup]:
-    end = until if until is not None else state.last[0] if state.last else 0
-    runs = integrator.preview_until(state, _spec(block, name), end)
+def _preview(block: PowerBlock, name: str, state: InputState, until: int) -> list[Rollup]:
+    runs = integrator.preview_until(state, _spec(block, name), until)
     return _rollups(block, name, runs, final=False)
 
 

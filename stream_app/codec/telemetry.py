@@ -21,7 +21,10 @@ from stream_app.core.topology import PowerBlock, Rules
 
 EARLIEST_MS, LATEST_MS = 1 << 35, 1 << 42
 """Times are accepted from February 1971 to May 2109, whatever the site claims."""
-LARGEST_W = 1e9
+LARGEST_W = 1e8
+"""Of one DC input, 100 MW: beyond any, and small enough for the integers of the ledger."""
+LONGEST_S = 7 * 86_400.0
+"""Of a duration in the rules."""
 SHARE_TOLERANCE = 1e-9
 
 Record = tuple[bytes | None, bytes | None]
@@ -122,6 +125,12 @@ def power_block(record: TopologyRecord) -> PowerBlock:
         The zone does not exist, an input has no enclosure, or shares do not sum to 1.
     """
     calendar(record.zone)
+    if "/" in record.site + record.block or not (record.site and record.block):
+        raise ValueError("site and block must have a name each, without a slash")
+    every = [enclosure for shares in record.inputs.values() for enclosure in shares]
+    doubled = sorted({each for each in every if every.count(each) > 1})
+    if doubled:
+        raise ValueError(f"the enclosure {doubled[0]} hangs on more than one DC input")
     for name, shares in record.inputs.items():
         if not shares:
             raise ValueError(f"DC input {name} has no enclosure")
@@ -223,12 +232,14 @@ def _nullable(power: np.ndarray) -> list[float | None]:
 
 def _rules(record: RulesRecord) -> Rules:
     def ms(seconds: float) -> int:
-        if not 0 <= seconds <= 366 * 86_400:
-            raise ValueError(f"a duration of {seconds} s in rules; it must be 0 to 366 days")
+        if not 0 <= seconds <= LONGEST_S:
+            raise ValueError(f"a duration of {seconds} s in rules; it must be 0 to 7 days")
         return round(seconds * 1000)
 
-    if not record.interval_s > 0 or not record.max_gap_s > 0:
-        raise ValueError("interval_s and max_gap_s must be above 0")
+    if min(record.interval_s, record.max_gap_s) < 0.001:
+        raise ValueError("interval_s and max_gap_s must be above 0, 1 ms at least")
+    if record.rating_w is not None and not record.rating_w > 0:
+        raise ValueError("rating_w must be above 0")
     return Rules(
         method=record.method,
         interval_ms=ms(record.interval_s),

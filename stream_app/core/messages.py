@@ -34,7 +34,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class EndOfData:
-    """No sample at or before ``time`` [ms UTC] is to come; windows are published as they stand."""
+    """No sample before ``time`` [ms UTC] is to come; windows are published as they stand."""
 
     time: int
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import structlog
@@ -136,9 +137,10 @@ class Engine:
 
     async def release(self) -> None:
         """Give all partitions up: finish their chunks and close their producers."""
-        await self.drain()
+        # Taken away first, so that no chunk which waits for the agent begins meanwhile.
         owned = list(self.partitions.values())
         self.partitions.clear()
+        await self.drain()
         self._at.clear()
         self._taken.clear()
         await asyncio.gather(*(each.producer.stop() for each in owned))
@@ -166,8 +168,10 @@ class Engine:
 def _check_follows(owned: Partition, chunk: Chunk) -> None:
     """Nothing lost and nothing twice; offsets may skip, for transaction markers take some."""
     folded = owned.position.offsets.get(chunk.topic, 0)
-    if chunk.follows != folded or chunk.records[0].offset < folded:
-        first = chunk.records[0].offset
+    offsets = [record.offset for record in chunk.records]
+    rising = all(a < b for a, b in pairwise(offsets))
+    if chunk.follows != folded or offsets[0] < folded or not rising:
+        first = offsets[0]
         raise RuntimeError(f"chunk {first} follows {chunk.follows}, but {folded} is next to fold")
 
 

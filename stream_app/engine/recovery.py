@@ -23,6 +23,9 @@ from stream_app.engine.view import Position
 log = structlog.get_logger(__name__)
 
 
+STUCK_SECONDS = 60.0
+
+
 async def take_over(engine: Engine, number: int, generation: int) -> tuple[Partition, int]:
     """Become the owner of a partition.
 
@@ -31,19 +34,27 @@ async def take_over(engine: Engine, number: int, generation: int) -> tuple[Parti
     The partition, its view at the end of the changelog, and how many states were applied.
     """
     producer = engine.new_producer(number)
-    await producer.start()
+    try:
+        await producer.start()
+        position, applied = await _catch_up_with_log(engine, number)
+    except BaseException:
+        await producer.stop()
+        raise
+    config = engine.config
+    owned = Partition(
+        number, generation, producer, engine.view, config.changelog, config.app_id, position
+    )
+    return owned, applied
+
+
+async def _catch_up_with_log(engine: Engine, number: int) -> tuple[Position, int]:
     tp = TopicPartition(engine.config.changelog, number)
     async with _reader(engine, "read_uncommitted") as uncommitted:
         # The committed end lags a little behind a commit; with the last owner fenced no transaction
         # is open, so that the committed records reach the end of the log.
         end = (await uncommitted.end_offsets([tp]))[tp]
     async with _reader(engine, "read_committed") as consumer:
-        position, applied = await _catch_up(engine, tp, end, consumer)
-    config = engine.config
-    owned = Partition(
-        number, generation, producer, engine.view, config.changelog, config.app_id, position
-    )
-    return owned, applied
+        return await _catch_up(engine, tp, end, consumer)
 
 
 def _reader(engine: Engine, isolation: str) -> AIOKafkaConsumer:
@@ -52,6 +63,7 @@ def _reader(engine: Engine, isolation: str) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         isolation_level=isolation,
+        auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,
     )
 
@@ -70,10 +82,13 @@ async def _catch_up(
         position = Position()
     at = first if position.changelog is None else position.changelog
     consumer.seek(tp, at)
-    applied = 0
+    applied, moved_at = 0, time.monotonic()
     while at < end:
         batch = (await consumer.getmany(tp, timeout_ms=500, max_records=5000)).get(tp, [])
-        at = await consumer.position(tp)
+        before, at = at, await consumer.position(tp)
+        moved_at = time.monotonic() if at > before else moved_at
+        if time.monotonic() - moved_at > STUCK_SECONDS:
+            raise TimeoutError(f"no headway in {tp.topic} {tp.partition} at {at} of {end}")
         states = {r.key: r.value for r in batch if r.key != POSITION_KEY}
         offsets = dict(position.offsets)
         for record in batch:
@@ -94,10 +109,22 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             if await self.wait_for_stopped(self.signal_recovery_start):
                 break
             self.signal_recovery_start.clear()
-            try:
-                await self._recover(self._generation_id)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the state is not known
-                leave("recovery failed", error)
+            self._under_way = asyncio.create_task(self._recover_or_leave(self._generation_id))
+            await asyncio.wait([self._under_way])
+
+    _under_way: "asyncio.Task[None] | None" = None
+
+    async def abandon(self) -> None:
+        """Give up a recovery that is under way, because its partitions are being revoked."""
+        if self._under_way is not None and not self._under_way.done():
+            self._under_way.cancel()
+            await asyncio.wait([self._under_way])
+
+    async def _recover_or_leave(self, generation: int) -> None:
+        try:
+            await self._recover(generation)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the state is not known
+            leave("recovery failed", error)
 
     async def _recover(self, generation: int) -> None:
         engine, consumer = self._engine, self.app.consumer

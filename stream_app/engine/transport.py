@@ -58,7 +58,10 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         config = self.app.engine.config
         return Backlog(config.chunk_records, config.chunk_bytes)
 
+    _seeks = 0
+
     async def seek(self, partition: TP, offset: int) -> None:
+        self._seeks += 1
         self.backlog.forget(partition)
         await super().seek(partition, offset)
 
@@ -91,7 +94,7 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         ready = owner.ready(active)
         owner.finished.clear()
         empty = ready.difference(self.backlog.holding(ready))
-        await self._fetch(empty, wait=empty == active)
+        await self._fetch(empty, generation, wait=empty == active)
         waiting = self.backlog.holding(ready)
         for tp in waiting:
             if not self.flow_active or self.app.consumer_generation_id != generation:
@@ -100,10 +103,14 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         if not waiting and empty != active:
             await _any_of(owner.finished, BUSY_SECONDS)
 
-    async def _fetch(self, tps: set[TP], *, wait: bool) -> None:
+    async def _fetch(self, tps: set[TP], generation: int, *, wait: bool) -> None:
         # aiokafka takes an empty set for "all partitions".
         if tps:
-            self.backlog.add(await self._getmany(tps, POLL_SECONDS if wait else 0.0) or {})
+            seeks = self._seeks
+            fetched = await self._getmany(tps, POLL_SECONDS if wait else 0.0)
+            # What was fetched before a seek or a rebalance will be fetched again after it.
+            if seeks == self._seeks and generation == self.app.consumer_generation_id:
+                self.backlog.add(fetched or {})
         elif wait:
             await asyncio.sleep(BUSY_SECONDS)
 

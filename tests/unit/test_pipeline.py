@@ -1,5 +1,7 @@
 """The flow of one power block."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from stream_app.core.integrator import CONFLICTS, GAPS, KNOWN_MS, LEDGER, LEDGER
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
-from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power, told
+from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
 
 DAY_MIN = 24 * 60
 
@@ -52,6 +54,19 @@ def test_a_day_closes_when_the_clock_of_its_input_has_passed_it() -> None:
     assert day_sums(outputs) == [[7_200_000, 0, DAY_MIN, 96, 1]]
     assert day_sums(outputs, "2") == []
     assert all(each.final for each in outputs.rollups)
+
+
+def test_a_next_export_goes_on_where_the_end_of_data_was() -> None:
+    first, second = power([0, 15], i1=[600, 600]), power([30, 45], i1=[600, 600])
+    apart, together = Plant(), Plant()
+
+    apart.feed(first, EndOfData(START + 30 * MINUTE))
+    outputs = apart.feed(second, EndOfData(START + 60 * MINUTE))
+    whole = together.feed(first, second, EndOfData(START + 60 * MINUTE))
+
+    assert outputs.too_late == []
+    assert day_sums(outputs) == [[225_000, 0, 45, 4, 2]]
+    assert day_sums(whole) == [[225_000, 0, 45, 4, 1]]
 
 
 def test_the_end_of_data_gives_the_open_day_as_it_stands() -> None:
@@ -104,7 +119,7 @@ def test_of_two_values_for_one_time_the_larger_in_size_is_kept_and_the_conflict_
     plant = Plant(block(Rules(lateness_ms=5 * MINUTE)))
 
     outputs = plant.feed(
-        power([0, 0, 15, 15, 15], i1=[600, -700, 0, 600, 600]), EndOfData(START + 15 * MINUTE)
+        power([0, 0, 15, 15, 15], i1=[600, -700, 0, 600, 600]), EndOfData(START + 30 * MINUTE)
     )
 
     assert _column(outputs, SAMPLES) == [2]
@@ -129,36 +144,58 @@ def test_the_same_topology_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "inputs",
+    ("inputs", "zone", "what"),
     [
-        {"1": {"B1": 1.0}, "2": {"A3": 0.5, "A4": 0.5}},
-        {"2": {"A3": 0.5, "A4": 0.5}},
-        {"1": {"A2": 0.5, "A1": 0.5}, "2": {"A3": 0.5, "A4": 0.5}},
+        ({"1": {"B1": 1.0}, "2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
+        ({"2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
+        ({"1": {"A2": 0.5, "A1": 0.5}, "2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
+        ({"1": {"A1": 0.5, "A2": 0.5}, "2": {"A3": 0.5, "A4": 0.5}}, "Asia/Tokyo", "the zone UTC"),
     ],
-    ids=["other enclosures", "input gone", "other order"],
+    ids=["other enclosures", "input gone", "other order", "other zone"],
 )
-def test_an_input_that_changes_publishes_what_it_has(inputs: dict[str, dict[str, float]]) -> None:
-    plant = Plant(block(Rules(lateness_ms=60 * MINUTE)))
-    plant.feed(power([0, 15, 30], i1=[600, 600, 600], i2=[1, 1, 1]))
+def test_a_topology_that_would_move_counted_energy_is_refused(
+    inputs: dict[str, dict[str, float]], zone: str, what: str
+) -> None:
+    plant = Plant()
+    plant.feed(power([0, 15, 30], i1=[600, 600, 600]))
+    old = plant.topology
 
-    outputs = plant.feed(Configure(_with_inputs(plant.topology, inputs)))
+    outputs = plant.feed(Configure(PowerBlock(old.site, old.block, zone, inputs, old.rules)))
 
-    assert day_sums(outputs) == [[150_000, 0, 30, 3, 1]]
-    assert day_sums(outputs, "2") == []
-    assert plant.feed(EndOfData(START + 60 * MINUTE)).refusals == []
+    assert what in outputs.refusals[0].reason
+    assert "another site name" in outputs.refusals[0].reason
+    assert day_sums(plant.feed(EndOfData(START + 30 * MINUTE))) == [[150_000, 0, 30, 3, 1]]
+
+
+def test_a_topology_may_change_where_no_energy_is_counted_yet() -> None:
+    plant = Plant()
+    plant.feed(power([0, 15], i1=[600, 600]))
+    inputs = {"1": plant.topology.inputs["1"], "3": {"B1": 1.0}}
+
+    assert plant.feed(Configure(_with_inputs(plant.topology, inputs))).refusals == []
+    assert plant.feed(power([30], i3=[1])).refusals == []
+
+
+def test_a_resolution_that_goes_publishes_its_window_and_comes_back_empty() -> None:
+    plant = Plant()
+    plant.feed(power([0, 15], i1=[600, 600]))
+    rules = plant.topology.rules
+    without = replace(plant.topology, rules=replace(rules, resolutions=("15min",)))
+
+    gone = plant.feed(Configure(without), power([30, 75], i1=[600, 600]))
+    back = plant.feed(Configure(plant.topology), power([90, 150], i1=[600, 600]))
+
+    hours = [each for each in gone.rollups if each.resolution == "1h"]
+    assert [each.final for each in hours] == [False]
+    assert all(
+        each.run.starts[0] >= START + 60 * MINUTE
+        for each in back.rollups
+        if each.resolution == "1h"
+    )
 
 
 def _with_inputs(old: PowerBlock, inputs: dict[str, dict[str, float]]) -> PowerBlock:
     return PowerBlock(old.site, old.block, old.zone, inputs, old.rules)
-
-
-def test_a_condition_of_an_input_that_goes_is_cleared() -> None:
-    plant = Plant(block(Rules(rating_w=1000)))
-    plant.feed(power([0, 15], i1=[0, 2], i2=[0, 2]))
-
-    outputs = plant.feed(Configure(_with_inputs(plant.topology, {"2": {"A3": 1.0}})))
-
-    assert told(outputs) == [("1", "POWER_OUTSIDE_RATING", "cleared", 15)]
 
 
 def test_two_samples_of_one_time_that_were_set_aside_count_as_one() -> None:
