@@ -12,8 +12,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
     (
         "bad_topology",
-        r"hangs on more|without a slash|rating_w|the topology changes|has no enclosure|"
-        r"^the shares of|has no DC input$|time zone|ZoneInfo|in rules;|above 0",
+        (
+            r"hangs on more|without a slash|rating_w|the topology changes|has no enclosure|"
+            r"^the shares of|has no DC input$|time zone|ZoneInfo|in rules;|above 0"
+        ),
     ),
     (
         "not_a_record",
