@@ -28,7 +28,8 @@ RESOLUTIONS_MS: dict[str, int] = {
 
 _DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
-_MARGIN = timedelta(days=2)
+_MARGIN = timedelta(days=40)
+"""Days that are worked out at once beyond those asked for."""
 
 
 class SiteCalendar:
@@ -78,10 +79,14 @@ class SiteCalendar:
         return self._edges[first : last + 1]
 
     def _extend(self, start: int, end: int) -> None:
-        known = self._edges or [start, end]
-        first = _local(min(start, known[0]), self.zone).date() - _MARGIN
-        last = _local(max(end, known[-1]), self.zone).date() + _MARGIN
-        self._edges = sorted({first_instant(day, self.zone) for day in _dates(first, last)})
+        first = _local(start, self.zone).date() - _MARGIN
+        last = _local(end, self.zone).date() + _MARGIN
+        if self._edges:
+            known = self.local_date(self._edges[0]), self.local_date(self._edges[-1])
+            dates = [*_dates(first, known[0]), *_dates(known[1], last)]
+        else:
+            dates = [*_dates(first, last)]
+        self._edges = sorted({*self._edges, *(first_instant(day, self.zone) for day in dates)})
 
 
 @lru_cache(maxsize=64)
