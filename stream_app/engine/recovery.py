@@ -76,8 +76,9 @@ async def _catch_up(
     first = (await consumer.beginning_offsets([tp]))[tp]
     position = await engine.view.position(number)
     shown = position.changelog
-    if shown is not None and not first <= shown <= end:
-        log.warning("view rebuilt: it lies outside the changelog", partition=number, shown=shown)
+    whole = await engine.view.is_whole(number)
+    if shown is not None and not (whole and first <= shown <= end):
+        log.warning("view is rebuilt", partition=number, shown=shown, end=end, whole=whole)
         await engine.view.clear(number)
         position = Position()
     at = first if position.changelog is None else position.changelog

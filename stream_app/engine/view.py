@@ -24,6 +24,7 @@ while i <= #ARGV do
   redis.call('HSET', KEYS[2], unpack(ARGV, i, last))
   i = last + 1
 end
+redis.call('HSET', KEYS[1], 'n', redis.call('HLEN', KEYS[2]))
 return 'OK'
 """
 
@@ -78,6 +79,11 @@ class RedisView:
             return Position()
         offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}
         return Position(int(fields[b"cl"]), offsets)
+
+    async def is_whole(self, partition: int) -> bool:
+        """Whether the view has as many states of a partition as when it last moved."""
+        count = await self.redis.hget(self.position_key(partition), "n")
+        return int(count or 0) == await self.redis.hlen(self.states_key(partition))
 
     async def load(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
         """States of some keys; None where there is none."""

@@ -83,8 +83,9 @@ async def test_a_worker_that_joins_and_one_that_leaves_change_nothing(
     assert await streamed(deployment) == expected(messages)
 
 
+@pytest.mark.parametrize("lost", ["*", "*:s"], ids=["all of it", "states, not positions"])
 async def test_the_view_equals_the_changelog_and_is_rebuilt_from_it(
-    deployment: Deployment, redis_url: str
+    deployment: Deployment, redis_url: str, lost: str
 ) -> None:
     messages = station(blocks=5, minutes=100)
     await deployment.produce(records(messages, 3))
@@ -92,7 +93,7 @@ async def test_the_view_equals_the_changelog_and_is_rebuilt_from_it(
         await deployment.wait_until_done()
     before = await _view(deployment, redis_url)
 
-    await _forget(deployment, redis_url)
+    await _forget(deployment, redis_url, lost)
     with deployment.worker():
         await deployment.produce(records(station(blocks=1, minutes=1, seed=2), 1)[:1])
         await deployment.wait_until_done()
@@ -131,9 +132,9 @@ async def _view(deployment: Deployment, redis_url: str) -> dict[bytes, bytes]:
         return {key: state for name in keys for key, state in (await redis.hgetall(name)).items()}
 
 
-async def _forget(deployment: Deployment, redis_url: str) -> None:
+async def _forget(deployment: Deployment, redis_url: str, pattern: str) -> None:
     async with Redis.from_url(redis_url) as redis:
-        await redis.delete(*await redis.keys(f"{{{deployment.settings.app_id}:*"))
+        await redis.delete(*await redis.keys(f"{{{deployment.settings.app_id}:{pattern}"))
 
 
 async def _positions(deployment: Deployment) -> dict[int, bytes]:
