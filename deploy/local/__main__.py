@@ -59,6 +59,8 @@ def _stop_as_on_ctrl_c(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
+    # A shell starts background commands with SIGINT ignored.
+    signal.signal(signal.SIGINT, _stop_as_on_ctrl_c)
     signal.signal(signal.SIGTERM, _stop_as_on_ctrl_c)
     try:
         main()
