@@ -26,6 +26,7 @@ async def await_services(settings: Settings, patience_s: float) -> None:
     ServiceUnavailableError
         One of them did not within ``patience_s``.
     """
+    stamina.instrumentation.set_on_retry_hooks([])
     attempts = stamina.retry_context(
         on=ServiceUnavailableError,
         attempts=None if patience_s else 1,
@@ -54,7 +55,11 @@ async def _ask_kafka(settings: Settings) -> None:
 
 
 async def _ask_redis(settings: Settings) -> None:
-    async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
+    try:
+        client = Redis.from_url(settings.redis_url.get_secret_value())
+    except ValueError as fault:
+        raise ServiceUnavailableError(f"BESS_REDIS_URL: {fault}") from fault
+    async with client as redis:
         try:
             await redis.ping()
         except (RedisConnectionError, OSError) as fault:

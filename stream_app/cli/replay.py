@@ -88,6 +88,8 @@ def replay(
             again=again,
             restart=restart,
         )
+        if clock is Clock.SHIFT and options.speed is None:
+            _say("warning: shifted rows at --speed max lie in the future; --speed 1 runs in step")
         summary = _dry_run(export, options) if dry_run else _publish(export, options)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault

@@ -26,6 +26,7 @@ def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
     workers as you like: they share the partitions. SIGTERM finishes the chunks in work and leaves.
     """
     from stream_app.logs import configure_logging
+    from stream_app.metrics import PortUnavailableError
     from stream_app.worker import run_worker
 
     settings = load_settings()
@@ -34,7 +35,10 @@ def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
     if create_topics:
         create()
     check()
-    run_worker(settings)
+    try:
+        run_worker(settings)
+    except PortUnavailableError as fault:
+        raise UserError(str(fault)) from fault
 
 
 @topics_app.command()

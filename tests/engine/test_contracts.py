@@ -37,6 +37,7 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (driver.Consumer._getmany, ["self", "active_partitions", "timeout"]),
         (driver.Consumer._get_active_partitions, ["self"]),
         (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.Consumer.verify_all_partitions_active, ["self"]),
         (driver.Consumer.seek, ["self", "partition", "offset"]),
         (driver.Consumer.resume_partitions, ["self", "tps"]),
         (driver.Consumer.resume_flow, ["self"]),
