@@ -147,7 +147,7 @@ async def test_a_fleet_in_one_stream_gives_the_files_of_each_station_alone(
 
     assert other_than_alone(produced, fleet) == []
     assert min(folded) > 0, "a worker had nothing to do"
-    assert min(map(seconds, told)) > 0.9 * (replay_s or 0), "not throttled"
+    assert min(map(seconds, told)) >= 0.9 * (replay_s or 0), "not throttled"
 
 
 @pytest.mark.kafka
