@@ -1,24 +1,56 @@
-"""Creating and checking the topics of a deployment."""
+"""Creating, checking and repairing the topics of a deployment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from schemas.topics import TOPICS, Topic
 from schemas.topics import settings as topic_settings
 from stream_app.settings import Settings, kafka_options
 
+AT_LEAST = ("max.message.bytes", "min.compaction.lag.ms")
+"""Settings of which more than is wanted does no harm."""
+OWN_SETTING = 1
+"""Kafka's config source of a setting that was made for the topic itself."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting of a topic that is not as wanted; ``value`` is None where it is not known."""
+
+    setting: str
+    value: str | None
+    wanted: str
+
 
 @dataclass(frozen=True)
 class TopicState:
-    """What the broker has of a topic; ``partitions`` is 0 where it does not exist."""
+    """What the broker has of a topic.
+
+    Attributes
+    ----------
+    partitions
+        0 where the topic does not exist.
+    wanted
+        Partitions that the settings say, of co-partitioned topics.
+    replicas
+        Fewest replicas of a partition; ``in_sync`` fewest of them that are up to date.
+    config
+        Settings in force, and in ``own`` those made for the topic itself.
+    """
 
     topic: Topic
     name: str
     partitions: int
     wanted: int
+    replicas: int = 1
+    in_sync: int = 1
+    config: Mapping[str, str | None] = field(default_factory=dict)
+    own: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def fault(self) -> str | None:
@@ -32,6 +64,24 @@ class TopicState:
             )
         return None
 
+    @property
+    def differences(self) -> list[Difference]:
+        """Settings that are not as the contract says; none of a topic that does not exist."""
+        if not self.partitions:
+            return []
+        wanted = topic_settings(self.topic)
+        return [
+            Difference(name, self.config.get(name), value)
+            for name, value in wanted.items()
+            if not _serves(name, self.config.get(name), value)
+        ]
+
+
+def _serves(name: str, value: str | None, wanted: str) -> bool:
+    if value is not None and name in AT_LEAST:
+        return int(value) >= int(wanted)
+    return value == wanted
+
 
 async def create_topics(settings: Settings) -> list[str]:
     """Create the missing topics; gives the names of those created."""
@@ -44,10 +94,7 @@ async def create_topics(settings: Settings) -> list[str]:
         response = await admin.create_topics(new) if new else None
     finally:
         await admin.close()
-    for name, code, *message in response.topic_errors if response else []:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(f"{name}: {message[0] if message else ''}")
+    _raise_first_error(response.topic_errors if response else [], TopicAlreadyExistsError)
     return [state.name for state in missing]
 
 
@@ -56,16 +103,87 @@ async def check_topics(settings: Settings) -> list[TopicState]:
     admin = AIOKafkaAdminClient(**kafka_options(settings))
     await admin.start()
     try:
-        names = [topic.name(settings.prefix) for topic in TOPICS]
-        known = set(await admin.list_topics())
-        described = await admin.describe_topics([name for name in names if name in known])
+        return await describe(admin, settings)
     finally:
         await admin.close()
-    counts: Mapping[str, int] = {each["topic"]: len(each["partitions"]) for each in described}
+
+
+async def describe(admin: AIOKafkaAdminClient, settings: Settings) -> list[TopicState]:
+    """What the broker of ``admin`` has of each topic."""
+    names = [topic.name(settings.prefix) for topic in TOPICS]
+    existing = set(await admin.list_topics())
+    known = [name for name in names if name in existing]
+    described = {each["topic"]: each for each in await admin.describe_topics(known)}
+    entries = await _configs(admin, known)
     return [
-        TopicState(topic, name, counts.get(name, 0), settings.partitions)
+        _state(topic, name, settings, described.get(name), entries.get(name, []))
         for topic, name in zip(TOPICS, names, strict=True)
     ]
+
+
+async def repair(settings: Settings, states: Iterable[TopicState]) -> None:
+    """Set the settings that differ; those made for a topic by others stay as they are."""
+    resources = [
+        ConfigResource(
+            ConfigResourceType.TOPIC,
+            state.name,
+            # The broker resets what a request leaves out.
+            {**state.own, **{each.setting: each.wanted for each in state.differences}},
+        )
+        for state in states
+        if state.differences
+    ]
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    await admin.start()
+    try:
+        responses = await admin.alter_configs(resources) if resources else []
+    finally:
+        await admin.close()
+    for response in responses:
+        _raise_first_error([(name, code, message) for code, message, _, name in response.resources])
+
+
+def _state(
+    topic: Topic,
+    name: str,
+    settings: Settings,
+    described: Mapping[str, Any] | None,
+    entries: Sequence[Mapping[str, Any]],
+) -> TopicState:
+    partitions = described["partitions"] if described else []
+    return TopicState(
+        topic,
+        name,
+        len(partitions),
+        settings.partitions,
+        min((len(each["replicas"]) for each in partitions), default=0),
+        min((len(each["isr"]) for each in partitions), default=0),
+        {each["config_names"]: each["config_value"] for each in entries},
+        {
+            each["config_names"]: each["config_value"]
+            for each in entries
+            if each["config_source"] == OWN_SETTING
+        },
+    )
+
+
+async def _configs(
+    admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> dict[str, list[dict[str, Any]]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    responses = await admin.describe_configs(resources) if resources else []
+    return {
+        each["resource_name"]: each["config_entries"]
+        for response in responses
+        for each in response.to_object()["resources"]
+    }
+
+
+def _raise_first_error(results: Iterable[Sequence[Any]], *harmless: type[Exception]) -> None:
+    for name, code, *message in results:
+        error = for_code(code)
+        if code and error not in harmless:
+            raise error(f"{name}: {message[0] if message else ''}")
 
 
 def _new_topic(topic: Topic, settings: Settings) -> NewTopic:

@@ -1,7 +1,7 @@
 """``bess worker`` and ``bess topics``."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,8 +9,12 @@ from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
 from stream_app.settings import Settings
 
+if TYPE_CHECKING:
+    from stream_app.topics import TopicState
+
 topics_app = typer.Typer(no_args_is_help=True, help="Create and check the topics of a deployment.")
 
+Repair = Annotated[bool, typer.Option("--repair", help="Set the settings that are not as wanted.")]
 Create = Annotated[bool, typer.Option("--create-topics", help="Create missing topics first.")]
 
 
@@ -34,7 +38,9 @@ def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
     _await(settings, patience)
     if create_topics:
         create()
-    check()
+    states = _checked(settings)
+    _refuse_faults(states)
+    _warn_of_differences(states)
     try:
         run_worker(settings)
     except PortUnavailableError as fault:
@@ -43,26 +49,71 @@ def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
 
 @topics_app.command()
 def create() -> None:
-    """Create the topics that do not exist yet."""
+    """Create the topics that do not exist yet, and name those whose settings are not as wanted."""
     from stream_app.topics import create_topics
 
     settings = load_settings()
     _await(settings, 0)
     made = asyncio.run(create_topics(settings))
     typer.echo(f"created {len(made)} topics" + "".join(f"\n  {name}" for name in made), err=True)
+    _warn_of_differences(_checked(settings))
 
 
 @topics_app.command()
-def check() -> None:
-    """Check that all topics exist with the partitions that the settings say."""
-    from stream_app.topics import check_topics
+def check(repair: Repair = False) -> None:
+    """Check that all topics exist, with the partitions and the settings that they must have.
 
+    A setting that is not as wanted ends the command with status 1, a topic that is missing or has
+    another number of partitions with status 2.
+    """
     settings = load_settings()
     _await(settings, 0)
-    states = asyncio.run(check_topics(settings))
+    states = _checked(settings)
+    if repair and any(state.differences for state in states):
+        states = _repaired(settings, states)
+    _refuse_faults(states)
+    if _warn_of_differences(states):
+        raise typer.Exit(1)
+
+
+def _checked(settings: Settings) -> "list[TopicState]":
+    from stream_app.topics import check_topics
+
+    return asyncio.run(check_topics(settings))
+
+
+def _repaired(settings: Settings, states: "list[TopicState]") -> "list[TopicState]":
+    from aiokafka.errors import KafkaError
+
+    from stream_app.topics import repair
+
+    try:
+        asyncio.run(repair(settings, states))
+    except KafkaError as fault:
+        raise UserError(f"the broker did not take the settings: {fault}") from fault
+    for state in states:
+        for each in state.differences:
+            typer.echo(f"{state.name}: {each.setting} set from {each.value} to {each.wanted}")
+    return _checked(settings)
+
+
+def _refuse_faults(states: "list[TopicState]") -> None:
     faults = [state.fault for state in states if state.fault]
     if faults:
         raise UserError("\n".join(faults))
+
+
+def _warn_of_differences(states: "list[TopicState]") -> bool:
+    lines = [
+        f"topic {state.name}: {each.setting} is {each.value}, should be {each.wanted}"
+        for state in states
+        for each in state.differences
+    ]
+    for line in lines:
+        typer.echo(f"warning: {line}", err=True)
+    if lines:
+        typer.echo("set them with `bess topics check --repair`", err=True)
+    return bool(lines)
 
 
 def _await(settings: Settings, patience_s: float) -> None:
