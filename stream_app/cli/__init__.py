@@ -20,6 +20,7 @@ _COMMANDS = (
     ("rollups", "stream_app.cli.report", "rollups"),
     ("schemas", "stream_app.cli.schemas", "schemas"),
     ("settings", "stream_app.cli.deployment", "settings"),
+    ("doctor", "stream_app.cli.doctor", "doctor"),
 )
 
 

@@ -60,6 +60,13 @@ class Topics:
         consumer = self._every if open_too else self.committed
         return dict(await consumer.end_offsets(partitions))
 
+    async def first_from(self, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
+        """The first record at or after an offset, committed or not; None if none comes at once."""
+        self._every.assign([partition])
+        self._every.seek(partition, offset)
+        found = await self._every.getmany(partition, timeout_ms=POLL_MS, max_records=1)
+        return next((record for records in found.values() for record in records), None)
+
     async def read(self, topic: str, *, open_too: bool) -> AsyncIterator[list[ConsumerRecord]]:
         """Read committed records from the beginning to the end that the topic has now.
 

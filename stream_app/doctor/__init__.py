@@ -1,0 +1,1 @@
+"""What could go wrong with a deployment: facts gathered, then judged by pure functions."""

@@ -1,0 +1,120 @@
+"""What the doctor knows of a deployment, as plain values. Times and ages in seconds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stream_app.topics import TopicState
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings as given: names that no setting has, in the environment and in the file."""
+
+    app_id: str
+    partitions: int
+    known: Sequence[str]
+    variables: Sequence[str] = ()
+    file_keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consumer group of the workers, ``state`` as Kafka words it."""
+
+    name: str
+    state: str
+    members: int
+
+
+@dataclass(frozen=True)
+class KafkaFacts:
+    """What the brokers say.
+
+    Attributes
+    ----------
+    where
+        Bootstrap servers.
+    brokers, controller
+        Count of brokers, and the controller's id; negative where there is none.
+    transaction_max_ms
+        Longest time-out of a transaction that the brokers allow [ms]; None: not known.
+    newest_s
+        How far the newest record of the state topic lies ahead of this machine's clock.
+    """
+
+    where: str
+    brokers: int
+    controller: int
+    transaction_max_ms: int | None
+    topics: Sequence[TopicState]
+    group: Group
+    newest_s: float | None = None
+
+
+@dataclass(frozen=True)
+class RedisFacts:
+    """What Redis says. Memory in bytes; ``maxmemory`` 0: no limit.
+
+    ``last_write_ok`` is False when Redis could not save; ``ahead_s`` is its clock less ours.
+    """
+
+    version: tuple[int, ...]
+    policy: str | None
+    append_only: bool
+    snapshots: bool
+    last_write_ok: bool
+    used: int
+    maxmemory: int
+    evicted: int
+    replica: bool
+    latency_s: float
+    ahead_s: float
+
+
+@dataclass(frozen=True)
+class Log:
+    """A partition of a topic: its first offset, and the ends of all and of committed records.
+
+    ``open_s``: for how long at least a transaction has held the two ends apart, None if none does.
+    """
+
+    first: int
+    end: int
+    stable: int
+    open_s: float | None = None
+
+
+@dataclass(frozen=True)
+class PartitionFacts:
+    """A partition in Kafka and in Redis.
+
+    Attributes
+    ----------
+    telemetry, state
+        The partition of the two topics.
+    committed
+        Next offset that the consumer group has committed, None where it has none.
+    shown, folded
+        Changelog position that Redis shows, and next telemetry offset to fold; None: nothing.
+    whole
+        Redis has as many states as it had when it last moved.
+    """
+
+    number: int
+    telemetry: Log
+    state: Log
+    committed: int | None = None
+    shown: int | None = None
+    folded: int | None = None
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it; a service that does not answer is None, and its trouble says why."""
+
+    configuration: Configuration
+    kafka: KafkaFacts | None = None
+    redis: RedisFacts | None = None
+    partitions: Sequence[PartitionFacts] = ()
+    trouble: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,268 @@
+"""Asking Kafka and Redis for the facts; nothing is judged here, and nothing is changed."""
+
+import asyncio
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+)
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from schemas.topics import STATE, TELEMETRY
+from stream_app.doctor.facts import (
+    Configuration,
+    Facts,
+    Group,
+    KafkaFacts,
+    Log,
+    PartitionFacts,
+    RedisFacts,
+)
+from stream_app.engine.view import Position, RedisView
+from stream_app.reports.topics import StreamError, Topics, open_topics
+from stream_app.settings import Settings, kafka_options
+from stream_app.topics import describe
+
+REDIS_S = 5.0
+LOOK_AGAIN_S = 2.0
+"""A busy worker has transactions open for milliseconds; one that stays open longer is told."""
+PINGS = 5
+NO_COORDINATOR = (
+    CoordinatorNotAvailableError,
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorError,
+)
+
+
+def configuration(
+    settings: Settings, environment: Mapping[str, str], file: Path, elsewhere: Sequence[str]
+) -> Configuration:
+    """What of the environment and of the file is no setting.
+
+    Parameters
+    ----------
+    elsewhere
+        Variables with our prefix that other programs of the project read.
+    """
+    known = list(Settings.model_fields)
+    variables = [f"BESS_{name.upper()}" for name in known]
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return Configuration(
+        settings.app_id,
+        settings.partitions,
+        known,
+        [
+            n
+            for n in sorted(environment)
+            if n.startswith("BESS_") and n.upper() not in variables and n not in elsewhere
+        ],
+        [name for name in tomllib.loads(text) if name not in known],
+    )
+
+
+async def gather(settings: Settings, asked: Configuration) -> Facts:
+    """The facts of a deployment; a service that does not answer is told, not raised."""
+    trouble: dict[str, str] = {}
+    redis, view = None, dict[int, tuple[Position, bool]]()
+    try:
+        redis, view = await _ask_redis(settings)
+    except (RedisError, OSError) as fault:
+        trouble["Redis"] = str(fault)
+    except ValueError as fault:
+        trouble["Redis"] = f"BESS_REDIS_URL: {fault}"
+    kafka, partitions = None, list[PartitionFacts]()
+    try:
+        # After Redis, which must not seem to show more than Kafka has.
+        async with open_topics(kafka_options(settings)) as topics:
+            kafka = await _kafka(topics, settings)
+            partitions = await _partitions(topics, kafka, settings, view)
+            kafka = replace(kafka, newest_s=await _newest_s(topics, settings, partitions))
+    except (StreamError, KafkaError, OSError) as fault:
+        trouble["Kafka"] = str(fault)
+    return Facts(asked, kafka, redis, partitions, trouble)
+
+
+async def _ask_redis(
+    settings: Settings,
+) -> tuple[RedisFacts, dict[int, tuple[Position, bool]]]:
+    url = settings.redis_url.get_secret_value()
+    client = Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
+    async with client as redis:
+        view = RedisView(redis, settings.app_id)
+        return await _redis(redis), await _view(view, settings.partitions)
+
+
+async def _redis(redis: Redis) -> RedisFacts:
+    info: dict[str, Any] = await redis.info()
+    ahead, latency = await _clock(redis)
+    return RedisFacts(
+        version=tuple(int(part) for part in str(info["redis_version"]).split(".")),
+        policy=info.get("maxmemory_policy"),
+        append_only=bool(info.get("aof_enabled")),
+        snapshots=await _snapshots(redis),
+        last_write_ok={info.get("aof_last_write_status"), info.get("rdb_last_bgsave_status")}
+        <= {"ok", None},
+        used=info["used_memory"],
+        maxmemory=info.get("maxmemory", 0),
+        evicted=info.get("evicted_keys", 0),
+        replica=info.get("role") == "slave",
+        latency_s=latency,
+        ahead_s=ahead,
+    )
+
+
+async def _snapshots(redis: Redis) -> bool:
+    try:
+        return bool((await redis.config_get("save")).get("save"))
+    except ResponseError:
+        return True  # a hosted Redis hides its configuration, and saves
+
+
+async def _clock(redis: Redis) -> tuple[float, float]:
+    """How far Redis's clock is ahead of ours, and its latency: from the quickest of some asks."""
+    asks = []
+    for _ in range(PINGS):
+        before, start = time.time(), time.perf_counter()
+        seconds, micros = await redis.time()
+        took = time.perf_counter() - start
+        asks.append((took, seconds + micros / 1e6 - before - took / 2))
+    latency, ahead = min(asks)
+    return ahead, latency
+
+
+async def _view(view: RedisView, count: int) -> dict[int, tuple[Position, bool]]:
+    return {n: (await view.position(n), await _is_whole(view, n)) for n in range(count)}
+
+
+async def _is_whole(view: RedisView, number: int) -> bool:
+    """Asked again where not: a worker may have moved it between the two halves of the question."""
+    return await view.is_whole(number) or await view.is_whole(number)
+
+
+async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:
+    cluster = await topics.admin.describe_cluster()
+    brokers = [each["node_id"] for each in cluster["brokers"]]
+    return KafkaFacts(
+        settings.brokers,
+        len(brokers),
+        cluster["controller_id"],
+        await _transaction_max_ms(topics.admin, brokers[0]),
+        await describe(topics.admin, settings),
+        await _group(topics.admin, settings.app_id),
+    )
+
+
+async def _newest_s(
+    topics: Topics, settings: Settings, partitions: Sequence[PartitionFacts]
+) -> float | None:
+    """How far the newest state lies ahead of this clock, by the longest partition."""
+    longest = max(partitions, key=lambda each: each.state.end, default=None)
+    if longest is None or longest.state.end <= longest.state.first:
+        return None
+    tp = TopicPartition(STATE.name(settings.prefix), longest.number)
+    record = await topics.first_from(tp, max(longest.state.first, longest.state.end - 2))
+    return record.timestamp / 1000 - time.time() if record else None
+
+
+async def _transaction_max_ms(admin: AIOKafkaAdminClient, broker: int) -> int | None:
+    (response,) = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.BROKER, str(broker))]
+    )
+    (resource,) = response.to_object()["resources"]
+    values = {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
+    found = values.get("transaction.max.timeout.ms")
+    return int(found) if found else None
+
+
+async def _group(admin: AIOKafkaAdminClient, name: str) -> Group:
+    try:
+        (response,) = await admin.describe_consumer_groups([name])
+    except NO_COORDINATOR:
+        return Group(name, "Dead", 0)
+    (group,) = response.to_object()["groups"]
+    return Group(name, group["state"], len(group["members"]))
+
+
+async def _partitions(
+    topics: Topics,
+    kafka: KafkaFacts,
+    settings: Settings,
+    view: Mapping[int, tuple[Position, bool]],
+) -> list[PartitionFacts]:
+    counts = {state.topic: state.partitions for state in kafka.topics}
+    common = range(min(counts[STATE], counts[TELEMETRY], len(view)))
+    if not common:
+        return []
+    names = STATE.name(settings.prefix), TELEMETRY.name(settings.prefix)
+    logs = await _logs(topics, [TopicPartition(name, n) for name in names for n in common])
+    committed = await _committed(topics.admin, settings.app_id)
+    return [_partition(n, names, view[n], logs, committed) for n in common]
+
+
+def _partition(
+    number: int,
+    names: tuple[str, str],
+    view: tuple[Position, bool],
+    logs: Mapping[TopicPartition, Log],
+    committed: Mapping[TopicPartition, int],
+) -> PartitionFacts:
+    state, telemetry = (TopicPartition(name, number) for name in names)
+    position, whole = view
+    return PartitionFacts(
+        number,
+        logs[telemetry],
+        logs[state],
+        committed.get(telemetry),
+        position.changelog,
+        position.offsets.get(telemetry.topic),
+        whole,
+    )
+
+
+async def _logs(topics: Topics, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Log]:
+    logs = await _look(topics, tps)
+    if all(log.stable >= log.end for log in logs.values()):
+        return logs
+    await asyncio.sleep(LOOK_AGAIN_S)
+    again = await _look(topics, tps)
+    return {
+        tp: replace(log, open_s=await _open_s(topics, tp, log))
+        if log.stable < log.end and log.stable == logs[tp].stable
+        else log
+        for tp, log in again.items()
+    }
+
+
+async def _look(topics: Topics, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Log]:
+    first = await topics.beginnings(tps)
+    stable = await topics.ends(tps, open_too=False)
+    ends = await topics.ends(tps, open_too=True)
+    return {tp: Log(first[tp], ends[tp], stable[tp]) for tp in tps}
+
+
+async def _open_s(topics: Topics, tp: TopicPartition, log: Log) -> float:
+    """Age of the first record of the open transaction; a telemetry record has an event's time."""
+    if not tp.topic.endswith(STATE.suffix):
+        return LOOK_AGAIN_S
+    record = await topics.first_from(tp, log.stable)
+    return max(time.time() - record.timestamp / 1000, LOOK_AGAIN_S) if record else LOOK_AGAIN_S
+
+
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+    try:
+        found = await admin.list_consumer_group_offsets(group)
+    except NO_COORDINATOR:
+        return {}
+    return {tp: at.offset for tp, at in found.items() if at.offset >= 0}

@@ -1,0 +1,139 @@
+"""Whether telemetry, changelog, consumer group and Redis tell the same story of each partition."""
+
+from collections.abc import Iterator, Sequence
+
+from stream_app.doctor.facts import Group, PartitionFacts
+from stream_app.doctor.findings import Finding, fault, unless_found, warning
+from stream_app.engine.engine import TRANSACTION_TIMEOUT_MS
+
+MARKERS = 1
+"""A transaction marker at the end is an offset, but no record to fold."""
+HANGING_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
+"""Brokers end a transaction within its time-out and a little."""
+
+
+def check_partitions(partitions: Sequence[PartitionFacts], group: Group) -> list[Finding]:
+    """Findings on the partitions."""
+    if not partitions:
+        return []
+    return [
+        *unless_found(
+            (found for each in partitions for found in _source(each)),
+            "telemetry",
+            _lag(partitions),
+        ),
+        *unless_found(
+            (found for each in partitions for found in _view(each, group)),
+            "view",
+            f"what Redis shows agrees with the changelog in all {len(partitions)} partitions",
+        ),
+        *(found for each in partitions for found in _group(each, group)),
+        *(found for each in partitions for found in _transactions(each)),
+    ]
+
+
+def lag(each: PartitionFacts) -> int:
+    """Telemetry records not folded yet, about: markers of transactions count."""
+    behind = each.telemetry.stable - max(each.folded or 0, each.telemetry.first)
+    return behind if behind > MARKERS else 0
+
+
+def _lag(partitions: Sequence[PartitionFacts]) -> str:
+    behind = sum(map(lag, partitions))
+    if not behind:
+        return "all of it is folded"
+    parts = sum(1 for each in partitions if lag(each))
+    return f"about {behind:,} records are still to fold, in {parts} partitions"
+
+
+def _source(each: PartitionFacts) -> Iterator[Finding]:
+    folded = each.folded
+    if folded is None:
+        return
+    if folded > each.telemetry.end:
+        yield fault(
+            "telemetry",
+            f"partition {each.number}: folded to {folded}, but it ends at {each.telemetry.end}",
+            "the topic was made anew or lost its end: new records there would not be folded",
+            f"stop the workers, then bess state realign --partition {each.number} --to start|end",
+        )
+    elif folded < each.telemetry.first:
+        lost = each.telemetry.first - folded
+        yield fault(
+            "telemetry",
+            f"partition {each.number}: offsets {folded} to {each.telemetry.first} ({lost:,}) "
+            "were deleted before they were folded",
+            "their energy is missing from the totals",
+            "replay that stretch; set retention.ms=-1: bess topics check --repair",
+        )
+
+
+def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
+    shown = each.shown
+    rebuilt = "it is rebuilt from the changelog when a worker takes the partition over"
+    if shown is None:
+        if each.state.end > each.state.first:
+            yield warning(
+                "view",
+                f"partition {each.number}: Redis shows nothing of it",
+                rebuilt,
+                "bess worker",
+            )
+    elif shown > each.state.end:
+        yield fault(
+            "view",
+            f"partition {each.number}: Redis shows changelog offset {shown}, but the changelog "
+            f"ends at {each.state.end}",
+            "the changelog lost its end: a worker would start from an older state",
+            "stop the workers; bess state export FILE, then bess state import FILE "
+            "--into-changelog",
+        )
+    elif shown < each.state.first:
+        yield warning(
+            "view",
+            f"partition {each.number}: Redis shows {shown}, the changelog begins at "
+            f"{each.state.first}",
+            rebuilt,
+            "bess worker",
+        )
+    elif not each.whole:
+        yield warning(
+            "view",
+            f"partition {each.number}: states are missing in Redis",
+            f"readers of Redis see too few; {rebuilt}",
+            "restart a worker; look for evictions and for who deletes keys",
+        )
+    elif not group.members and each.state.stable - shown > MARKERS:
+        yield warning(
+            "view",
+            f"partition {each.number}: Redis is {each.state.stable - shown} changelog offsets "
+            "behind",
+            "readers of Redis see older states until a worker takes the partition over",
+            "bess worker",
+        )
+
+
+def _group(each: PartitionFacts, group: Group) -> Iterator[Finding]:
+    if group.members or each.committed is None or each.folded is None:
+        return
+    if each.committed < each.folded:
+        yield warning(
+            "group",
+            f"partition {each.number}: the group stands at {each.committed}, the state at "
+            f"{each.folded}",
+            "somebody has moved the group back; workers go by the state and fold nothing twice",
+            "to fold a stretch again, replay it; offsets of the group do not do it",
+        )
+
+
+def _transactions(each: PartitionFacts) -> Iterator[Finding]:
+    for name, log in (("state", each.state), ("telemetry", each.telemetry)):
+        if log.open_s is None:
+            continue
+        make = fault if log.open_s > HANGING_S else warning
+        yield make(
+            "transactions",
+            f"a transaction on {name} partition {each.number} has been open for {log.open_s:.0f} s",
+            "readers of committed records wait for it, and so do workers",
+            "look again in a minute; if it stays: kafka-transactions.sh find-hanging, then abort",
+        )

@@ -1,0 +1,280 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.topics import STATE, TELEMETRY, Topic
+from stream_app.doctor.checks import check
+from stream_app.doctor.facts import Facts, Group, Log
+from stream_app.doctor.findings import Finding, Level
+from tests.doctor.facts import facts
+
+IDLE = Group("bess.energy", "Empty", 0)
+
+
+def with_kafka(**changes: Any) -> Facts:
+    well = facts()
+    return replace(well, kafka=replace(well.kafka, **changes))
+
+
+def with_redis(**changes: Any) -> Facts:
+    well = facts()
+    return replace(well, redis=replace(well.redis, **changes))
+
+
+def with_partition(group: Group | None = None, **changes: Any) -> Facts:
+    well = facts()
+    spoilt = with_kafka(group=group) if group else well
+    return replace(spoilt, partitions=[replace(well.partitions[0], **changes)])
+
+
+def with_topic(topic: Topic, **changes: Any) -> Facts:
+    well = facts()
+    return with_kafka(
+        topics=[replace(t, **changes) if t.topic is topic else t for t in well.kafka.topics]
+    )
+
+
+def with_setting(topic: Topic, setting: str, value: str) -> Facts:
+    (state,) = [each for each in facts().kafka.topics if each.topic is topic]
+    return with_topic(topic, config={**state.config, setting: value})
+
+
+def with_names(**changes: Any) -> Facts:
+    well = facts()
+    return replace(well, configuration=replace(well.configuration, **changes))
+
+
+def troubles(case: Facts) -> list[Finding]:
+    return [each for each in check(case) if each.level is not Level.OK]
+
+
+def test_a_deployment_in_which_all_is_well_has_no_other_finding() -> None:
+    found = check(facts())
+
+    assert {each.level for each in found} == {Level.OK}
+    assert {each.subject for each in found} >= {
+        "settings", "brokers", "transactions", "topics", "workers", "Redis", "memory",
+        "persistence", "clock", "telemetry", "view",
+    }  # fmt: skip
+
+
+CASES = {
+    "a misspelt variable": (
+        with_names(variables=["BESS_PARTITION"]),
+        Level.WARNING,
+        "did you mean BESS_PARTITIONS",
+        "bess settings",
+    ),
+    "an unknown key of the file": (
+        with_names(file_keys=["broker"]),
+        Level.WARNING,
+        "broker in bess.toml is not a setting; did you mean brokers",
+        "bess settings",
+    ),
+    "no controller": (with_kafka(controller=-1), Level.FAULT, "no controller", "logs"),
+    "transactions too short": (
+        with_kafka(transaction_max_ms=30_000),
+        Level.FAULT,
+        "transaction.max.timeout.ms of the broker is 30000",
+        "transaction.max.timeout.ms=60000",
+    ),
+    "a broker that hides its settings": (
+        with_kafka(transaction_max_ms=None),
+        Level.WARNING,
+        "does not tell",
+        "DescribeConfigs",
+    ),
+    "no topic": (
+        with_topic(TELEMETRY, partitions=0),
+        Level.FAULT,
+        "bess.telemetry.v1 does not exist",
+        "bess topics create",
+    ),
+    "another number of partitions": (
+        with_topic(STATE, partitions=8),
+        Level.FAULT,
+        "has 8 partitions",
+        "BESS_PARTITIONS=8",
+    ),
+    "states that are deleted": (
+        with_setting(STATE, "cleanup.policy", "delete"),
+        Level.FAULT,
+        "cleanup.policy is delete",
+        "bess topics check --repair",
+    ),
+    "telemetry that is kept for a week": (
+        with_setting(TELEMETRY, "retention.ms", "604800000"),
+        Level.WARNING,
+        "retention.ms is 604800000",
+        "bess topics check --repair",
+    ),
+    "one replica": (
+        with_topic(
+            STATE,
+            replicas=1,
+            in_sync=1,
+            config={**facts().kafka.topics[-1].config, "min.insync.replicas": "1"},
+        ),
+        Level.WARNING,
+        "1 of 12 topics have one replica",
+        "BESS_REPLICATION=3",
+    ),
+    "too few in sync": (
+        with_topic(STATE, in_sync=1),
+        Level.FAULT,
+        "1 replicas in sync",
+        "start the brokers",
+    ),
+    "three replicas, one acknowledges": (
+        with_setting(STATE, "min.insync.replicas", "1"),
+        Level.WARNING,
+        "min.insync.replicas is 1",
+        "min.insync.replicas=2",
+    ),
+    "every replica must acknowledge": (
+        with_setting(STATE, "min.insync.replicas", "3"),
+        Level.WARNING,
+        "min.insync.replicas is 3 of 3",
+        "min.insync.replicas=2",
+    ),
+    "no worker": (with_kafka(group=IDLE), Level.WARNING, "no worker runs", "bess worker"),
+    "a rebalance": (
+        with_kafka(group=Group("bess.energy", "PreparingRebalance", 2)),
+        Level.WARNING,
+        "moving partitions",
+        "look again",
+    ),
+    "a worker of tomorrow": (
+        with_kafka(newest_s=60.0),
+        Level.WARNING,
+        "60.0 s in the future",
+        "NTP",
+    ),
+    "an old Redis": (with_redis(version=(5, 0, 1)), Level.WARNING, "version 5.0.1", "6.2"),
+    "a replica of Redis": (with_redis(replica=True), Level.FAULT, "replica", "BESS_REDIS_URL"),
+    "eviction": (
+        with_redis(policy="allkeys-lru"),
+        Level.FAULT,
+        "allkeys-lru",
+        "maxmemory-policy noeviction",
+    ),
+    "keys evicted": (with_redis(evicted=3), Level.WARNING, "3 keys", "bess state scrub"),
+    "memory nearly full": (
+        with_redis(used=90 << 20),
+        Level.WARNING,
+        "90.0 MiB of 100.0 MiB",
+        "maxmemory",
+    ),
+    "a Redis that cannot save": (
+        with_redis(last_write_ok=False),
+        Level.FAULT,
+        "could not write to its disk",
+        "disk",
+    ),
+    "a Redis that saves nothing": (
+        with_redis(append_only=False),
+        Level.WARNING,
+        "keeps nothing on disk",
+        "appendonly yes",
+    ),
+    "clocks apart": (with_redis(ahead_s=-12.0), Level.WARNING, "-12.0 s", "NTP"),
+    "a slow Redis": (with_redis(latency_s=0.2), Level.WARNING, "after 200 ms", "near"),
+    "telemetry made anew": (
+        with_partition(folded=500, committed=500),
+        Level.FAULT,
+        "folded to 500, but it ends at 101",
+        "bess state realign --partition 2",
+    ),
+    "telemetry deleted unread": (
+        with_partition(telemetry=Log(150, 200, 200)),
+        Level.FAULT,
+        "offsets 100 to 150 (50) were deleted",
+        "retention.ms=-1",
+    ),
+    "an empty Redis": (
+        with_partition(shown=None, folded=None),
+        Level.WARNING,
+        "shows nothing",
+        "bess worker",
+    ),
+    "a changelog that lost its end": (
+        with_partition(shown=90),
+        Level.FAULT,
+        "shows changelog offset 90, but the changelog ends at 51",
+        "--into-changelog",
+    ),
+    "a view older than the changelog": (
+        with_partition(shown=5),
+        Level.WARNING,
+        "the changelog begins at 10",
+        "bess worker",
+    ),
+    "states missing in Redis": (
+        with_partition(whole=False),
+        Level.WARNING,
+        "states are missing",
+        "evictions",
+    ),
+    "a transaction for two seconds": (
+        with_partition(state=Log(10, 60, 51, open_s=2.0)),
+        Level.WARNING,
+        "state partition 2 has been open for 2 s",
+        "look again",
+    ),
+    "a transaction that hangs": (
+        with_partition(state=Log(10, 60, 51, open_s=500.0)),
+        Level.FAULT,
+        "open for 500 s",
+        "find-hanging",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_spoilt_is_the_one_finding_and_names_its_remedy(name: str) -> None:
+    case, level, what, remedy = CASES[name]
+
+    (finding,) = troubles(case)
+
+    assert finding.level is level
+    assert what in finding.what
+    assert remedy in finding.remedy
+    assert finding.why
+
+
+def test_a_group_that_was_moved_back_is_told_while_no_worker_runs() -> None:
+    found = troubles(with_partition(IDLE, committed=40))
+
+    assert [each.subject for each in found] == ["workers", "group"]
+    assert "stands at 40, the state at 100" in found[1].what
+    assert len(troubles(with_partition(committed=40))) == 0
+
+
+def test_a_view_behind_its_changelog_is_told_while_no_worker_runs() -> None:
+    found = troubles(with_partition(IDLE, shown=40))
+
+    assert [each.subject for each in found] == ["workers", "view"]
+    assert "11 changelog offsets behind" in found[1].what
+    assert len(troubles(with_partition(shown=40))) == 0
+
+
+def test_a_marker_at_the_end_of_a_partition_is_no_lag() -> None:
+    (telemetry,) = [each for each in check(facts()) if each.subject == "telemetry"]
+    (behind,) = [each for each in check(with_partition(folded=60)) if each.subject == "telemetry"]
+
+    assert telemetry.what == "all of it is folded"
+    assert behind.what == "about 41 records are still to fold, in 1 partitions"
+
+
+@pytest.mark.parametrize("service", ["Kafka", "Redis"])
+def test_a_silent_service_is_a_fault_and_the_other_one_is_still_judged(service: str) -> None:
+    well = facts()
+    other = {"kafka": None} if service == "Kafka" else {"redis": None}
+    silent = replace(well, **other, partitions=[], trouble={service: "no route"})
+
+    found = check(silent)
+
+    assert [each.subject for each in found if each.level is Level.FAULT] == [service]
+    assert ("brokers" in {each.subject for each in found}) == (service == "Redis")
+    assert ("memory" in {each.subject for each in found}) == (service == "Kafka")

@@ -1,0 +1,190 @@
+"""Real deployments, spoilt on purpose."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from redis.asyncio import Redis
+
+from schemas.topics import ALARMS, TELEMETRY
+from stream_app.engine.view import Position, RedisView
+from stream_app.settings import kafka_options
+from tests.kafka.support import Deployment, records, station
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
+    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(deployment: Deployment) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**kafka_options(deployment.settings))
+    await client.start()
+    yield client
+    await client.close()
+
+
+def bess(
+    deployment: Deployment, *command: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "stream_app", *command],
+        env={**deployment.environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def findings(deployment: Deployment, level: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """Findings of a level by subject; the exit status tells whether there are faults."""
+    ended = bess(deployment, "doctor", "--json", **variables)
+    found = json.loads(ended.stdout)
+    assert ended.returncode == int(any(each["level"] == "fault" for each in found)), ended.stderr
+    return {each["subject"]: each for each in found if each["level"] == level}
+
+
+async def set_topic(admin: AIOKafkaAdminClient, topic: str, **values: str) -> None:
+    named = {name.replace("_", "."): value for name, value in values.items()}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, named)])
+
+
+async def test_a_new_deployment_has_no_fault(deployment: Deployment) -> None:
+    assert findings(deployment, "fault") == {}
+    assert {"brokers", "topics", "Redis", "clock", "view"} <= set(findings(deployment, "ok"))
+    # One broker here, and no worker yet.
+    assert set(findings(deployment, "warning")) == {"replication", "workers"}
+
+
+async def test_a_working_deployment_has_no_fault_and_tells_its_workers(
+    deployment: Deployment,
+) -> None:
+    with deployment.worker():
+        await deployment.produce(records(station(4, 60), 10))
+        await deployment.wait_until_done()
+        well = findings(deployment, "ok")
+
+        assert "1 in group" in well["workers"]["what"]
+        assert well["telemetry"]["what"] == "all of it is folded"
+        assert set(findings(deployment, "warning")) == {"replication"}
+
+
+async def test_a_deleted_topic_is_a_fault(
+    deployment: Deployment, admin: AIOKafkaAdminClient
+) -> None:
+    await admin.delete_topics([deployment.name(ALARMS)])
+
+    fault = findings(deployment, "fault")["topics"]
+
+    assert "does not exist" in fault["what"]
+    assert "bess topics create" in fault["remedy"]
+    assert bess(deployment, "topics", "create").returncode == 0
+    assert "topics" not in findings(deployment, "fault")
+
+
+async def test_a_retention_is_told_and_repaired_and_other_settings_stay(
+    deployment: Deployment, admin: AIOKafkaAdminClient
+) -> None:
+    name = deployment.name(TELEMETRY)
+    others = {"cleanup_policy": "delete", "max_message_bytes": "17825792"}
+    await set_topic(admin, name, retention_ms="600000", segment_ms="700000", **others)
+
+    assert "retention.ms is 600000" in findings(deployment, "warning")["topics"]["what"]
+    checked = bess(deployment, "topics", "check")
+    repaired = bess(deployment, "topics", "check", "--repair")
+
+    assert checked.returncode == 1
+    assert "retention.ms is 600000, should be -1" in checked.stderr
+    assert repaired.returncode == 0
+    assert "retention.ms set from 600000 to -1" in repaired.stdout
+    assert "topics" not in findings(deployment, "warning")
+    (found,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    entries = found.to_object()["resources"][0]["config_entries"]
+    values = {each["config_names"]: each["config_value"] for each in entries}
+    assert (values["segment.ms"], values["retention.ms"]) == ("700000", "-1")
+
+
+async def test_a_redis_that_evicts_is_a_fault(deployment: Deployment, redis: Redis) -> None:
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        fault = findings(deployment, "fault")["memory"]
+    finally:
+        await redis.config_set("maxmemory-policy", "noeviction")
+
+    assert "allkeys-lru" in fault["what"]
+    assert "memory" in findings(deployment, "ok")
+
+
+async def test_states_ahead_of_the_telemetry_are_a_fault(
+    deployment: Deployment, redis: Redis
+) -> None:
+    view = RedisView(redis, deployment.settings.app_id)
+    await view.swap(1, None, Position(0, {deployment.name(TELEMETRY): 70}), {b"energy|a/b": b"x"})
+
+    fault = findings(deployment, "fault")["telemetry"]
+
+    assert "partition 1: folded to 70, but it ends at 0" in fault["what"]
+    assert "bess state realign --partition 1" in fault["remedy"]
+
+
+async def test_a_view_ahead_of_its_changelog_is_a_fault(
+    deployment: Deployment, redis: Redis
+) -> None:
+    view = RedisView(redis, deployment.settings.app_id)
+    await view.swap(1, None, Position(9, {}), {b"energy|a/b": b"x"})
+
+    fault = findings(deployment, "fault")["view"]
+
+    assert "shows changelog offset 9, but the changelog ends at 0" in fault["what"]
+
+
+async def test_a_state_that_somebody_deleted_is_told(deployment: Deployment, redis: Redis) -> None:
+    with deployment.worker():
+        await deployment.produce(records(station(4, 60), 10))
+        await deployment.wait_until_done()
+    view = RedisView(redis, deployment.settings.app_id)
+    held = [n for n in range(4) if await redis.hlen(view.states_key(n))]
+    await redis.delete(view.states_key(held[0]))
+
+    warning = findings(deployment, "warning")["view"]
+
+    assert f"partition {held[0]}: states are missing" in warning["what"]
+
+
+async def test_a_misspelt_variable_is_told(deployment: Deployment) -> None:
+    warning = findings(deployment, "warning", BESS_REPLICAS="3")["settings"]
+
+    assert "BESS_REPLICAS is not a setting" in warning["what"]
+
+
+def test_without_services_both_are_faults() -> None:
+    nowhere = {"BESS_BROKERS": "127.0.0.1:1", "BESS_REDIS_URL": "redis://127.0.0.1:1/0"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "stream_app", "doctor"],
+        env=nowhere,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "Redis could not be asked" in ended.stdout
+    assert "no Kafka broker answers at 127.0.0.1:1" in ended.stdout
+    assert "Traceback" not in ended.stderr
