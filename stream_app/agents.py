@@ -12,7 +12,8 @@ from stream_app.codec.state import restore, snapshot
 from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
 from stream_app.core.messages import Outputs
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.partition import Produce, Timings
+from stream_app.engine.partition import Timings
+from stream_app.engine.publisher import Produce
 from stream_app.engine.table import Table
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.pipeline import BlockState, fold
@@ -52,11 +53,10 @@ class EnergyWork:
         self._metrics, self._live = metrics, live
         self._folded: dict[int, Folded] = {}
 
-    async def fold(self, chunk: Chunk) -> list[Produce]:
+    def fold(self, chunk: Chunk) -> list[Produce]:
         """Fold a chunk into the table; gives what is to be published with it."""
         records = [(record.key, record.value) for record in chunk.records]
         decoded = decode(records)
-        await self._table.load(set(decoded.inboxes))
         folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table, records)
         return to_publish(folded, chunk, self._names)
 
@@ -76,6 +76,7 @@ class EnergyWork:
             commit_seconds=timings.commit,
             flush_seconds=timings.flush,
             event_time_ms=folded.newest_ms,
+            lost=chunk.lost,
         )
 
 

@@ -1,5 +1,6 @@
 """The worker's Faust app, made by a function: importing this module has no effect."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,16 +13,19 @@ from stream_app.agents import EnergyWork, block_key, topic_names
 from stream_app.codec.state import restore
 from stream_app.engine.engine import Engine, EngineConfig
 from stream_app.engine.partition import Partition
-from stream_app.engine.recovery import TableManager
+from stream_app.engine.publisher import Offsets
+from stream_app.engine.recovery import Restored, TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
-from stream_app.health import PERIOD_S, observe
+from stream_app.health import PERIOD_S, Progress, observe
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options
 
 log = structlog.get_logger(__name__)
 
 REDIS_SECONDS = 10.0
+WAIT_FOR_REDIS_S = 86_400.0
+"""How long a worker may wait for Redis and stay in its group; it takes no records meanwhile."""
 
 
 class App(faust.App):  # type: ignore[misc]
@@ -30,26 +34,32 @@ class App(faust.App):  # type: ignore[misc]
     engine: Engine
     metrics: PipelineMetrics
     live: LiveView
+    progress: Progress
 
     def _create_directories(self) -> None:
         """Faust would make a folder in the working directory; nothing of ours goes there."""
 
-    def on_recovered(self, owned: Partition, applied: int, seconds: float) -> None:
+    def on_offsets_differ(self) -> None:
+        """The group's committed offset is not where the state stands."""
+        self.metrics.offsets_differ()
+
+    def on_recovered(self, owned: Partition, restored: Restored, seconds: float) -> None:
         """A partition was taken over: show the states that it came with."""
-        self.metrics.recovered(owned.number, applied, seconds)
+        rebuilt = restored.rebuilt is not None
+        self.metrics.recovered(owned.number, restored.applied, seconds, rebuilt=rebuilt)
         for key, state in owned.states.items():
             try:
                 self.live.publish(block_key(key), restore(state))
-            except ValueError:
-                log.exception("state cannot be shown", key=key.decode())
+            except ValueError as fault:
+                self.engine.suspend(owned.number, f"the state of {block_key(key)}: {fault}")
 
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
     """The app of one worker, with the energy agent on the telemetry topic."""
     names = topic_names(settings.prefix)
     app = App(settings.app_id, **faust_options(settings))
-    app.metrics, app.live = metrics, live
-    app.engine = _engine(settings, names)
+    app.metrics, app.live, app.progress = metrics, live, Progress()
+    app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
     raw = {"key_serializer": "raw", "value_serializer": "raw"}
     table: Table = app.Table(
@@ -68,7 +78,8 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
 
     @app.timer(PERIOD_S)
     async def watch() -> None:
-        await observe(app.consumer, app.engine, metrics)
+        app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, metrics))
+        metrics.mended(await app.engine.scrub())
 
     return app
 
@@ -93,6 +104,7 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "broker_heartbeat_interval": settings.session_timeout_s / 5,
         "broker_request_timeout": max(90.0, settings.session_timeout_s),
         "broker_rebalance_timeout": 60.0,
+        "broker_max_poll_interval": WAIT_FOR_REDIS_S,
         "stream_recovery_delay": 0.0,
         "stream_wait_empty": True,
         "worker_redirect_stdouts": False,
@@ -111,7 +123,10 @@ def faust_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
+def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> Engine:
+    async def commit_offsets(offsets: Offsets) -> None:
+        await app.consumer.commit_offsets(offsets)
+
     config = EngineConfig(
         app_id=settings.app_id,
         changelog=names[topics.STATE],
@@ -120,10 +135,11 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str]) -> Engine:
         chunk_records=settings.chunk_records,
         chunk_bytes=settings.chunk_bytes,
         work_bytes=4 * settings.chunk_bytes,
+        exactly_once=settings.delivery == "exactly_once",
     )
     url = settings.redis_url.get_secret_value()
     redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
-    return Engine(config, RedisView(redis, settings.app_id))
+    return Engine(config, RedisView(redis, settings.app_id), commit_offsets)
 
 
 def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:

@@ -1,8 +1,8 @@
 """What a worker observes of itself: lag, Redis, readiness."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import faust
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 from redis.exceptions import RedisError
@@ -12,20 +12,62 @@ from stream_app.metrics import PipelineMetrics
 
 PERIOD_S = 2.0
 MARKERS = 1
+LOOP_S = 60.0
+STUCK_S = 180.0
+"""Longer than a broker takes to give up on a transaction, and than it may be away."""
 
 
-def obstacle(app: faust.App) -> str | None:
+def obstacle(app: Any) -> str | None:
     """Why the worker is not ready; None when it is."""
+    engine: Engine = app.engine
+    if engine.outage.why is not None:
+        return engine.outage.why
     if app.rebalancing or not app.tables.actives_ready:
         return "partitions are being taken over"
+    if engine.suspended:
+        return "\n".join(
+            f"partition {n} is suspended: {why}" for n, why in sorted(engine.suspended.items())
+        )
     return None
 
 
-async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> None:
+class Progress:
+    """Whether the worker still moves; ``/healthz`` fails when only a restart can help.
+
+    ``now`` is any clock in seconds that only rises.
+    """
+
+    def __init__(self) -> None:
+        self._beat: float | None = None
+        self._moved: dict[int, tuple[int, float]] = {}
+
+    def beat(self, now: float, behind: Mapping[int, int]) -> None:
+        """The event loop runs; ``behind`` maps partitions with a lag to their position."""
+        self._beat = now
+        self._moved = {
+            number: self._moved[number]
+            if self._moved.get(number, (None,))[0] == position
+            else (position, now)
+            for number, position in behind.items()
+        }
+
+    def fault(self, now: float) -> str | None:
+        """What stands still and for how long; None while all moves."""
+        if self._beat is not None and now - self._beat > LOOP_S:
+            return f"the event loop has not answered for {now - self._beat:.0f} s"
+        for number, (position, since) in sorted(self._moved.items()):
+            if now - since > STUCK_S:
+                return f"partition {number} stands at offset {position} for {now - since:.0f} s"
+        return None
+
+
+async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> dict[int, int]:
     """Set the lag of each owned partition, and whether Redis answers.
 
-    ``consumer`` is the app's Faust consumer.
+    ``consumer`` is the app's Faust consumer. Gives the position of each partition that should move:
+    it has a lag, it is not suspended and Redis does not keep it waiting.
     """
+    behind = {}
     for number, owned in list(engine.partitions.items()):
         for topic in engine.config.sources:
             end = _end(consumer, TP(topic, number))
@@ -34,12 +76,19 @@ async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> No
                 # A transaction marker at the end is an offset, but no record to fold.
                 lag = 0 if end - folded <= MARKERS else end - folded
                 metrics.partition_lag(number, lag)
+                if lag and number not in engine.suspended and engine.outage.why is None:
+                    behind[number] = folded
+    metrics.suspended(len(engine.suspended))
+    metrics.redis_up(engine.outage.why is None and await _redis_answers(engine))
+    return behind
+
+
+async def _redis_answers(engine: Engine) -> bool:
     try:
         await engine.view.redis.ping()
     except RedisError:
-        metrics.redis_up(False)
-    else:
-        metrics.redis_up(True)
+        return False
+    return True
 
 
 def _end(consumer: Any, tp: TP) -> int | None:

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         le=300.0,
         description="silence after which the broker gives a worker's work away",
     )
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once",
+        description="at_least_once has no transactions: after a crash outputs may repeat",
+    )
     instance: Name | None = Field(
         None, description="fixed name of this worker slot: a restart then moves no partitions"
     )

@@ -1,6 +1,7 @@
 """Running one worker process until it is told to stop."""
 
 import gc
+import time
 
 import faust
 import structlog
@@ -28,7 +29,13 @@ def run_worker(settings: Settings) -> None:
     # the time goes into looking for cycles that are not there.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
-    server = serve(registry, settings.metrics_host, settings.metrics_port, lambda: obstacle(app))
+    server = serve(
+        registry,
+        settings.metrics_host,
+        settings.metrics_port,
+        lambda: obstacle(app),
+        lambda: app.progress.fault(time.monotonic()),
+    )
     log.info("started", where=f"metrics at {server.url}/metrics", brokers=settings.brokers)
     try:
         Worker(app, quiet=True).execute_from_commandline()

@@ -25,18 +25,24 @@ from stream_app.metrics.catalogue import (
     FOLD,
     LAG,
     LATE,
+    LOST,
+    MENDED,
     MESSAGES,
+    OFFSETS_DIFFER,
     PARTITIONS,
+    REBUILDS,
     RECORDS,
     RECOVERIES,
     REDIS_UP,
     RESTORED,
     REVOCATIONS,
     SAMPLES,
+    SUSPENDED,
     Metric,
 )
 
 RED_BELOW_1 = [(None, "red"), (1, "green")]
+RED_ABOVE_0 = [(None, "green"), (1, "red")]
 
 
 def dashboard() -> Dashboard:
@@ -46,6 +52,7 @@ def dashboard() -> Dashboard:
         ("Throughput", _throughput()),
         ("Time", _time()),
         ("Refused, late, moved", _exceptions()),
+        ("Safety of the state", _safety()),
         ("Process", _process()),
     ]
     about = "How the workers are: throughput, lag, time for each step, what was refused or late."
@@ -76,8 +83,8 @@ def _health() -> list[PanelBuilder]:
             RED_BELOW_1,
         ),
         number(
-            "Partitions held",
-            "Partitions of the telemetry topic that some worker holds.",
+            "Partitions owned",
+            "Partitions of the telemetry topic that some worker owns.",
             units.Short,
             Query(f"sum({_of(PARTITIONS.name)})", "partitions"),
         ),
@@ -192,6 +199,40 @@ def _exceptions() -> list[PanelBuilder]:
             "Keys of state restored in the five minutes before each point in time.",
             units.Short,
             Query(_in_5_minutes(RESTORED), "keys"),
+        ),
+    ]
+
+
+def _safety() -> list[PanelBuilder]:
+    repairs = {"rebuilt partitions": REBUILDS, "states put right": MENDED}
+    return [
+        number(
+            "Suspended partitions",
+            "Partitions that wait for a person's decision; /readyz of the worker says which.",
+            units.Short,
+            Query(f"sum({_of(SUSPENDED.name)})", "suspended"),
+            RED_ABOVE_0,
+        ),
+        number(
+            "Lost in 24 h",
+            "Telemetry records that the broker deleted before they were folded.",
+            units.Short,
+            Query(f"sum(increase({_of(LOST.name)}[24h]))", "lost", instant=True),
+            RED_ABOVE_0,
+        ),
+        number(
+            "Offsets that differed in 24 h",
+            "Take-overs where the offset of the consumer group was not where the state stands.",
+            units.Short,
+            Query(f"sum(increase({_of(OFFSETS_DIFFER.name)}[24h]))", "take-overs", instant=True),
+            RED_ABOVE_0,
+        ),
+        graph(
+            "Redis repaired",
+            "In the five minutes before each point in time: partitions rebuilt from the changelog, "
+            "and states in Redis that differed from it.",
+            units.Short,
+            *(Query(_in_5_minutes(metric), name) for name, metric in repairs.items()),
         ),
     ]
 

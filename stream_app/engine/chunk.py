@@ -23,6 +23,8 @@ class Chunk:
         Bytes of its keys and values.
     generation
         Consumer group generation in which the chunk was fetched.
+    lost
+        Offsets before the first record that the broker had deleted unread.
     """
 
     topic: str
@@ -32,3 +34,4 @@ class Chunk:
     next_offset: int
     size: int
     generation: int
+    lost: int = 0

@@ -3,24 +3,33 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from faust.types import TP, EventT
+from redis.exceptions import RedisError
 
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.partition import Partition, Produce, Timings
+from stream_app.engine.outage import Outage
+from stream_app.engine.partition import Partition, Timings
+from stream_app.engine.publisher import (
+    AtLeastOnce,
+    CommitOffsets,
+    ExactlyOnce,
+    Produce,
+    Publisher,
+)
 from stream_app.engine.table import UnitOfWork, current_unit
 from stream_app.engine.view import RedisView
 
 EXIT_INDEFINITE = 70
 """Exit status of a worker that cannot know what the broker or Redis has done."""
 DRAIN_SECONDS = 30.0
-TRANSACTION_TIMEOUT_MS = 60_000
+SHOW_SECONDS = 3.0
+"""How long a partition that is given up waits for a Redis that takes no writes."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +52,8 @@ class EngineConfig:
         Bounds of one chunk.
     work_bytes
         Bytes of chunks in work above which no further one is begun.
+    exactly_once
+        Whether a chunk is one transaction.
     """
 
     app_id: str
@@ -52,9 +63,10 @@ class EngineConfig:
     chunk_records: int
     chunk_bytes: int
     work_bytes: int
+    exactly_once: bool = True
 
 
-Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
+Fold = Callable[[Chunk], Iterable[Produce]]
 """Folds a chunk into the tables and gives the records to publish with it."""
 OnCommit = Callable[[Chunk, float, Timings], None]
 
@@ -66,13 +78,19 @@ class Engine:
     transaction took place, but the next owner of the partition will.
     """
 
-    def __init__(self, config: EngineConfig, view: RedisView) -> None:
+    def __init__(
+        self, config: EngineConfig, view: RedisView, commit_offsets: CommitOffsets
+    ) -> None:
         self.config, self.view = config, view
+        self.outage = Outage()
         self.partitions: dict[int, Partition] = {}
+        self.suspended: dict[int, str] = {}
         self.finished = asyncio.Event()
+        self._commit_offsets = commit_offsets
         self._at: dict[TP, int] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._taken: dict[int, int] = {}
+        self._scrubbed = -1
 
     def ready(self, active: set[TP]) -> set[TP]:
         """Of the active partitions, those which can take a chunk now.
@@ -87,11 +105,17 @@ class Engine:
             if tp.topic in self.config.sources
             and tp.partition in self.partitions
             and tp.partition not in self._taken
+            and tp.partition not in self.suspended
         }
 
-    def position(self, tp: TP) -> int:
-        """Offset where the next chunk of the partition must begin."""
-        return self._at[tp]
+    def suspend(self, number: int, why: str) -> None:
+        """Leave a partition alone until it is taken over again; a person has to decide."""
+        log.error("a partition is suspended", partition=number, why=why)
+        self.suspended[number] = why
+
+    def position(self, tp: TP) -> int | None:
+        """Offset where the next chunk of the partition must begin; None where it is not owned."""
+        return self._at.get(tp)
 
     def take(self, tp: TP, end: int, size: int) -> None:
         """A chunk of ``size`` bytes that ends before ``end`` is on its way to the agent."""
@@ -117,22 +141,55 @@ class Engine:
             unit = UnitOfWork(owned)
             current_unit.set(unit)
             start = time.perf_counter()
-            outputs = await fold(chunk)
+            outputs = fold(chunk)
             folded = time.perf_counter() - start
             timings = await owned.commit(chunk, unit.dirty, outputs)
             on_commit(chunk, folded, timings)
+        except asyncio.CancelledError:
+            log.warning("Redis is left behind for the next owner", partition=chunk.partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is not known
             leave("chunk failed", error, partition=chunk.partition, offset=chunk.follows)
         self._busy.pop(chunk.partition, None)
         self._taken.pop(chunk.partition, None)
         self.finished.set()
 
-    async def drain(self) -> None:
-        """Wait for the chunks in work; a worker that cannot finish them in time is ended."""
-        tasks = list(self._busy.values())
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-            if late:
+    async def scrub(self) -> int:
+        """Compare the next partition's view in Redis with its states, unless it is at work.
+
+        Returns
+        -------
+        How many states were wrong and were put right.
+        """
+        idle = sorted(number for number in self.partitions if number not in self._taken)
+        if not idle or self.outage.why is not None:
+            return 0
+        number = next((each for each in idle if each > self._scrubbed), idle[0])
+        self._scrubbed, self._taken[number] = number, 0
+        try:
+            return await self.partitions[number].scrub()
+        except RedisError as error:
+            log.info("Redis was not compared", partition=number, error=str(error))
+            return 0
+        except Exception as error:  # noqa: BLE001 - somebody else writes here
+            leave("scrub failed", error, partition=number)
+        finally:
+            self._taken.pop(number, None)
+            self.finished.set()
+
+    async def drain(self, owned: Iterable[Partition]) -> None:
+        """Wait for the chunks in work; a worker that cannot finish them in time is ended.
+
+        A chunk that waits for Redis alone is let go: Kafka has it, the next owner will show it.
+        """
+        partitions = {each.number: each for each in owned}
+        deadline, late = time.monotonic() + DRAIN_SECONDS, dict(self._busy)
+        while late:
+            await asyncio.wait(late.values(), timeout=SHOW_SECONDS)
+            late = {number: task for number, task in late.items() if not task.done()}
+            for number, task in late.items():
+                if number in partitions and partitions[number].showing:
+                    task.cancel()
+            if late and time.monotonic() > deadline:
                 leave("chunks in work did not finish", TimeoutError(f"{DRAIN_SECONDS} s"))
 
     async def release(self) -> None:
@@ -140,10 +197,11 @@ class Engine:
         # Taken away first, so that no chunk which waits for the agent begins meanwhile.
         owned = list(self.partitions.values())
         self.partitions.clear()
-        await self.drain()
+        await self.drain(owned)
         self._at.clear()
         self._taken.clear()
-        await asyncio.gather(*(each.producer.stop() for each in owned))
+        self.suspended.clear()
+        await asyncio.gather(*(each.publisher.stop() for each in owned))
 
     def own(self, partition: Partition) -> None:
         """Take a recovered partition into service."""
@@ -152,17 +210,12 @@ class Engine:
             tp = TP(topic, partition.number)
             self._at[tp] = partition.position.offsets.get(topic, 0)
 
-    def new_producer(self, number: int) -> AIOKafkaProducer:
-        """The transactional producer of a partition; starting it fences the one before."""
-        return AIOKafkaProducer(
-            **self.config.client,
-            transactional_id=f"{self.config.app_id}-{number}",
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            compression_type="zstd",
-            linger_ms=1,
-            max_batch_size=1 << 20,
-            max_request_size=16 << 20,
-        )
+    def new_publisher(self, number: int) -> Publisher:
+        """What publishes the chunks of a partition, not yet started."""
+        config = self.config
+        if config.exactly_once:
+            return ExactlyOnce(config.client, f"{config.app_id}-{number}", config.app_id)
+        return AtLeastOnce(config.client, self._commit_offsets)
 
 
 def _check_follows(owned: Partition, chunk: Chunk) -> None:

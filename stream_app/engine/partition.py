@@ -1,28 +1,21 @@
-"""One owned source partition: its transactional producer, its position and its cached state."""
+"""One owned source partition: its publisher, its position and its states."""
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-import msgspec
-from aiokafka import AIOKafkaProducer, TopicPartition
+import structlog
+from aiokafka import TopicPartition
 
+from stream_app.engine.changelog import EPOCH_HEADER
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.view import Position, RedisView
+from stream_app.engine.outage import Outage
+from stream_app.engine.position import POSITION_KEY, Position, encode_position
+from stream_app.engine.publisher import Produce, Publisher
+from stream_app.engine.view import DamagedViewError, RedisView, StaleViewError, differences
 
-POSITION_KEY = b"__position"
-"""Changelog key of the source offsets that the records before it bring the state to."""
-
-
-@dataclass(frozen=True)
-class Produce:
-    """A record to publish with the chunk. ``time`` is in ms UTC."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    time: int
-    headers: tuple[tuple[str, bytes], ...] = ()
+log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -41,70 +34,87 @@ class Partition:
     ----------
     number, generation
         Partition number and the generation in which it was taken over.
-    producer
-        Started producer whose ``transactional.id`` belongs to this partition alone.
-    changelog, group
-        State topic and consumer group.
-    position
-        What the view shows.
-    states
-        Cache of state bytes by key; None = known to be absent.
+    publisher
+        Started, of this partition alone.
+    changelog
+        State topic.
+    position, states
+        What Kafka holds for certain: the source folded so far, and all states by key.
+    showing
+        Whether a commit waits for nothing but Redis; the next owner would bring the view up too.
     """
 
     number: int
     generation: int
-    producer: AIOKafkaProducer
+    publisher: Publisher
     view: RedisView
+    outage: Outage
     changelog: str
-    group: str
     position: Position
-    states: dict[bytes, bytes | None] = field(default_factory=dict)
-
-    async def load(self, keys: Iterable[bytes]) -> None:
-        """Bring the states of ``keys`` into the cache."""
-        missing = [key for key in keys if key not in self.states]
-        if missing:
-            self.states.update(await self.view.load(self.number, missing))
+    states: dict[bytes, bytes]
+    showing: bool = field(default=False, init=False)
 
     async def commit(
         self, chunk: Chunk, dirty: Mapping[bytes, bytes], outputs: Iterable[Produce]
     ) -> Timings:
-        """Publish outputs, state and source offset in one transaction, then move the view.
+        """Publish outputs, states and source offset together, then move the view.
 
         Any exception leaves it open what the broker has done: the caller must end the process and
         let the next owner find out.
         """
         start = time.perf_counter()
-        # The broker refuses records that are dated ahead of its clock.
-        now_ms = int(time.time() * 1000)
-        offsets = {**self.position.offsets, chunk.topic: chunk.next_offset}
-        await self.producer.begin_transaction()
-        futures = [
-            await self.producer.send(
-                each.topic,
-                value=each.value,
-                key=each.key,
-                partition=self.number,
-                timestamp_ms=min(each.time, now_ms),
-                headers=list(each.headers),
-            )
-            for each in outputs
-        ]
-        changes = [*dirty.items(), (POSITION_KEY, msgspec.json.encode(offsets))]
-        written = [
-            await self.producer.send(self.changelog, value=value, key=key, partition=self.number)
-            for key, value in changes
-        ]
-        await self.producer.flush()
-        for future in futures:
-            future.result()
-        end = max(future.result().offset for future in written) + 1
-        source = TopicPartition(chunk.topic, chunk.partition)
-        await self.producer.send_offsets_to_transaction({source: chunk.next_offset}, self.group)
-        await self.producer.commit_transaction()
+        before, offsets = self.position, {**self.position.offsets, chunk.topic: chunk.next_offset}
+        after = replace(before, offsets=offsets)
+        source = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset}
+        records = [*outputs, *self._changes(dirty, after)]
+        last = await self.publisher.publish(records, self.number, source)
         committed = time.perf_counter()
-        position = Position(end, offsets)
-        await self.view.swap(self.number, self.position.changelog, position, dirty)
-        self.position = position
         self.states.update(dirty)
+        self.position, self.showing = replace(after, changelog=last + 1), True
+        await self._show(before.changelog, dirty)
+        self.showing = False
+        await self.publisher.shown(source)
         return Timings(committed - start, time.perf_counter() - committed)
+
+    def _changes(self, dirty: Mapping[bytes, bytes], after: Position) -> Iterable[Produce]:
+        epoch = ((EPOCH_HEADER, str(after.epoch).encode()),) if after.epoch else ()
+        for key, value in dirty.items():
+            yield Produce(self.changelog, key, value, headers=epoch)
+        yield Produce(self.changelog, POSITION_KEY, encode_position(after), headers=epoch)
+
+    async def _show(self, expected: int | None, dirty: Mapping[bytes, bytes]) -> None:
+        move = partial(self.view.swap, self.number, expected, self.position, dirty)
+        try:
+            await self.outage.outlast(move)
+        except StaleViewError as stale:
+            await self._put_back(stale.shown, "it had lost its newest part")
+
+    async def scrub(self) -> int:
+        """Compare the view with the states, and put back what Redis lost or changed.
+
+        Returns
+        -------
+        How many states were wrong.
+
+        Raises
+        ------
+        StaleViewError
+            The view is ahead: the partition has another owner.
+        """
+        try:
+            shown, states = await self.view.read(self.number)
+            wrong = len(list(differences(states, self.states)))
+        except DamagedViewError as damage:
+            log.warning("the view is damaged", partition=self.number, what=str(damage))
+            shown, wrong = await self.view.position(self.number), max(1, len(self.states))
+        if shown != self.position or wrong:
+            await self._put_back(shown.changelog, "it differs from the changelog")
+        return wrong
+
+    async def _put_back(self, shown: int | None, why: str) -> None:
+        """Write the whole partition anew over a view that stands behind it."""
+        if shown is not None and shown > (self.position.changelog or 0):
+            raise StaleViewError(self.number, shown, self.position.changelog)
+        log.warning("Redis is put right", partition=self.number, why=why, states=len(self.states))
+        write = partial(self.view.swap, self.number, shown, self.position, self.states, whole=True)
+        await self.outage.outlast(write)

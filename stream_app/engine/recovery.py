@@ -1,4 +1,4 @@
-"""Taking partitions over: fence the last owner, bring the view up to the changelog, resume.
+"""Taking partitions over: shut the last owner out, bring the view up to the changelog, resume.
 
 Faust's own recovery resumes fetching before the queues are cleared and loses input; this one seeks,
 resumes the flow, then resumes the partitions.
@@ -6,9 +6,12 @@ resumes the flow, then resumes the partitions.
 
 import asyncio
 import time
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, cast
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.tables.manager import TableManager as FaustTableManager
@@ -16,93 +19,134 @@ from faust.tables.recovery import Recovery as FaustRecovery
 from faust.types import TP
 from mode import Service
 
+from stream_app.engine.changelog import EPOCH_HEADER, Bounds, bounds, read_groups, reader
 from stream_app.engine.engine import Engine, leave
-from stream_app.engine.partition import POSITION_KEY, Partition
-from stream_app.engine.view import Position
+from stream_app.engine.partition import Partition
+from stream_app.engine.position import OWNER_KEY, Position, encode_owner
+from stream_app.engine.publisher import Produce, Publisher
+from stream_app.engine.source import SuspendedError, check_source, committed
+from stream_app.engine.view import DamagedViewError
 
 log = structlog.get_logger(__name__)
 
 
-STUCK_SECONDS = 60.0
+@dataclass
+class Restored:
+    """A partition as the changelog has it, and what it took to get there.
 
-
-async def take_over(engine: Engine, number: int, generation: int) -> tuple[Partition, int]:
-    """Become the owner of a partition.
-
-    Returns
-    -------
-    The partition, its view at the end of the changelog, and how many states were applied.
+    ``applied`` counts the states read from the changelog; ``rebuilt`` says why Redis was not
+    believed, None where it was.
     """
-    producer = engine.new_producer(number)
+
+    position: Position
+    states: dict[bytes, bytes]
+    applied: int = 0
+    rebuilt: str | None = None
+
+
+class Taken(NamedTuple):
+    """A partition that was taken over."""
+
+    owned: Partition
+    restored: Restored
+
+
+async def take_over(
+    engine: Engine, number: int, generation: int, uncommitted: AIOKafkaConsumer
+) -> Taken:
+    """Become the owner of a partition, its view brought up to the end of the changelog.
+
+    Raises
+    ------
+    SuspendedError
+        Redis shows more than the changelog holds.
+    """
+    publisher = engine.new_publisher(number)
     try:
-        await producer.start()
-        position, applied = await _catch_up_with_log(engine, number)
+        await publisher.start()
+        restored = await _restore(engine, number, uncommitted)
+        if not publisher.fences:
+            await _announce(engine, number, publisher, restored.position)
+            restored = await _restore(engine, number, uncommitted)
     except BaseException:
-        await producer.stop()
+        await publisher.stop()
         raise
-    config = engine.config
     owned = Partition(
-        number, generation, producer, engine.view, config.changelog, config.app_id, position
+        number,
+        generation,
+        publisher,
+        engine.view,
+        engine.outage,
+        engine.config.changelog,
+        restored.position,
+        restored.states,
     )
-    return owned, applied
+    return Taken(owned, restored)
 
 
-async def _catch_up_with_log(engine: Engine, number: int) -> tuple[Position, int]:
+async def _give_back(taken: Iterable[Taken]) -> None:
+    await asyncio.gather(*(each.owned.publisher.stop() for each in taken))
+
+
+async def _announce(engine: Engine, number: int, publisher: Publisher, position: Position) -> None:
+    """Void what the last owner may still write, where no transaction shuts it out."""
+    epoch = str(position.epoch + 1).encode()
+    owner = encode_owner(position.epoch + 1)
+    record = Produce(engine.config.changelog, OWNER_KEY, owner, headers=((EPOCH_HEADER, epoch),))
+    await publisher.publish([record], number, {})
+
+
+async def _restore(engine: Engine, number: int, uncommitted: AIOKafkaConsumer) -> Restored:
     tp = TopicPartition(engine.config.changelog, number)
-    async with _reader(engine, "read_uncommitted") as uncommitted:
-        # The committed end lags a little behind a commit; with the last owner fenced no transaction
-        # is open, so that the committed records reach the end of the log.
-        end = (await uncommitted.end_offsets([tp]))[tp]
-    async with _reader(engine, "read_committed") as consumer:
-        return await _catch_up(engine, tp, end, consumer)
+    reach = await bounds(uncommitted, tp)
+    return await engine.outage.outlast(partial(_catch_up, engine, tp, reach))
 
 
-def _reader(engine: Engine, isolation: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        **engine.config.client,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level=isolation,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 << 20,
+async def _catch_up(engine: Engine, tp: TopicPartition, reach: Bounds) -> Restored:
+    restored = await _shown(engine, tp.partition, reach)
+    changes = read_groups(engine.config.client, tp, restored.position, reach.end)
+    async for position, states in changes:
+        before = restored.position.changelog
+        await engine.view.swap(tp.partition, before, position, states)
+        restored.position = position
+        restored.states |= states
+        restored.applied += len(states)
+    return restored
+
+
+async def _shown(engine: Engine, number: int, reach: Bounds) -> Restored:
+    """What Redis shows, or nothing where it cannot be believed."""
+    why = None
+    try:
+        position, states = await engine.view.read(number)
+        if position.changelog is None:
+            why = "Redis holds nothing of it" if reach.end else None
+        elif position.changelog > reach.end:
+            raise SuspendedError(_behind_view(engine.config.changelog, number, position, reach))
+        elif position.changelog < reach.first:
+            why = f"Redis shows offset {position.changelog}, the changelog begins at {reach.first}"
+    except DamagedViewError as damage:
+        why = str(damage)
+    if why is None:
+        return Restored(position, states)
+    log.warning("the view is rebuilt from the changelog", partition=number, why=why)
+    await engine.view.clear(number)
+    return Restored(Position(), {}, rebuilt=why)
+
+
+def _behind_view(topic: str, number: int, shown: Position, reach: Bounds) -> str:
+    return (
+        f"changelog behind view: {topic} partition {number} ends at offset {reach.end}, but Redis "
+        f"shows {shown.changelog}; the topic was made anew, or lost its end. Stop the workers, "
+        "keep what Redis has with `bess state export`, then write it to the changelog with "
+        "`bess state import --into-changelog`"
     )
-
-
-async def _catch_up(
-    engine: Engine, tp: TopicPartition, end: int, consumer: AIOKafkaConsumer
-) -> tuple[Position, int]:
-    number = tp.partition
-    consumer.assign([tp])
-    first = (await consumer.beginning_offsets([tp]))[tp]
-    position = await engine.view.position(number)
-    shown = position.changelog
-    whole = await engine.view.is_whole(number)
-    if shown is not None and not (whole and first <= shown <= end):
-        log.warning("view is rebuilt", partition=number, shown=shown, end=end, whole=whole)
-        await engine.view.clear(number)
-        position = Position()
-    at = first if position.changelog is None else position.changelog
-    consumer.seek(tp, at)
-    applied, moved_at = 0, time.monotonic()
-    while at < end:
-        batch = (await consumer.getmany(tp, timeout_ms=500, max_records=5000)).get(tp, [])
-        before, at = at, await consumer.position(tp)
-        moved_at = time.monotonic() if at > before else moved_at
-        if time.monotonic() - moved_at > STUCK_SECONDS:
-            raise TimeoutError(f"no headway in {tp.topic} {tp.partition} at {at} of {end}")
-        states = {r.key: r.value for r in batch if r.key != POSITION_KEY}
-        offsets = dict(position.offsets)
-        for record in batch:
-            if record.key == POSITION_KEY:
-                offsets = msgspec.json.decode(record.value, type=dict[str, int])
-        moved = Position(at, offsets)
-        await engine.view.swap(number, position.changelog, moved, states)
-        position, applied = moved, applied + len(states)
-    return position, applied
 
 
 class Recovery(FaustRecovery):  # type: ignore[misc]
     """Faust's recovery service with our order of steps in place of its own."""
+
+    _under_way: "asyncio.Task[None] | None" = None
 
     @Service.task
     async def _restart_recovery(self) -> None:
@@ -112,8 +156,6 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             self.signal_recovery_start.clear()
             self._under_way = asyncio.create_task(self._recover_or_leave(self._generation_id))
             await asyncio.wait([self._under_way])
-
-    _under_way: "asyncio.Task[None] | None" = None
 
     async def abandon(self) -> None:
         """Give up a recovery that is under way, because its partitions are being revoked."""
@@ -128,26 +170,67 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             leave("recovery failed", error)
 
     async def _recover(self, generation: int) -> None:
-        engine, consumer = self._engine, self.app.consumer
+        engine = self._engine
         await engine.release()
         start = time.monotonic()
-        sources = {tp for tp in consumer.assignment() if tp.topic in engine.config.sources}
-        numbers = sorted({tp.partition for tp in sources})
-        taken = await asyncio.gather(*(take_over(engine, n, generation) for n in numbers))
+        sources = {tp for tp in self.app.consumer.assignment() if tp.topic in engine.config.sources}
+        taken: list[Taken] = []
+        try:
+            await self._take_over_all(sorted({tp.partition for tp in sources}), generation, taken)
+        except BaseException:
+            await _give_back(taken)
+            raise
         if self.app.consumer_generation_id != generation or self.signal_recovery_start.is_set():
-            await asyncio.gather(*(owned.producer.stop() for owned, _ in taken))
+            await _give_back(taken)
             return
-        for owned, applied in taken:
+        for owned, restored in taken:
             engine.own(owned)
-            owned.states.update(await engine.view.load_all(owned.number))
-            self.app.on_recovered(owned, applied, time.monotonic() - start)
-        await self._resume(sources)
-        log.info("ready", generation=generation, partitions=numbers)
+            self.app.on_recovered(owned, restored, time.monotonic() - start)
+        await self._resume({tp for tp in sources if tp.partition in engine.partitions})
+        log.info("ready", generation=generation, partitions=sorted(engine.partitions))
+
+    async def _take_over_all(self, numbers: list[int], generation: int, taken: list[Taken]) -> None:
+        """Take what can be taken; a partition that a person must decide about is suspended."""
+        config = self._engine.config
+
+        async def take(number: int) -> None:
+            with self._suspending(number):
+                taken.append(await take_over(self._engine, number, generation, uncommitted))
+
+        async with reader(config.client, "read_uncommitted") as uncommitted:
+            await asyncio.gather(*map(take, numbers))
+            done = await committed(config.client, config.app_id)
+            for each in taken.copy():
+                with self._suspending(each.owned.number):
+                    await self._check_sources(each.owned, uncommitted, done)
+                    continue
+                taken.remove(each)
+                await _give_back([each])
+
+    @contextmanager
+    def _suspending(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except SuspendedError as error:
+            self._engine.suspend(number, str(error))
+
+    async def _check_sources(
+        self, owned: Partition, uncommitted: AIOKafkaConsumer, done: Mapping[TP, int]
+    ) -> None:
+        for topic in self._engine.config.sources:
+            tp = TP(topic, owned.number)
+            end = (await bounds(uncommitted, TopicPartition(*tp))).end
+            warning = check_source(tp, owned.position.offsets.get(topic), end, done.get(tp))
+            if warning:
+                log.error("offsets differ", what=warning)
+                self.app.on_offsets_differ()
 
     async def _resume(self, sources: set[TP]) -> None:
         app, consumer = self.app, self.app.consumer
         for tp in sources:
-            await consumer.seek(tp, self._engine.position(tp))
+            at = self._engine.position(tp)
+            assert at is not None
+            await consumer.seek(tp, at)
         self._set_recovery_ended()
         await app.on_rebalance_complete.send()
         self.completed.set()
@@ -178,4 +261,5 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         await super().on_stop()
+        await self.recovery.abandon()
         await cast("Any", self.app).engine.release()

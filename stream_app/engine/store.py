@@ -14,7 +14,7 @@ class Store(base.SerializedStore):  # type: ignore[misc]
 
     def _get(self, key: bytes) -> bytes | None:
         unit, full = current_unit.get(), state_key(self.table_name, key)
-        return unit.dirty.get(full) or unit.partition.states[full]
+        return unit.dirty.get(full) or unit.partition.states.get(full)
 
     def _set(self, key: bytes, value: bytes | None) -> None:
         if value is None:
@@ -28,7 +28,7 @@ class Store(base.SerializedStore):  # type: ignore[misc]
         start = state_key(self.table_name, b"")
         unit = current_unit.get()
         for full, value in {**unit.partition.states, **unit.dirty}.items():
-            if value is not None and full.startswith(start):
+            if full.startswith(start):
                 yield full[len(start) :], value
 
     def _iterkeys(self) -> Iterator[bytes]:

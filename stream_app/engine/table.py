@@ -23,13 +23,9 @@ current_unit: ContextVar[UnitOfWork] = ContextVar("current_unit")
 class Table(faust.Table):  # type: ignore[misc]
     """Table that sends no changelog of its own: the commit of the chunk does.
 
-    Keys and values are bytes. Reads and writes are for the partition of the chunk in work;
-    :meth:`load` brings the keys in first, so that no read waits for Redis.
+    Keys and values are bytes. Reads and writes are for the partition of the chunk in work, whose
+    states are all in memory: no read waits for Redis.
     """
-
-    async def load(self, keys: set[str]) -> None:
-        unit = current_unit.get()
-        await unit.partition.load(state_key(self.name, key.encode()) for key in keys)
 
     def on_key_set(self, key: Any, value: Any) -> None:
         self._sensor_on_set(self, key, value)

@@ -6,6 +6,7 @@ the URL scheme ``chunks://`` by entry point.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol, cast
 
@@ -15,6 +16,8 @@ from faust.types import TP, ConsumerMessage
 
 from stream_app.engine.backlog import Backlog
 from stream_app.engine.chunk import Chunk
+from stream_app.engine.publisher import Offsets
+from stream_app.engine.source import MARKER, Gaps, behind, lost
 
 POLL_SECONDS = 1.0
 FETCH_WAIT_MS = 50
@@ -30,11 +33,14 @@ class ChunkOwner(Protocol):
     def ready(self, active: set[TP]) -> set[TP]:
         """Of the active partitions, those which can take a chunk now."""
 
-    def position(self, tp: TP) -> int:
-        """Where the next chunk of the partition must begin."""
+    def position(self, tp: TP) -> int | None:
+        """Where the next chunk of the partition must begin; None where it is not owned."""
 
     def take(self, tp: TP, end: int, size: int) -> None:
         """A chunk of ``size`` bytes that ends before ``end`` is on its way to the agent."""
+
+    def suspend(self, number: int, why: str) -> None:
+        """Leave a partition alone until a person has decided."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -60,6 +66,11 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
 
     _seeks = 0
 
+    @cached_property
+    def gaps(self) -> Gaps:
+        """What is known of offsets that were skipped."""
+        return Gaps()
+
     async def seek(self, partition: TP, offset: int) -> None:
         self._seeks += 1
         self.backlog.forget(partition)
@@ -67,6 +78,11 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def commit_offsets(self, offsets: Offsets) -> None:
+        """Commit source offsets for those who watch the group; the state has its own."""
+        if not await self._thread.commit({TP(*tp): offset for tp, offset in offsets.items()}):
+            self.log.info("the group has given the partitions away: %r", dict(offsets))
 
     async def verify_all_partitions_active(self) -> None:
         """Nothing: Faust would miss events of the changelog, which no stream here ever reads."""
@@ -113,18 +129,36 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
             fetched = await self._getmany(tps, POLL_SECONDS if wait else 0.0)
             # What was fetched before a seek or a rebalance will be fetched again after it.
             if seeks == self._seeks and generation == self.app.consumer_generation_id:
-                self.backlog.add(fetched or {})
+                for tp, records in (fetched or {}).items():
+                    await self._add(TP(tp.topic, tp.partition), records)
         elif wait:
             await asyncio.sleep(BUSY_SECONDS)
 
-    async def _deliver(self, tp: TP, owner: ChunkOwner, generation: int) -> None:
-        if tp not in owner.ready({tp}):
+    async def _add(self, tp: TP, records: Sequence[Any]) -> None:
+        """Put fetched records into the backlog, unless some may be missing before them."""
+        owner = cast("ChunkOwner", self.app.engine)
+        expected, found = owner.position(tp), records[0].offset
+        if expected is None:
             return
+        if found < expected:
+            owner.suspend(tp.partition, behind(tp, found, expected))
+        elif self.gaps.is_new(tp, expected, found):
+            await self.seek(tp, expected)
+        else:
+            if expected and found - expected > MARKER:
+                first = (await self.earliest_offsets(tp))[tp]
+                self.gaps.lost[tp] = lost(expected, first, found)
+            self.backlog.add({tp: records})
+
+    async def _deliver(self, tp: TP, owner: ChunkOwner, generation: int) -> None:
         follows = owner.position(tp)
+        if follows is None or tp not in owner.ready({tp}):
+            return
         records, size = self.backlog.cut(tp)
         end = records[-1].offset + 1
         owner.take(tp, end, size)
-        chunk = Chunk(tp.topic, tp.partition, records, follows, end, size, generation)
+        missing = self.gaps.lost.pop(tp, 0)
+        chunk = Chunk(tp.topic, tp.partition, records, follows, end, size, generation, missing)
         await self.callback(_message(tp, chunk))
 
 

@@ -1,24 +1,30 @@
 """Redis as a view of the state that knows which changelog position it shows.
 
 One hash of states and one of positions for each partition; both change in one script, and only if
-the view still stands where the writer believes it does.
+the view still stands where the writer believes it does. Each value is sealed with a checksum.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from redis.asyncio import Redis
+
+from stream_app.engine.position import Position
 
 SLICE = 1000
 """Pairs in one HSET inside the script, well below Lua's stack."""
 
 _SWAP = f"""
 local at = redis.call('HGET', KEYS[1], 'cl') or ''
+local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
+if tonumber(epoch) > tonumber(ARGV[4]) then return 'epoch' .. epoch end
 if at ~= ARGV[1] then return at end
-local meta = tonumber(ARGV[2])
-redis.call('HSET', KEYS[1], unpack(ARGV, 3, 2 + meta))
-local i = 3 + meta
+if ARGV[2] == 'whole' then redis.call('DEL', KEYS[1], KEYS[2]) end
+local meta = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], 'epoch', unpack(ARGV, 4, 3 + meta))
+local i = 4 + meta
 while i <= #ARGV do
   local last = math.min(i + {2 * SLICE} - 1, #ARGV)
   redis.call('HSET', KEYS[2], unpack(ARGV, i, last))
@@ -29,24 +35,22 @@ return 'OK'
 """
 
 
-@dataclass(frozen=True)
-class Position:
-    """What a partition of the view shows.
-
-    Attributes
-    ----------
-    changelog
-        Next changelog offset to apply, None where the view holds nothing.
-    offsets
-        Source topic -> next source offset to fold.
-    """
-
-    changelog: int | None = None
-    offsets: Mapping[str, int] = field(default_factory=dict)
-
-
 class StaleViewError(Exception):
-    """Somebody else has moved the view on, or it lost its newest part."""
+    """The view does not stand where the writer believes: ``shown`` is its changelog position."""
+
+    def __init__(self, partition: int, shown: int | None, expected: int | None) -> None:
+        self.shown = shown
+        super().__init__(
+            f"partition {partition} shows {_name(shown)} in Redis, not {_name(expected)}"
+        )
+
+
+class FencedError(Exception):
+    """Another owner has taken the partition over."""
+
+
+class DamagedViewError(Exception):
+    """A value in Redis is not what was written there, or is missing."""
 
 
 class RedisView:
@@ -72,31 +76,48 @@ class RedisView:
 
     async def position(self, partition: int) -> Position:
         """What the view shows of a partition."""
-        fields: dict[bytes, bytes] = cast(
-            "Any", await self.redis.hgetall(self.position_key(partition))
-        )
-        if b"cl" not in fields:
-            return Position()
-        offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}
-        return Position(int(fields[b"cl"]), offsets)
+        return _position(await self._hash(self.position_key(partition)))
 
-    async def is_whole(self, partition: int) -> bool:
-        """Whether the view has as many states of a partition as when it last moved."""
-        count = await self.redis.hget(self.position_key(partition), "n")
-        return int(count or 0) == await self.redis.hlen(self.states_key(partition))
+    async def states(self, partition: int) -> dict[bytes, bytes]:
+        """All states of a partition.
 
-    async def load(self, partition: int, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
-        """States of some keys; None where there is none."""
-        wanted = list(keys)
-        if not wanted:
-            return {}
-        found = await self.redis.hmget(self.states_key(partition), wanted)
-        return dict(zip(wanted, cast("list[bytes | None]", found), strict=True))
+        Raises
+        ------
+        DamagedViewError
+            A value fails its checksum, or there are fewer than when the view last moved.
+        """
+        _, states = await self.read(partition)
+        return states
 
-    async def load_all(self, partition: int) -> dict[bytes, bytes]:
-        """All states of a partition."""
-        found = await self.redis.hgetall(self.states_key(partition))
-        return cast("dict[bytes, bytes]", found)
+    async def read(self, partition: int) -> tuple[Position, dict[bytes, bytes]]:
+        """Position and states of a partition at one instant.
+
+        Raises
+        ------
+        DamagedViewError
+            A value fails its checksum, or there are fewer than when the view last moved.
+        """
+        pipe = self.redis.pipeline(transaction=True)
+        pipe.hgetall(self.position_key(partition))
+        pipe.hgetall(self.states_key(partition))
+        fields, sealed = cast("list[dict[bytes, bytes]]", await pipe.execute())
+        if int(fields.get(b"n", 0)) != len(sealed):
+            raise DamagedViewError(
+                f"partition {partition} has {len(sealed)} states in Redis, not "
+                f"{int(fields.get(b'n', 0))}"
+            )
+        return _position(fields), {key: unseal(key, value) for key, value in sealed.items()}
+
+    async def state(self, partition: int, key: bytes) -> bytes | None:
+        """One state, None where there is none.
+
+        Raises
+        ------
+        DamagedViewError
+            It fails its checksum.
+        """
+        found = cast("bytes | None", await self.redis.hget(self.states_key(partition), key))
+        return None if found is None else unseal(key, found)
 
     async def swap(
         self,
@@ -104,25 +125,72 @@ class RedisView:
         expected: int | None,
         position: Position,
         states: Mapping[bytes, bytes],
+        *,
+        whole: bool = False,
     ) -> None:
         """Move a partition of the view from one changelog position to the next.
+
+        Safe to repeat when the answer was lost. With ``whole`` the states replace all others.
 
         Raises
         ------
         StaleViewError
             The view does not stand at ``expected``; nothing was changed.
+        FencedError
+            The view is of a later owner.
         """
-        meta: list[Any] = ["cl", position.changelog]
+        meta: list[Any] = [position.epoch, "cl", position.changelog]
         for topic, offset in position.offsets.items():
             meta += [f"off:{topic}", offset]
-        pairs = [part for pair in states.items() for part in pair]
+        pairs = [part for key, value in states.items() for part in (key, seal(key, value))]
         at = "" if expected is None else str(expected)
         keys = [self.position_key(partition), self.states_key(partition)]
-        found = await self._swap(keys=keys, args=[at, len(meta), *meta, *pairs])
-        if found != b"OK":
-            shown = found.decode() or "nothing"
-            raise StaleViewError(f"partition {partition} of {self.name} shows {shown}, not {at}")
+        how = "whole" if whole else "part"
+        answer: bytes = await self._swap(keys=keys, args=[at, how, len(meta), *meta, *pairs])
+        if answer.startswith(b"epoch"):
+            raise FencedError(f"partition {partition} has an owner of {answer.decode()}")
+        shown = None if answer in (b"OK", b"") else int(answer)
+        if answer != b"OK" and shown != position.changelog:
+            raise StaleViewError(partition, shown, expected)
 
     async def clear(self, partition: int) -> None:
         """Forget a partition, before it is rebuilt from the start of the changelog."""
         await self.redis.delete(self.states_key(partition), self.position_key(partition))
+
+    async def _hash(self, key: str) -> dict[bytes, bytes]:
+        return cast("dict[bytes, bytes]", await cast("Any", self.redis.hgetall(key)))
+
+
+def seal(key: bytes, value: bytes) -> bytes:
+    """A value as it stands in Redis: CRC-32 of key and value, then the value."""
+    return struct.pack(">I", zlib.crc32(value, zlib.crc32(key))) + value
+
+
+def unseal(key: bytes, sealed: bytes) -> bytes:
+    """The value that was sealed.
+
+    Raises
+    ------
+    DamagedViewError
+        The checksum is another.
+    """
+    value = sealed[4:]
+    if seal(key, value) != sealed:
+        raise DamagedViewError(f"the state of {key.decode(errors='replace')} in Redis is damaged")
+    return value
+
+
+def differences(shown: Mapping[bytes, bytes], true: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Keys whose states differ, or that only one side has."""
+    return (key for key in sorted(shown.keys() | true.keys()) if shown.get(key) != true.get(key))
+
+
+def _position(fields: Mapping[bytes, bytes]) -> Position:
+    if b"cl" not in fields:
+        return Position()
+    offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}
+    return Position(int(fields[b"cl"]), offsets, int(fields.get(b"epoch", 0)))
+
+
+def _name(position: int | None) -> str:
+    return "nothing" if position is None else str(position)

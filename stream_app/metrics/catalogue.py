@@ -166,7 +166,7 @@ PARTITIONS = Metric(
     "gauge",
     "partitions",
     (),
-    "Partitions held.",
+    "Partitions owned.",
 )
 RECOVERIES = Metric(
     "bess_pipeline_recoveries_total",
@@ -192,12 +192,48 @@ RESTORED = Metric(
 RECOVERY_SECONDS = Metric(
     "bess_pipeline_recovery_seconds_total", "counter", "s", (), "Time spent in recoveries."
 )
+REBUILDS = Metric(
+    "bess_pipeline_view_rebuilds_total",
+    "counter",
+    "partitions",
+    (),
+    "Partitions whose state in Redis was missing or not to be believed, built anew from the "
+    "changelog.",
+)
+MENDED = Metric(
+    "bess_pipeline_view_mismatches_total",
+    "counter",
+    "states",
+    (),
+    "States in Redis that were lost or differed from the changelog, and were put right.",
+)
+OFFSETS_DIFFER = Metric(
+    "bess_pipeline_offset_mismatches_total",
+    "counter",
+    "partitions",
+    (),
+    "Take-overs where the offset of the consumer group was not where the state stands.",
+)
+LOST = Metric(
+    "bess_pipeline_lost_records_total",
+    "counter",
+    "records",
+    (),
+    "Telemetry records that the broker deleted before they were folded.",
+)
+SUSPENDED = Metric(
+    "bess_pipeline_suspended_partitions",
+    "gauge",
+    "partitions",
+    (),
+    "Partitions that wait for a person's decision; /readyz says which.",
+)
 REDIS_UP = Metric(
     "bess_pipeline_redis_up",
     "gauge",
     "bool",
     (),
-    "1 when Redis answered last time, else 0.",
+    "1 when Redis took the last command, else 0: the worker waits and loses nothing.",
 )
 BUILD = Metric(
     "bess_build_info", "gauge", "1", ("version", "python"), "Version of the program; always 1."
@@ -222,6 +258,11 @@ PIPELINE: tuple[Metric, ...] = (
     REVOCATIONS,
     RESTORED,
     RECOVERY_SECONDS,
+    REBUILDS,
+    MENDED,
+    OFFSETS_DIFFER,
+    LOST,
+    SUSPENDED,
     REDIS_UP,
     BUILD,
 )

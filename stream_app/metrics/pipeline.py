@@ -42,6 +42,11 @@ class PipelineMetrics:
         self._revocations = counter(catalogue.REVOCATIONS, registry)
         self._restored = counter(catalogue.RESTORED, registry)
         self._recovery_seconds = counter(catalogue.RECOVERY_SECONDS, registry)
+        self._rebuilds = counter(catalogue.REBUILDS, registry)
+        self._mended = counter(catalogue.MENDED, registry)
+        self._offsets_differ = counter(catalogue.OFFSETS_DIFFER, registry)
+        self._lost = counter(catalogue.LOST, registry)
+        self._suspended = gauge(catalogue.SUSPENDED, registry)
         self._redis_up = gauge(catalogue.REDIS_UP, registry)
         self._assigned: set[int] = set()
         assigned = gauge(catalogue.PARTITIONS, registry)
@@ -61,11 +66,14 @@ class PipelineMetrics:
         commit_seconds: float,
         flush_seconds: float,
         event_time_ms: int | None,
+        lost: int = 0,
     ) -> None:
         """Count a committed chunk.
 
         Parameters
         ----------
+        lost
+            Records before it that the broker had deleted unread.
         refused
             How many records were refused, by reason: the text of the dead letter or its class.
         event_time_ms
@@ -75,6 +83,7 @@ class PipelineMetrics:
         self._messages.inc(messages)
         self._samples.inc(samples)
         self._late.inc(late)
+        self._lost.inc(lost)
         self._commits.inc()
         for reason, count in refused.items():
             self._dead_letters[reason_class(reason)].inc(count)
@@ -89,8 +98,11 @@ class PipelineMetrics:
         """Set how many records of ``partition`` are not yet committed."""
         self._lag.labels(str(partition)).set(records)
 
-    def recovered(self, partition: int, keys: int, seconds: float) -> None:
+    def recovered(
+        self, partition: int, keys: int, seconds: float, *, rebuilt: bool = False
+    ) -> None:
         """Count ``partition`` as taken over, with ``keys`` restored in ``seconds``."""
+        self._rebuilds.inc(rebuilt)
         self._assigned.add(partition)
         self._recoveries.inc()
         self._restored.inc(keys)
@@ -102,6 +114,18 @@ class PipelineMetrics:
         self._revocations.inc()
         self._lag.remove(str(partition))
         self._delay.remove(str(partition))
+
+    def offsets_differ(self) -> None:
+        """Count a take-over where the group's offset is not the state's."""
+        self._offsets_differ.inc()
+
+    def mended(self, states: int) -> None:
+        """Count states that were put right in Redis."""
+        self._mended.inc(states)
+
+    def suspended(self, partitions: int) -> None:
+        """Set how many partitions wait for a decision."""
+        self._suspended.set(partitions)
 
     def redis_up(self, up: bool) -> None:
         """Set whether Redis answered last time."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 Obstacle = Callable[[], str | None]
-"""Why the worker is not ready; None when it is."""
+"""Why the worker is not ready, or not well; None when it is."""
 
 CLIENT_TIMEOUT_S = 10
 POLL_S = 0.1
@@ -48,7 +48,11 @@ class MetricsServer:
 
 
 def serve(
-    registry: CollectorRegistry, host: str, port: int, obstacle: Obstacle = lambda: None
+    registry: CollectorRegistry,
+    host: str,
+    port: int,
+    obstacle: Obstacle = lambda: None,
+    fault: Obstacle = lambda: None,
 ) -> MetricsServer:
     """Serve ``registry``; port 0 picks a free one.
 
@@ -57,6 +61,8 @@ def serve(
     obstacle
         Asked at each ``/readyz``, from the server's threads: 200 when it gives None, 503 and its
         text otherwise.
+    fault
+        The same for ``/healthz``: what only a restart can mend.
 
     Raises
     ------
@@ -65,12 +71,14 @@ def serve(
     """
     kind = _Server6 if ":" in host else _Server
     try:
-        server = make_server(host, port, _app(registry, obstacle), kind, handler_class=_Handler)
-    except (OSError, OverflowError) as fault:
+        server = make_server(
+            host, port, _app(registry, obstacle, fault), kind, handler_class=_Handler
+        )
+    except (OSError, OverflowError) as error:
         raise PortUnavailableError(
-            f"/metrics cannot listen on {host}:{port} ({fault}): set BESS_METRICS_HOST and "
+            f"/metrics cannot listen on {host}:{port} ({error}): set BESS_METRICS_HOST and "
             "BESS_METRICS_PORT; port 0 picks a free one"
-        ) from fault
+        ) from error
     return MetricsServer(server)
 
 
@@ -89,7 +97,7 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: scrapes are normal operation."""
 
 
-def _app(registry: CollectorRegistry, obstacle: Obstacle) -> "WSGIApplication":
+def _app(registry: CollectorRegistry, obstacle: Obstacle, fault: Obstacle) -> "WSGIApplication":
     metrics = cast("WSGIApplication", make_wsgi_app(registry))
 
     def app(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -97,13 +105,16 @@ def _app(registry: CollectorRegistry, obstacle: Obstacle) -> "WSGIApplication":
         if path == "/metrics":
             return metrics(environ, start)
         if path == "/healthz":
-            return _text(start, "200 OK", "alive")
+            return _answer(start, fault(), "alive")
         if path == "/readyz":
-            why = obstacle()
-            return _text(start, "503 Service Unavailable" if why else "200 OK", why or "ready")
+            return _answer(start, obstacle(), "ready")
         return _text(start, "404 Not Found", "here are /metrics, /healthz and /readyz")
 
     return app
+
+
+def _answer(start: "StartResponse", why: str | None, well: str) -> list[bytes]:
+    return _text(start, "503 Service Unavailable" if why else "200 OK", why or well)
 
 
 def _text(start: "StartResponse", status: str, text: str) -> list[bytes]:

@@ -3,13 +3,13 @@
 import signal
 from pathlib import Path
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from schemas.topics import DEAD_LETTERS, STATE, TELEMETRY
 from stream_app.codec.state import restore
-from stream_app.engine.partition import POSITION_KEY
+from stream_app.engine.position import POSITION_KEY, decode_position
+from stream_app.engine.view import unseal
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
 
@@ -129,7 +129,8 @@ async def test_a_record_that_cannot_be_read_goes_to_the_dead_letters_as_it_came(
 async def _view(deployment: Deployment, redis_url: str) -> dict[bytes, bytes]:
     async with Redis.from_url(redis_url) as redis:
         keys = [f"{{{deployment.settings.app_id}:{n}}}:s" for n in range(4)]
-        return {key: state for name in keys for key, state in (await redis.hgetall(name)).items()}
+        found = [await redis.hgetall(name) for name in keys]
+    return {key: unseal(key, state) for states in found for key, state in states.items()}
 
 
 async def _forget(deployment: Deployment, redis_url: str, pattern: str) -> None:
@@ -174,5 +175,5 @@ async def test_only_folded_records_are_committed(deployment: Deployment) -> None
     telemetry = deployment.name(TELEMETRY)
     positions = (await _positions(deployment)).values()
     assert await deployment.committed() == sum(
-        msgspec.json.decode(value)[telemetry] for value in positions
+        decode_position(value, 0).offsets[telemetry] for value in positions
     )

@@ -1,0 +1,67 @@
+"""Where a partition's state stands: the source offsets it has folded and who wrote it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+POSITION_KEY = b"__position"
+"""Changelog key of the position that the states before it make up; it closes their group."""
+OWNER_KEY = b"__owner"
+"""Changelog key of the owner's epoch."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """What the states of a partition show.
+
+    Attributes
+    ----------
+    changelog
+        Next changelog offset to apply, None where there is nothing yet.
+    offsets
+        Source topic -> next source offset to fold.
+    epoch
+        Owner that wrote it. Rises at each take-over where transactions do not fence the last owner;
+        what a lower epoch writes later is void.
+    """
+
+    changelog: int | None = None
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    epoch: int = 0
+
+
+class _PositionRecord(msgspec.Struct):
+    offsets: dict[str, int]
+    epoch: int = 0
+
+
+def encode_position(position: Position) -> bytes:
+    """Value of the position record that ends a commit; its own place is no part of it."""
+    return msgspec.json.encode(_PositionRecord(dict(position.offsets), position.epoch))
+
+
+def decode_position(value: bytes, changelog: int) -> Position:
+    """The position that a record brings, where ``changelog`` is the offset after it.
+
+    Records of the first format held the offsets alone.
+
+    Raises
+    ------
+    msgspec.MsgspecError
+        The value is no position.
+    """
+    found = msgspec.json.decode(value)
+    whole = found if "offsets" in found else {"offsets": found}
+    record = msgspec.convert(whole, _PositionRecord)
+    return Position(changelog, record.offsets, record.epoch)
+
+
+def encode_owner(epoch: int) -> bytes:
+    """Value of the record with which an owner begins: what lower epochs write from here is void."""
+    return str(epoch).encode()
+
+
+def decode_owner(value: bytes) -> int:
+    """The epoch of an owner's record."""
+    return int(value)

@@ -1,0 +1,134 @@
+"""How a chunk's records reach Kafka: in one transaction, or at least once."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+TRANSACTION_TIMEOUT_MS = 60_000
+
+Offsets = Mapping[TopicPartition, int]
+CommitOffsets = Callable[[Offsets], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Produce:
+    """A record to publish. ``time`` is in ms UTC, None for now."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    time: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Publisher(Protocol):
+    """Sends the records of one partition's chunks; any exception leaves their fate open."""
+
+    fences: bool
+    """Whether starting it shuts the last owner of the partition out."""
+
+    async def start(self) -> None:
+        """Be ready to publish."""
+
+    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:
+        """Make records last; with them, where it can be, that the source is folded so far.
+
+        Returns
+        -------
+        Offset of the last record.
+        """
+
+    async def shown(self, source: Offsets) -> None:
+        """The view shows what was published."""
+
+    async def stop(self) -> None:
+        """Close the connection."""
+
+
+class ExactlyOnce:
+    """Outputs, states and source offsets become visible together or not at all."""
+
+    fences = True
+
+    def __init__(self, client: Mapping[str, Any], transactional_id: str, group: str) -> None:
+        self._producer = _producer(
+            client,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        )
+        self._group = group
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:
+        await self._producer.begin_transaction()
+        last = await _send(self._producer, records, partition)
+        if source:
+            await self._producer.send_offsets_to_transaction(source, self._group)
+        await self._producer.commit_transaction()
+        return last
+
+    async def shown(self, source: Offsets) -> None:
+        """Nothing: the source offsets went with the transaction."""
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+
+class AtLeastOnce:
+    """Records are acknowledged by all replicas before the source offset is committed.
+
+    After a crash the records of an unfinished chunk come once more, with the same ids.
+    """
+
+    fences = False
+
+    def __init__(self, client: Mapping[str, Any], commit_offsets: CommitOffsets) -> None:
+        self._producer = _producer(client, enable_idempotence=True)
+        self._commit_offsets = commit_offsets
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:  # noqa: ARG002
+        return await _send(self._producer, records, partition)
+
+    async def shown(self, source: Offsets) -> None:
+        await self._commit_offsets(source)
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+
+def _producer(client: Mapping[str, Any], **kind: Any) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **client,
+        **kind,
+        compression_type="zstd",
+        linger_ms=1,
+        max_batch_size=1 << 20,
+        max_request_size=16 << 20,
+    )
+
+
+async def _send(producer: AIOKafkaProducer, records: Sequence[Produce], partition: int) -> int:
+    # The broker refuses records that are dated ahead of its clock.
+    now_ms = int(time.time() * 1000)
+    futures = [
+        await producer.send(
+            each.topic,
+            value=each.value,
+            key=each.key,
+            partition=partition,
+            timestamp_ms=None if each.time is None else min(each.time, now_ms),
+            headers=list(each.headers),
+        )
+        for each in records
+    ]
+    await producer.flush()
+    offsets: list[int] = [future.result().offset for future in futures]
+    return offsets[-1]
