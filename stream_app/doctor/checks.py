@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from stream_app.doctor.facts import Configuration, Facts, Group, KafkaFacts
+from stream_app.doctor.facts import Configuration, Facts, KafkaFacts
 from stream_app.doctor.findings import Finding, fault, ok, unless_found, warning
 from stream_app.doctor.partitions import check_partitions
 from stream_app.doctor.redis import check_redis
-from stream_app.engine.engine import TRANSACTION_TIMEOUT_MS
+from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
+from stream_app.group import Group
 from stream_app.topics import Difference, TopicState
 
 CLOCK_S = 2.0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stream_app.group import Group
 from stream_app.topics import TopicState
 
 
@@ -15,15 +16,6 @@ class Configuration:
     known: Sequence[str]
     variables: Sequence[str] = ()
     file_keys: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Group:
-    """Consumer group of the workers, ``state`` as Kafka words it."""
-
-    name: str
-    state: str
-    members: int
 
 
 @dataclass(frozen=True)
@@ -96,8 +88,8 @@ class PartitionFacts:
         Next offset that the consumer group has committed, None where it has none.
     shown, folded
         Changelog position that Redis shows, and next telemetry offset to fold; None: nothing.
-    whole
-        Redis has as many states as it had when it last moved.
+    damage
+        What is wrong with the states in Redis: a checksum, or some are missing.
     """
 
     number: int
@@ -106,7 +98,7 @@ class PartitionFacts:
     committed: int | None = None
     shown: int | None = None
     folded: int | None = None
-    whole: bool = True
+    damage: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    CoordinatorNotAvailableError,
-    GroupCoordinatorNotAvailableError,
-    KafkaError,
-    NotCoordinatorError,
-)
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -24,13 +19,14 @@ from schemas.topics import STATE, TELEMETRY
 from stream_app.doctor.facts import (
     Configuration,
     Facts,
-    Group,
     KafkaFacts,
     Log,
     PartitionFacts,
     RedisFacts,
 )
-from stream_app.engine.view import Position, RedisView
+from stream_app.engine.position import Position
+from stream_app.engine.view import DamagedViewError, RedisView
+from stream_app.group import committed_offsets, describe_group
 from stream_app.reports.topics import StreamError, Topics, open_topics
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import describe
@@ -39,11 +35,9 @@ REDIS_S = 5.0
 LOOK_AGAIN_S = 2.0
 """A busy worker has transactions open for milliseconds; one that stays open longer is told."""
 PINGS = 5
-NO_COORDINATOR = (
-    CoordinatorNotAvailableError,
-    GroupCoordinatorNotAvailableError,
-    NotCoordinatorError,
-)
+
+Shown = tuple[Position, str | None]
+"""Position of a partition of the view, and how it is damaged."""
 
 
 def configuration(
@@ -75,7 +69,7 @@ def configuration(
 async def gather(settings: Settings, asked: Configuration) -> Facts:
     """The facts of a deployment; a service that does not answer is told, not raised."""
     trouble: dict[str, str] = {}
-    redis, view = None, dict[int, tuple[Position, bool]]()
+    redis, view = None, dict[int, Shown]()
     try:
         redis, view = await _ask_redis(settings)
     except (RedisError, OSError) as fault:
@@ -96,7 +90,7 @@ async def gather(settings: Settings, asked: Configuration) -> Facts:
 
 async def _ask_redis(
     settings: Settings,
-) -> tuple[RedisFacts, dict[int, tuple[Position, bool]]]:
+) -> tuple[RedisFacts, dict[int, Shown]]:
     url = settings.redis_url.get_secret_value()
     client = Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
     async with client as redis:
@@ -142,13 +136,16 @@ async def _clock(redis: Redis) -> tuple[float, float]:
     return ahead, latency
 
 
-async def _view(view: RedisView, count: int) -> dict[int, tuple[Position, bool]]:
-    return {n: (await view.position(n), await _is_whole(view, n)) for n in range(count)}
+async def _view(view: RedisView, count: int) -> dict[int, Shown]:
+    return {number: await _shown(view, number) for number in range(count)}
 
 
-async def _is_whole(view: RedisView, number: int) -> bool:
-    """Asked again where not: a worker may have moved it between the two halves of the question."""
-    return await view.is_whole(number) or await view.is_whole(number)
+async def _shown(view: RedisView, number: int) -> Shown:
+    try:
+        position, _ = await view.read(number)
+    except DamagedViewError as damage:
+        return await view.position(number), str(damage)
+    return position, None
 
 
 async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:
@@ -160,7 +157,7 @@ async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:
         cluster["controller_id"],
         await _transaction_max_ms(topics.admin, brokers[0]),
         await describe(topics.admin, settings),
-        await _group(topics.admin, settings.app_id),
+        await describe_group(topics.admin, settings.app_id),
     )
 
 
@@ -186,20 +183,11 @@ async def _transaction_max_ms(admin: AIOKafkaAdminClient, broker: int) -> int | 
     return int(found) if found else None
 
 
-async def _group(admin: AIOKafkaAdminClient, name: str) -> Group:
-    try:
-        (response,) = await admin.describe_consumer_groups([name])
-    except NO_COORDINATOR:
-        return Group(name, "Dead", 0)
-    (group,) = response.to_object()["groups"]
-    return Group(name, group["state"], len(group["members"]))
-
-
 async def _partitions(
     topics: Topics,
     kafka: KafkaFacts,
     settings: Settings,
-    view: Mapping[int, tuple[Position, bool]],
+    view: Mapping[int, Shown],
 ) -> list[PartitionFacts]:
     counts = {state.topic: state.partitions for state in kafka.topics}
     common = range(min(counts[STATE], counts[TELEMETRY], len(view)))
@@ -207,19 +195,19 @@ async def _partitions(
         return []
     names = STATE.name(settings.prefix), TELEMETRY.name(settings.prefix)
     logs = await _logs(topics, [TopicPartition(name, n) for name in names for n in common])
-    committed = await _committed(topics.admin, settings.app_id)
+    committed = await committed_offsets(topics.admin, settings.app_id)
     return [_partition(n, names, view[n], logs, committed) for n in common]
 
 
 def _partition(
     number: int,
     names: tuple[str, str],
-    view: tuple[Position, bool],
+    view: Shown,
     logs: Mapping[TopicPartition, Log],
     committed: Mapping[TopicPartition, int],
 ) -> PartitionFacts:
     state, telemetry = (TopicPartition(name, number) for name in names)
-    position, whole = view
+    position, damage = view
     return PartitionFacts(
         number,
         logs[telemetry],
@@ -227,7 +215,7 @@ def _partition(
         committed.get(telemetry),
         position.changelog,
         position.offsets.get(telemetry.topic),
-        whole,
+        damage,
     )
 
 
@@ -258,11 +246,3 @@ async def _open_s(topics: Topics, tp: TopicPartition, log: Log) -> float:
         return LOOK_AGAIN_S
     record = await topics.first_from(tp, log.stable)
     return max(time.time() - record.timestamp / 1000, LOOK_AGAIN_S) if record else LOOK_AGAIN_S
-
-
-async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
-    try:
-        found = await admin.list_consumer_group_offsets(group)
-    except NO_COORDINATOR:
-        return {}
-    return {tp: at.offset for tp, at in found.items() if at.offset >= 0}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from stream_app.doctor.facts import Group, PartitionFacts
+from stream_app.doctor.facts import PartitionFacts
 from stream_app.doctor.findings import Finding, fault, unless_found, warning
-from stream_app.engine.engine import TRANSACTION_TIMEOUT_MS
+from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
+from stream_app.group import Group
 
 MARKERS = 1
 """A transaction marker at the end is an offset, but no record to fold."""
@@ -96,12 +97,12 @@ def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
             rebuilt,
             "bess worker",
         )
-    elif not each.whole:
+    elif each.damage:
         yield warning(
             "view",
-            f"partition {each.number}: states are missing in Redis",
-            f"readers of Redis see too few; {rebuilt}",
-            "restart a worker; look for evictions and for who deletes keys",
+            each.damage,
+            "readers of Redis are misled until a worker that has the partition puts it right",
+            "bess state scrub; look for evictions and for who else writes there",
         )
     elif not group.members and each.state.stable - shown > MARKERS:
         yield warning(

@@ -5,12 +5,12 @@ from schemas.topics import settings as topic_settings
 from stream_app.doctor.facts import (
     Configuration,
     Facts,
-    Group,
     KafkaFacts,
     Log,
     PartitionFacts,
     RedisFacts,
 )
+from stream_app.group import Group
 from stream_app.topics import TopicState
 
 PARTITIONS = 4

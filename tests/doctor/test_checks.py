@@ -5,8 +5,9 @@ import pytest
 
 from schemas.topics import STATE, TELEMETRY, Topic
 from stream_app.doctor.checks import check
-from stream_app.doctor.facts import Facts, Group, Log
+from stream_app.doctor.facts import Facts, Log
 from stream_app.doctor.findings import Finding, Level
+from stream_app.group import Group
 from tests.doctor.facts import facts
 
 IDLE = Group("bess.energy", "Empty", 0)
@@ -211,9 +212,9 @@ CASES = {
         "bess worker",
     ),
     "states missing in Redis": (
-        with_partition(whole=False),
+        with_partition(damage="partition 2 has 3 states in Redis, not 4"),
         Level.WARNING,
-        "states are missing",
+        "3 states in Redis, not 4",
         "evictions",
     ),
     "a transaction for two seconds": (

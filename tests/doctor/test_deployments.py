@@ -13,7 +13,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from schemas.topics import ALARMS, TELEMETRY
-from stream_app.engine.view import Position, RedisView
+from stream_app.engine.position import Position
+from stream_app.engine.view import RedisView
 from stream_app.settings import kafka_options
 from tests.kafka.support import Deployment, records, station
 
@@ -164,7 +165,7 @@ async def test_a_state_that_somebody_deleted_is_told(deployment: Deployment, red
 
     warning = findings(deployment, "warning")["view"]
 
-    assert f"partition {held[0]}: states are missing" in warning["what"]
+    assert f"partition {held[0]} has 0 states in Redis" in warning["what"]
 
 
 async def test_a_misspelt_variable_is_told(deployment: Deployment) -> None:
