@@ -41,6 +41,8 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (driver.Consumer.seek, ["self", "partition", "offset"]),
         (driver.Consumer.resume_partitions, ["self", "tps"]),
         (driver.Consumer.resume_flow, ["self"]),
+        (driver.Consumer.earliest_offsets, ["self", "partitions"]),
+        (driver.AIOKafkaConsumerThread.commit, ["self", "offsets"]),
         (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
         (FaustRecovery._set_recovery_ended, ["self"]),
         (FaustTable.on_key_set, ["self", "key", "value"]),
@@ -89,6 +91,13 @@ def test_faust_asks_new_offset_before_it_commits_anything() -> None:
 @pytest.mark.parametrize("name", ["_isolation_level", "_fetch_max_wait_ms"])
 def test_aiokafka_reads_the_attribute_we_set_when_it_starts(name: str) -> None:
     assert f"self.{name}" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_records_of_a_transaction_never_expire_while_the_broker_is_away() -> None:
+    """A restart of Kafka is waited out rather than ended in doubt."""
+    source = inspect.getsource(aiokafka.producer.sender)
+
+    assert "if self._sender._txn_manager is None and batch.expired()" in source
 
 
 def test_aiokafka_takes_no_partitions_for_all_of_them() -> None:

@@ -69,13 +69,13 @@ class Deployment:
         return {**{k: v for k, v in os.environ.items() if not k.startswith("BESS_")}, **ours}
 
     @contextmanager
-    def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def worker(self, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
         """A worker process; what still runs at the end is told to stop, and must."""
         number = len(list(self.logs.glob("worker-*.log")))
         with (self.logs / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "stream_app", "worker"],
-                env=self.environment(),
+                env={**self.environment(), **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

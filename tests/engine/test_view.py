@@ -1,0 +1,111 @@
+"""The view of the states in Redis: moved by compare-and-set, sealed, never half read."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from stream_app.engine.position import Position
+from stream_app.engine.view import (
+    DamagedViewError,
+    FencedError,
+    RedisView,
+    StaleViewError,
+    seal,
+    unseal,
+)
+
+FIRST = Position(10, {"telemetry": 100})
+SECOND = Position(20, {"telemetry": 200})
+STATES = {b"a": b"1", b"b": b"2"}
+
+
+@given(st.binary(max_size=30), st.binary(max_size=60))
+def test_a_sealed_value_comes_back(key: bytes, value: bytes) -> None:
+    assert unseal(key, seal(key, value)) == value
+
+
+@given(st.binary(max_size=9), st.binary(min_size=1, max_size=20), st.data())
+def test_a_flipped_bit_or_another_key_breaks_the_seal(
+    key: bytes, value: bytes, data: st.DataObject
+) -> None:
+    sealed = bytearray(seal(key, value))
+    place, bit = data.draw(st.integers(0, len(sealed) - 1)), data.draw(st.integers(0, 7))
+    sealed[place] ^= 1 << bit
+
+    with pytest.raises(DamagedViewError):
+        unseal(key, bytes(sealed))
+    with pytest.raises(DamagedViewError):
+        unseal(key + b"x", seal(key, value))
+
+
+@pytest.fixture
+async def view(redis_url: str, prefix: str) -> AsyncIterator[RedisView]:
+    async with Redis.from_url(redis_url) as redis:
+        yield RedisView(redis, prefix)
+
+
+@pytest.mark.kafka
+async def test_the_view_moves_from_where_the_writer_believes_it_is(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES)
+    await view.swap(0, 10, SECOND, {b"b": b"3"})
+
+    assert await view.read(0) == (SECOND, {b"a": b"1", b"b": b"3"})
+
+
+@pytest.mark.kafka
+async def test_a_move_may_be_repeated_when_its_answer_was_lost(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES)
+    await view.swap(0, None, FIRST, STATES)
+
+    assert await view.read(0) == (FIRST, STATES)
+
+
+@pytest.mark.kafka
+async def test_a_writer_that_believes_wrongly_changes_nothing(view: RedisView) -> None:
+    await view.swap(0, None, SECOND, STATES)
+
+    with pytest.raises(StaleViewError) as error:
+        await view.swap(0, 5, FIRST, {b"a": b"9"})
+
+    assert error.value.shown == 20
+    assert await view.read(0) == (SECOND, STATES)
+
+
+@pytest.mark.kafka
+async def test_an_earlier_owner_changes_nothing(view: RedisView) -> None:
+    await view.swap(0, None, Position(10, {}, epoch=2), STATES)
+
+    with pytest.raises(FencedError):
+        await view.swap(0, 10, Position(30, {}, epoch=1), {b"a": b"9"}, whole=True)
+
+    assert await view.read(0) == (Position(10, {}, epoch=2), STATES)
+
+
+@pytest.mark.kafka
+async def test_a_whole_write_leaves_nothing_of_what_was_there(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, {b"old": b"1", **STATES})
+
+    await view.swap(0, 10, SECOND, STATES, whole=True)
+
+    assert await view.read(0) == (SECOND, STATES)
+
+
+@pytest.mark.kafka
+async def test_a_missing_state_is_noticed(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES)
+    await view.redis.hdel(view.states_key(0), "a")
+
+    with pytest.raises(DamagedViewError, match="1 states in Redis, not 2"):
+        await view.read(0)
+
+
+@pytest.mark.kafka
+async def test_more_states_than_one_slice_are_written(view: RedisView) -> None:
+    many = {str(number).encode(): b"x" for number in range(2500)}
+
+    await view.swap(0, None, FIRST, many)
+
+    assert await view.states(0) == many

@@ -1,0 +1,294 @@
+"""What fails beside the worker does not end it, and changes no result."""
+
+import asyncio
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from redis.asyncio import Redis
+
+from deploy.local import LocalStack
+from deploy.local.process import free_port
+from schemas.topics import STATE, TELEMETRY
+from stream_app.engine.position import POSITION_KEY
+from stream_app.engine.view import seal, unseal
+from stream_app.settings import kafka_options
+from tests.kafka.results import expected, streamed
+from tests.kafka.support import Deployment, records, station
+
+pytestmark = pytest.mark.kafka
+
+PORT = free_port()
+MESSAGES = station(blocks=5, minutes=400)
+EVERYTHING = records(MESSAGES, 4)
+HALF = len(EVERYTHING) // 2
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def deployment(stack: LocalStack, prefix: str, tmp_path: Path) -> Deployment:
+    where = stack.endpoints
+    return await Deployment.create(where.brokers, where.redis_url, prefix, tmp_path)
+
+
+@pytest.fixture
+async def redis(stack: LocalStack) -> AsyncIterator[Redis]:
+    async with Redis.from_url(stack.endpoints.redis_url) as client:
+        yield client
+
+
+def ask(path: str) -> tuple[int, str]:
+    """Status and text of a page of the worker; 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def metric(name: str) -> float:
+    _, text = ask("/metrics")
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
+
+
+async def until_ready_says(deployment: Deployment, text: str) -> None:
+    async def says() -> bool:
+        return text in (await asyncio.to_thread(ask, "/readyz"))[1]
+
+    await deployment.wait_for(f"/readyz saying {text!r}", says)
+
+
+async def view_is_whole(deployment: Deployment, redis: Redis) -> None:
+    """Redis shows what the changelog holds."""
+    newest = {record.key: record.value for record in await deployment.read(STATE)}
+    states = {key: value for key, value in newest.items() if key != POSITION_KEY}
+
+    async def equal() -> bool:
+        hashes = [
+            await redis.hgetall(f"{{{deployment.settings.app_id}:{n}}}:s")
+            for n in range(deployment.settings.partitions)
+        ]
+        return {k: unseal(k, v) for each in hashes for k, v in each.items()} == states
+
+    await deployment.wait_for("Redis showing the changelog", equal)
+
+
+async def test_a_redis_that_is_gone_is_waited_for(
+    deployment: Deployment, stack: LocalStack, redis: Redis
+) -> None:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_for_committed(HALF // 4)
+        stack.redis.kill()
+        try:
+            await deployment.produce(EVERYTHING[HALF:])
+            await until_ready_says(deployment, "the worker waits, nothing is lost")
+            assert ask("/healthz") == (200, "alive\n")
+        finally:
+            stack.redis.start()
+        await until_ready_says(deployment, "ready")
+        await deployment.wait_until_done()
+        assert worker.poll() is None
+
+    assert await streamed(deployment) == expected(MESSAGES)
+    await view_is_whole(deployment, redis)
+
+
+async def test_a_worker_that_waits_for_redis_can_be_told_to_leave(
+    deployment: Deployment, stack: LocalStack
+) -> None:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_for_committed(1)
+        stack.redis.kill()
+        try:
+            await deployment.produce(EVERYTHING[HALF:])
+            await until_ready_says(deployment, "nothing is lost")
+            worker.terminate()
+            assert worker.wait(20) == 0
+        finally:
+            stack.redis.start()
+    with deployment.worker():
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def test_a_redis_without_memory_is_waited_for(deployment: Deployment, redis: Redis) -> None:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_for_committed(1)
+        await redis.config_set("maxmemory", "1")
+        try:
+            await deployment.produce(EVERYTHING[HALF:])
+            await until_ready_says(deployment, "OOM command not allowed")
+        finally:
+            await redis.config_set("maxmemory", "0")
+        await deployment.wait_until_done()
+        assert worker.poll() is None
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+@pytest.mark.parametrize("how", ["all", "states", "positions", "field"])
+async def test_what_redis_loses_or_changes_is_put_right(
+    deployment: Deployment, redis: Redis, how: str
+) -> None:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING)
+        await deployment.wait_until_done()
+        await spoil(redis, deployment.settings.app_id, how)
+        await view_is_whole(deployment, redis)
+        assert worker.poll() is None
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def spoil(redis: Redis, app_id: str, how: str) -> None:
+    if how == "all":
+        await redis.flushall()
+    elif how == "field":
+        (name, *_) = await redis.keys(f"{{{app_id}:*:s")
+        (key, *_) = await redis.hkeys(name)
+        await redis.hset(name, key, seal(key, b"\x02 another state"))
+    else:
+        letter = {"states": "s", "positions": "m"}[how]
+        await redis.delete(*await redis.keys(f"{{{app_id}:*}}:{letter}"))
+
+
+async def test_a_value_that_was_damaged_while_no_worker_ran_is_not_believed(
+    deployment: Deployment, redis: Redis
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    for name in await redis.keys(f"{{{deployment.settings.app_id}:*:s"):
+        for key, value in (await redis.hgetall(name)).items():
+            await redis.hset(name, key, value[:-1] + bytes((value[-1] ^ 1,)))
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)):
+        await deployment.produce(EVERYTHING[HALF:])
+        await deployment.wait_until_done()
+        assert metric("bess_pipeline_view_rebuilds_total") > 0
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+@pytest.mark.parametrize("seconds", [0, 8])
+async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
+    deployment: Deployment, stack: LocalStack, seconds: int
+) -> None:
+    with deployment.worker() as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_for_committed(HALF // 4)
+        stack.kafka.kill()
+        await asyncio.sleep(seconds)
+        stack.kafka.start()
+        await deployment.produce(EVERYTHING[HALF:])
+        await deployment.wait_until_done()
+        assert worker.poll() is None
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def test_a_telemetry_topic_that_was_made_anew_suspends_its_partitions(
+    deployment: Deployment,
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING)
+        await deployment.wait_until_done()
+    await make_anew(deployment, deployment.name(TELEMETRY))
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await until_ready_says(deployment, "source behind state")
+        assert "bess state realign --partition" in ask("/readyz")[1]
+        assert worker.poll() is None
+
+
+async def make_anew(deployment: Deployment, name: str) -> None:
+    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+
+        async def gone() -> bool:
+            return name not in await admin.list_topics()
+
+        await deployment.wait_for("the topic going", gone)
+        await admin.create_topics([NewTopic(name, deployment.settings.partitions, 1)])
+    finally:
+        await admin.close()
+
+
+async def test_records_that_the_broker_deleted_unread_are_counted(deployment: Deployment) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    await deployment.produce(EVERYTHING[HALF:-20])
+    unread = await delete_all(deployment)
+    await deployment.produce(EVERYTHING[-20:])
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)):
+        await deployment.wait_until_done()
+        touched = {TopicPartition(r.topic, r.partition) for r in await deployment.read(TELEMETRY)}
+        assert metric("bess_pipeline_lost_records_total") == sum(unread[tp] for tp in touched) > 0
+
+
+async def delete_all(deployment: Deployment) -> dict[TopicPartition, int]:
+    """Delete what the telemetry topic holds; gives how many records of each had not been folded."""
+    done = await deployment._offsets()
+    ends = await deployment._ends(TELEMETRY)
+    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
+    await admin.start()
+    try:
+        await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items()})
+    finally:
+        await admin.close()
+    return {tp: end - done.get(tp, 0) for tp, end in ends.items()}
+
+
+async def test_at_least_once_keeps_every_state_exact_and_loses_no_output(
+    deployment: Deployment, redis: Redis
+) -> None:
+    await deployment.produce(EVERYTHING)
+    plain = {"BESS_DELIVERY": "at_least_once"}
+    with deployment.worker(**plain) as first:
+        await deployment.wait_for_committed(HALF // 2)
+        first.send_signal(signal.SIGKILL)
+        first.wait(30)
+    with deployment.worker(**plain):
+        await deployment.wait_until_done()
+
+    found = await streamed(deployment)
+    assert {kind: sorted(set(values)) for kind, values in found.items()} == expected(MESSAGES)
+
+
+async def test_two_fleets_share_a_kafka_and_a_redis(
+    deployment: Deployment, stack: LocalStack, tmp_path: Path, prefix: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = await Deployment.create(
+        stack.endpoints.brokers, stack.endpoints.redis_url, f"{prefix}-b", tmp_path / "other"
+    )
+    theirs = station(blocks=5, minutes=300, seed=3)
+
+    with deployment.worker(), other.worker():
+        await deployment.produce(EVERYTHING)
+        await other.produce(records(theirs, 4))
+        await deployment.wait_until_done()
+        await other.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+    assert await streamed(other) == expected(theirs)
