@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import ExportError
-from stream_app.codec.telemetry import LARGEST_W
+from stream_app.codec.limits import LARGEST_W
 from stream_app.core.energy import Floats, Ints
 
 _NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)$|^[+-]?nan$"

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from replay.config import Parsing
 from replay.errors import ExportError
 from replay.localtime import Bools, Ints
-from stream_app.codec.telemetry import EARLIEST_MS, LATEST_MS
+from stream_app.codec.limits import EARLIEST_MS, LATEST_MS
 
 _WITH_OFFSET = r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
 _UNIT_MS = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}

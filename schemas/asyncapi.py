@@ -68,6 +68,8 @@ ALARM_HEADERS = (
     "content-type",
 )
 DEAD_LETTER_HEADERS = ("bess_reason", "bess_topic", "bess_partition", "bess_offset")
+CUT_HEADERS = ("bess_cut", "bess_original_bytes")
+"""Of a dead letter that does not hold all that came."""
 SENT_BY_TOOLS = (topics.TELEMETRY, topics.TOPOLOGY, topics.PROGRESS)
 
 _BYTES: Mapping[Topic, tuple[str, str, str]] = {
@@ -197,7 +199,7 @@ def _bytes_message(topic: Topic) -> Json:
         "bindings": _key(topic.keyed_by),
     }
     if topic == topics.DEAD_LETTERS:
-        message["headers"] = _headers(DEAD_LETTER_HEADERS)
+        message["headers"] = _headers(DEAD_LETTER_HEADERS, CUT_HEADERS)
     return message
 
 
@@ -210,8 +212,8 @@ def _key(meaning: str) -> Json:
     return {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}}
 
 
-def _headers(names: Sequence[str]) -> Json:
-    about = {name: glossary.fields()[name].meaning for name in names}
+def _headers(names: Sequence[str], sometimes: Sequence[str] = ()) -> Json:
+    about = {name: glossary.fields()[name].meaning for name in (*names, *sometimes)}
     properties = {name: {"type": "string", "description": text} for name, text in about.items()}
     return {"type": "object", "properties": properties, "required": list(names)}
 

@@ -11,6 +11,7 @@ from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.state import restore, snapshot
 from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
 from stream_app.core.messages import Outputs
+from stream_app.dead_letters import DeadLetters
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.partition import Timings
 from stream_app.engine.publisher import Produce
@@ -20,15 +21,17 @@ from stream_app.pipeline import BlockState, fold
 
 log = structlog.get_logger(__name__)
 
-REASON_BYTES = 500
-
 
 @dataclass
 class Folded:
-    """What a chunk came to, for the commit and for the metrics."""
+    """What a chunk came to, for the commit and for the metrics.
+
+    ``refused`` holds the reason by place; ``rate_limited`` of them are not published.
+    """
 
     outputs: Outputs = field(default_factory=Outputs)
     refused: dict[int, str] = field(default_factory=dict)
+    rate_limited: int = 0
     states: dict[str, BlockState] = field(default_factory=dict)
     messages: int = 0
 
@@ -48,17 +51,21 @@ class EnergyWork:
         names: Mapping[topics.Topic, str],
         metrics: PipelineMetrics,
         live: LiveView,
+        dead_letters: DeadLetters,
     ) -> None:
         self._table, self._names = table, names
         self._metrics, self._live = metrics, live
+        self._dead_letters = dead_letters
         self._folded: dict[int, Folded] = {}
 
-    def fold(self, chunk: Chunk) -> list[Produce]:
+    async def fold(self, chunk: Chunk) -> list[Produce]:
         """Fold a chunk into the table; gives what is to be published with it."""
         records = [(record.key, record.value) for record in chunk.records]
         decoded = decode(records)
         folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table, records)
-        return to_publish(folded, chunk, self._names)
+        letters = await self._dead_letters.letters(folded.refused, chunk)
+        folded.rate_limited = len(folded.refused) - len(letters)
+        return results(folded, self._names) + letters
 
     def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
         """Show the states of a committed chunk, and count it."""
@@ -72,6 +79,7 @@ class EnergyWork:
             samples=folded.outputs.samples,
             late=sum(late.times.size for late in folded.outputs.too_late),
             refused=Counter(folded.refused.values()),
+            rate_limited=folded.rate_limited,
             fold_seconds=fold_seconds,
             commit_seconds=timings.commit,
             flush_seconds=timings.flush,
@@ -138,15 +146,9 @@ def _fold_alone(
         folded.refused[place] = f"the fold raised {fault!r}"
 
 
-def to_publish(folded: Folded, chunk: Chunk, names: Mapping[topics.Topic, str]) -> list[Produce]:
-    """Everything to publish with the chunk."""
-    results = [_produce(each, names) for each in encode_outputs(folded.outputs)]
-    return results + dead_letters(folded.refused, chunk, names[topics.DEAD_LETTERS])
-
-
-def dead_letters(refused: Mapping[int, str], chunk: Chunk, topic: str) -> list[Produce]:
-    """Refused records as they came, with where they stood and why in the headers."""
-    return [_dead_letter(chunk, place, refused[place], topic) for place in sorted(refused)]
+def results(folded: Folded, names: Mapping[topics.Topic, str]) -> list[Produce]:
+    """The records that the fold gave."""
+    return [_produce(each, names) for each in encode_outputs(folded.outputs)]
 
 
 def topic_names(prefix: str) -> dict[topics.Topic, str]:
@@ -163,15 +165,3 @@ def _state(table: MutableMapping[bytes, bytes], key: bytes) -> BlockState:
 
 def _produce(each: Output, names: Mapping[topics.Topic, str]) -> Produce:
     return Produce(names[each.topic], each.key, each.value, each.time, each.headers)
-
-
-def _dead_letter(chunk: Chunk, place: int, reason: str, topic: str) -> Produce:
-    record = chunk.records[place]
-    headers: Sequence[tuple[str, str]] = (
-        ("bess_reason", reason[:REASON_BYTES]),
-        ("bess_topic", chunk.topic),
-        ("bess_partition", str(chunk.partition)),
-        ("bess_offset", str(record.offset)),
-    )
-    encoded = tuple((name, text.encode("utf-8", "replace")) for name, text in headers)
-    return Produce(topic, record.key or b"", record.value or b"", record.timestamp, encoded)

@@ -52,6 +52,7 @@ def busy(metrics: PipelineMetrics, partitions: int, event_time_ms: int = MIDNIGH
             samples=1000,
             late=2,
             refused={"t is empty": 1},
+            rate_limited=1,
             fold_seconds=0.02,
             commit_seconds=0.004,
             flush_seconds=0.002,

@@ -1,8 +1,11 @@
 """Bytes of the telemetry topic to messages and back. A bad record is a value, not an exception."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from zoneinfo import ZoneInfoNotFoundError
+from functools import cache
+from typing import get_args
+from zoneinfo import ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 import numpy as np
@@ -14,23 +17,39 @@ from schemas.telemetry import (
     RulesRecord,
     TelemetryRecord,
     TopologyRecord,
+    Version,
+)
+from stream_app.codec.limits import (
+    EARLIEST_MS,
+    LARGEST_VALUE,
+    LARGEST_W,
+    LATEST_MS,
+    LONGEST_KEY,
+    LONGEST_NAME,
+    LONGEST_S,
+    MOST_ENCLOSURES,
+    MOST_INPUTS,
+    MOST_TIMES,
+    SHARE_TOLERANCE,
 )
 from stream_app.core.calendar import calendar
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 
-EARLIEST_MS, LATEST_MS = 1 << 35, 1 << 42
-"""Times are accepted from February 1971 to May 2109, whatever the site claims."""
-LARGEST_W = 1e8
-"""Of one DC input, 100 MW: beyond any, and small enough for the integers of the ledger."""
-LONGEST_S = 7 * 86_400.0
-"""Of a duration in the rules."""
-SHARE_TOLERANCE = 1e-9
-
 Record = tuple[bytes | None, bytes | None]
 """Key and value as Kafka has them."""
 
-_decoder = msgspec.json.Decoder(TelemetryRecord)
+VERSIONS: tuple[int, ...] = get_args(Version)
+
+
+class _Head(msgspec.Struct):
+    """What a record of any version has."""
+
+    v: object = None
+
+
+_decoder: msgspec.json.Decoder[TelemetryRecord] = msgspec.json.Decoder(TelemetryRecord)
+_head_decoder = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 
 
@@ -67,11 +86,12 @@ def decode(records: Sequence[Record]) -> Decoded:
     for place, (key_bytes, value) in enumerate(records):
         try:
             key = _key(key_bytes)
-            record = _decoder.decode(value or b"")
+            record = _read(value)
             if type(record) is PowerRecord:
                 _check_shape(record)
                 run = runs.get(key)
                 if run is None or run.names != record.dc_power_w.keys():
+                    _check_names("DC input", record.dc_power_w)
                     _flush(decoded, key, run)
                     run = runs[key] = _Run(record)
                 run.parts.append(record)
@@ -80,7 +100,7 @@ def decode(records: Sequence[Record]) -> Decoded:
                 message = _control(key, record)
                 _flush(decoded, key, runs.pop(key, None))
                 decoded.inbox(key).put(message, [place])
-        except (ValueError, ZoneInfoNotFoundError, RecursionError) as fault:
+        except (ValueError, ZoneInfoNotFoundError) as fault:
             decoded.bad.append((place, str(fault)))
     for key, run in runs.items():
         _flush(decoded, key, run)
@@ -122,22 +142,14 @@ def power_block(record: TopologyRecord) -> PowerBlock:
     Raises
     ------
     ValueError
-        The zone does not exist, an input has no enclosure, or shares do not sum to 1.
+        The zone does not exist, an input has no enclosure, shares do not sum to 1, or a limit of
+        ``codec.limits`` is passed.
     """
-    calendar(record.zone)
+    _check_zone(record.zone)
     if "/" in record.site + record.block or not (record.site and record.block):
         raise ValueError("site and block must have a name each, without a slash")
-    every = [enclosure for shares in record.inputs.values() for enclosure in shares]
-    doubled = sorted({each for each in every if every.count(each) > 1})
-    if doubled:
-        raise ValueError(f"the enclosure {doubled[0]} hangs on more than one DC input")
-    for name, shares in record.inputs.items():
-        if not shares:
-            raise ValueError(f"DC input {name} has no enclosure")
-        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > SHARE_TOLERANCE:
-            raise ValueError(f"the shares of DC input {name} sum to {sum(shares.values())}, not 1")
-    if not record.inputs:
-        raise ValueError("the topology has no DC input")
+    _check_names("site and block", (record.site, record.block))
+    _check_inputs(record.inputs)
     return PowerBlock(record.site, record.block, record.zone, record.inputs, _rules(record.rules))
 
 
@@ -153,13 +165,96 @@ class _Run:
 def _key(key: bytes | None) -> str:
     if not key:
         raise ValueError("the record has no key; it must be site/block")
-    return key.decode()
+    if len(key) > LONGEST_KEY:
+        raise ValueError(f"the key has {len(key)} bytes; at most {LONGEST_KEY} are read")
+    text = key.decode()
+    if not text.isprintable():
+        raise ValueError(f"the key {text!r} has characters that cannot be printed")
+    return text
+
+
+def _read(value: bytes | None) -> TelemetryRecord:
+    if not value:
+        raise ValueError("the record has no value; telemetry is never deleted by key")
+    if len(value) > LARGEST_VALUE:
+        raise ValueError(f"the record has {len(value)} bytes; at most {LARGEST_VALUE} are read")
+    try:
+        return _decoder.decode(value)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
+    except msgspec.ValidationError as fault:
+        version = _version(value)
+        if version in (None, *VERSIONS):
+            raise
+        read = " and ".join(map(str, VERSIONS))
+        raise ValueError(f"v is {version!r}; this program reads version {read}") from fault
+
+
+def _version(value: bytes) -> object:
+    try:
+        return _head_decoder.decode(value).v
+    except (ValueError, RecursionError):
+        return None
+
+
+def _check_names(what: str, names: Iterable[str]) -> None:
+    for name in names:
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise ValueError(
+                f"a name of {what} has {len(name)} characters; it must have at most {LONGEST_NAME}"
+            )
+        if not name.isprintable():
+            raise ValueError(f"the name {name!r} of {what} has characters that cannot be printed")
+
+
+def _check_zone(zone: str) -> None:
+    """Only what IANA lists: ``localtime`` is another zone on every machine."""
+    if zone not in _zones():
+        raise ZoneInfoNotFoundError(f"No time zone found with key {zone[:LONGEST_NAME]}")
+    calendar(zone)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def _check_inputs(inputs: dict[str, dict[str, float]]) -> None:
+    _check_counts(inputs)
+    _check_names("DC input", inputs)
+    every = Counter(enclosure for shares in inputs.values() for enclosure in shares)
+    _check_names("enclosure", every)
+    doubled = sorted(each for each, count in every.items() if count > 1)
+    if doubled:
+        raise ValueError(f"the enclosure {doubled[0]} hangs on more than one DC input")
+    for name, shares in inputs.items():
+        if not shares:
+            raise ValueError(f"DC input {name} has no enclosure")
+        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > SHARE_TOLERANCE:
+            raise ValueError(f"the shares of DC input {name} sum to {sum(shares.values())}, not 1")
+
+
+def _check_counts(inputs: dict[str, dict[str, float]]) -> None:
+    if not inputs:
+        raise ValueError("the topology has no DC input")
+    if len(inputs) > MOST_INPUTS:
+        raise ValueError(
+            f"the topology has {len(inputs)} DC inputs; at most {MOST_INPUTS} are read"
+        )
+    count = sum(map(len, inputs.values()))
+    if count > MOST_ENCLOSURES:
+        raise ValueError(f"the topology has {count} enclosures; at most {MOST_ENCLOSURES} are read")
 
 
 def _check_shape(record: PowerRecord) -> None:
     size = len(record.t)
     if not size:
         raise ValueError("t is empty")
+    if size > MOST_TIMES:
+        raise ValueError(f"t has {size} times; at most {MOST_TIMES} are read")
+    if len(record.dc_power_w) > MOST_INPUTS:
+        count = len(record.dc_power_w)
+        raise ValueError(f"dc_power_w has {count} DC inputs; at most {MOST_INPUTS} are read")
     if not record.dc_power_w:
         raise ValueError("dc_power_w names no DC input")
     for name, power in record.dc_power_w.items():
@@ -249,5 +344,5 @@ def _rules(record: RulesRecord) -> Rules:
         stale_ms=ms(record.stale_s),
         frozen_ms=ms(record.frozen_s),
         rating_w=record.rating_w,
-        resolutions=tuple(record.resolutions),
+        resolutions=tuple(dict.fromkeys(record.resolutions)),
     )

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -66,7 +66,7 @@ class EngineConfig:
     exactly_once: bool = True
 
 
-Fold = Callable[[Chunk], Iterable[Produce]]
+Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
 """Folds a chunk into the tables and gives the records to publish with it."""
 OnCommit = Callable[[Chunk, float, Timings], None]
 
@@ -141,7 +141,7 @@ class Engine:
             unit = UnitOfWork(owned)
             current_unit.set(unit)
             start = time.perf_counter()
-            outputs = fold(chunk)
+            outputs = await fold(chunk)
             folded = time.perf_counter() - start
             timings = await owned.commit(chunk, unit.dirty, outputs)
             on_commit(chunk, folded, timings)

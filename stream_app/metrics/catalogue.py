@@ -108,6 +108,13 @@ DEAD_LETTERS = Metric(
     ("reason",),
     "Records refused, by class of reason; their bytes are in the dead-letter topic.",
 )
+RATE_LIMITED = Metric(
+    "bess_pipeline_dead_letters_rate_limited_total",
+    "counter",
+    "records",
+    (),
+    "Records refused and counted, but not published: too many in one stretch of offsets.",
+)
 COMMITS = Metric(
     "bess_pipeline_commits_total",
     "counter",
@@ -246,6 +253,7 @@ PIPELINE: tuple[Metric, ...] = (
     SAMPLES,
     LATE,
     DEAD_LETTERS,
+    RATE_LIMITED,
     COMMITS,
     BATCH,
     FOLD,

@@ -32,6 +32,7 @@ class PipelineMetrics:
         self._commits = counter(catalogue.COMMITS, registry)
         dead_letters = counter(catalogue.DEAD_LETTERS, registry)
         self._dead_letters = {reason: dead_letters.labels(reason) for reason in REASONS}
+        self._rate_limited = counter(catalogue.RATE_LIMITED, registry)
         self._batch = histogram(catalogue.BATCH, registry)
         self._fold = histogram(catalogue.FOLD, registry)
         self._commit = histogram(catalogue.COMMIT, registry)
@@ -62,6 +63,7 @@ class PipelineMetrics:
         samples: int,
         late: int,
         refused: Mapping[str, int],
+        rate_limited: int,
         fold_seconds: float,
         commit_seconds: float,
         flush_seconds: float,
@@ -76,6 +78,8 @@ class PipelineMetrics:
             Records before it that the broker had deleted unread.
         refused
             How many records were refused, by reason: the text of the dead letter or its class.
+        rate_limited
+            How many of them are not published.
         event_time_ms
             Newest event time in the chunk [ms UTC]; None when it held none.
         """
@@ -87,6 +91,7 @@ class PipelineMetrics:
         self._commits.inc()
         for reason, count in refused.items():
             self._dead_letters[reason_class(reason)].inc(count)
+        self._rate_limited.inc(rate_limited)
         self._batch.observe(records)
         self._fold.observe(fold_seconds)
         self._commit.observe(commit_seconds)

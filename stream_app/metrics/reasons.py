@@ -7,6 +7,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("no_topology", r"no topology is known"),
     ("unknown_input", r"the topology has no DC input "),
     ("no_key", r"the record has no key"),
+    ("too_large", r"at most \d+"),
+    ("wrong_version", r"this program reads version"),
+    ("bad_name", r"cannot be printed"),
     ("wrong_key", r"came under the key"),
     ("out_of_range", r"lies outside 1971-2109|is beyond .* W|out of range"),
     ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
@@ -19,7 +22,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "not_a_record",
-        r"JSON|Expected|Object |Invalid|Input data|codec can't decode|recursion",
+        r"JSON|Expected|Object |Invalid|Input data|codec can't decode|no value|nested",
     ),
 )
 REASONS: tuple[str, ...] = (*(name for name, _ in _PATTERNS), OTHER)

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pydantic import SecretStr
 
-from schemas.topics import TELEMETRY, Topic
+from schemas.topics import LARGEST_RECORD, TELEMETRY, Topic
 from stream_app.codec.telemetry import encode
 from stream_app.core.messages import Configure, EndOfData, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
@@ -89,7 +89,8 @@ class Deployment:
 
     async def produce(self, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Append records to the telemetry topic, in order."""
-        producer = AIOKafkaProducer(**kafka_options(self.settings), enable_idempotence=True)
+        options = {"enable_idempotence": True, "max_request_size": LARGEST_RECORD}
+        producer = AIOKafkaProducer(**kafka_options(self.settings), **options)
         async with producer:
             for key, value in records:
                 await producer.send(self.name(TELEMETRY), value, key=key)

@@ -10,8 +10,15 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas import asyncapi, topics
-from schemas.asyncapi import ALARM_HEADERS, CARRIES, DEAD_LETTER_HEADERS, MODELS, STRUCTS
-from stream_app.agents import dead_letters
+from schemas.asyncapi import (
+    ALARM_HEADERS,
+    CARRIES,
+    CUT_HEADERS,
+    DEAD_LETTER_HEADERS,
+    MODELS,
+    STRUCTS,
+)
+from stream_app.dead_letters import LARGEST_LETTER, letter
 from stream_app.engine.chunk import Chunk
 from tests.schemas import examples
 
@@ -125,14 +132,15 @@ def test_no_other_result_has_headers() -> None:
 
 
 def test_dead_letters_travel_with_the_documented_headers() -> None:
-    record = ConsumerRecord("bess.telemetry.v1", 3, 42, 0, 0, b"north/1", b"{", None, 0, 0, ())
+    value = b"{" * (LARGEST_LETTER + 1)
+    record = ConsumerRecord("bess.telemetry.v1", 3, 42, 0, 0, b"north/1", value, None, 0, 0, ())
     chunk = Chunk(
         "bess.telemetry.v1", 3, [record], follows=42, next_offset=43, size=8, generation=1
     )
 
-    (letter,) = dead_letters({0: "t is empty"}, chunk, "bess.dead-letter.v1")
+    published = letter(record, "t is empty", chunk, "bess.dead-letter.v1")
 
-    assert tuple(name for name, _ in letter.headers) == DEAD_LETTER_HEADERS
+    assert tuple(name for name, _ in published.headers) == (*DEAD_LETTER_HEADERS, *CUT_HEADERS)
 
 
 def test_the_pipeline_publishes_only_what_the_document_says() -> None:

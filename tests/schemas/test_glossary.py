@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from replay.config import Config
 from schemas import glossary, results, telemetry
-from schemas.asyncapi import ALARM_HEADERS, DEAD_LETTER_HEADERS
+from schemas.asyncapi import ALARM_HEADERS, CUT_HEADERS, DEAD_LETTER_HEADERS
 from stream_app.codec.results import PRIORITIES
 from stream_app.core.findings import RULES
 from stream_app.metrics.catalogue import CATALOGUE
@@ -81,7 +81,11 @@ def test_every_key_of_the_configuration_file_is_there_and_no_other() -> None:
 
 
 def test_every_header_is_there_and_no_other() -> None:
-    assert names("Headers of Kafka records") == [*ALARM_HEADERS, *DEAD_LETTER_HEADERS]
+    assert names("Headers of Kafka records") == [
+        *ALARM_HEADERS,
+        *DEAD_LETTER_HEADERS,
+        *CUT_HEADERS,
+    ]
 
 
 def test_no_field_is_explained_that_no_record_has() -> None:

@@ -6,6 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream_app.codec.limits import (
+    LARGEST_VALUE,
+    LONGEST_KEY,
+    MOST_ENCLOSURES,
+    MOST_INPUTS,
+    MOST_TIMES,
+)
 from stream_app.codec.telemetry import Record, decode, encode, power_block, topology_record
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
 from stream_app.core.topology import Rules
@@ -43,17 +50,33 @@ def telemetry(**changed: Any) -> bytes:
     return json.dumps(POWER | changed).encode()
 
 
+def many(count: int, value: Any) -> dict[str, Any]:
+    return {str(number): value for number in range(count)}
+
+
+def inputs(count: int, enclosures: int) -> dict[str, dict[str, float]]:
+    return {
+        str(at): {f"{at}-{each}": 1 / enclosures for each in range(enclosures)}
+        for at in range(count)
+    }
+
+
 BAD: list[tuple[str, bytes | None, bytes | None, str]] = [
     ("no key", None, telemetry(), "no key"),
     ("empty key", b"", telemetry(), "no key"),
     ("key not UTF-8", b"\xff", telemetry(), "utf-8"),
-    ("tombstone", KEY, None, "truncated"),
+    ("tombstone", KEY, None, "no value"),
+    ("empty", KEY, b"", "no value"),
     ("not JSON", KEY, b"power!", "malformed"),
     ("cut off", KEY, telemetry()[:-3], "truncated"),
-    ("nested too deep", KEY, b"[" * 100_000, "object"),
+    ("arrays for ever", KEY, b"[" * 100_000, "object"),
+    ("nested too deep", KEY, b'{"x":' + b"[" * 100_000, "nested too deep"),
     ("unknown kind", KEY, telemetry(kind="cells"), "Invalid value 'cells' - at `$.kind`"),
     ("no kind", KEY, b'{"v":1}', "kind"),
-    ("other version", KEY, telemetry(v=2), "Invalid enum value 2 - at `$.v`"),
+    ("other version", KEY, telemetry(v=2), "v is 2; this program reads version 1"),
+    ("other version, other fields", KEY, b'{"x":1,"kind":"power","v":3}', "reads version 1"),
+    ("version is text", KEY, telemetry(v="1"), "v is '1'; this program reads version 1"),
+    ("no version", KEY, b'{"kind":"power","t":[1]}', "missing required field `v`"),
     ("unknown field", KEY, telemetry(unit="kW"), "unknown field `unit`"),
     ("no time", KEY, telemetry(t=[]), "t is empty"),
     ("no input", KEY, telemetry(dc_power_w={}), "names no DC input"),
@@ -69,6 +92,29 @@ BAD: list[tuple[str, bytes | None, bytes | None, str]] = [
     ("power is text", KEY, telemetry(dc_power_w={"1": ["Bad Input"]}), "got `str`"),
     ("power beyond belief", KEY, telemetry(dc_power_w={"1": [1e12]}), "beyond 1e+08 W"),
     ("power not a number", KEY, telemetry(dc_power_w={"1": [NAN]}), "malformed"),
+    ("power infinite", KEY, telemetry(dc_power_w={"1": [float("inf")]}), "malformed"),
+    ("power of 1e999", KEY, telemetry().replace(b"5.0", b"1e999"), "out of range"),
+    ("power of 400 digits", KEY, telemetry().replace(b"5.0", b"9" * 400), "out of range"),
+    ("power true", KEY, telemetry(dc_power_w={"1": [True]}), "got `bool`"),
+    ("power no list", KEY, telemetry(dc_power_w={"1": 5.0}), "Expected `array`"),
+    ("time null", KEY, telemetry(t=[None]), "got `null`"),
+    ("time with a fraction", KEY, telemetry(t=[START + 0.5]), "got `float`"),
+    ("time as a float", KEY, telemetry(t=[float(START)]), "got `float`"),
+    ("time of 100 bits", KEY, telemetry(t=[1 << 100]), "outside 1971-2109"),
+    ("time of 5000 digits", KEY, telemetry().replace(b"1743", b"9" * 5000), "out of range"),
+    ("time negative", KEY, telemetry(t=[-START]), "outside 1971-2109"),
+    ("value not UTF-8", KEY, telemetry().replace(b'"1"', b'"\xff"'), "utf-8"),
+    ("half a surrogate", KEY, telemetry().replace(b'"1"', b'"\\ud800-"'), "surrogate"),
+    ("a zero byte", KEY, telemetry().replace(b'"1"', b'"\0"'), "malformed"),
+    ("an escaped zero", KEY, telemetry(dc_power_w={"\0": [1.0]}), "cannot be printed"),
+    ("a line end in a name", KEY, telemetry(dc_power_w={"1\n2": [1.0]}), "cannot be printed"),
+    ("a name without end", KEY, telemetry(dc_power_w={"1" * 101: [1.0]}), "at most 100"),
+    ("a name of nothing", KEY, telemetry(dc_power_w={"": [1.0]}), "0 characters"),
+    ("key with a line end", b"north/1\n", telemetry(), "cannot be printed"),
+    ("key without end", b"k" * (LONGEST_KEY + 1), telemetry(), "at most 1024"),
+    ("a record without end", KEY, telemetry() + b" " * LARGEST_VALUE, "at most 4194304"),
+    ("times without end", KEY, telemetry(t=[START] * (MOST_TIMES + 1)), "at most 100000"),
+    ("inputs without end", KEY, telemetry(dc_power_w=many(MOST_INPUTS + 1, [1.0])), "at most 256"),
     ("end in seconds", KEY, b'{"kind":"end_of_data","v":1,"t":5}', "outside 1971-2109"),
     ("heartbeat without time", KEY, b'{"kind":"heartbeat","v":1}', "missing required field `t`"),
     (
@@ -79,7 +125,19 @@ BAD: list[tuple[str, bytes | None, bytes | None, str]] = [
     ),
     ("unknown zone", KEY, topology(zone="Mars/X"), "No time zone found with key Mars/X"),
     ("zone is a folder", KEY, topology(zone="Europe"), "No time zone found with key Europe"),
+    ("zone of the machine", KEY, topology(zone="localtime"), "No time zone found"),
+    ("zone with leap seconds", KEY, topology(zone="right/UTC"), "No time zone found"),
+    ("zone out of the folder", KEY, topology(zone="../../etc/passwd"), "No time zone found"),
+    ("zone without end", KEY, topology(zone="x" * 10_000), "No time zone found"),
+    ("zone of a zero byte", KEY, topology(zone="\0"), "No time zone found"),
     ("no inputs", KEY, topology(inputs={}), "has no DC input"),
+    ("many inputs", KEY, topology(inputs=inputs(MOST_INPUTS + 1, 1)), "at most 256"),
+    ("many enclosures", KEY, topology(inputs=inputs(1, MOST_ENCLOSURES + 1)), "at most 1024"),
+    ("an enclosure twice", KEY, topology(inputs=many(2, {"A": 1.0})), "more than one DC input"),
+    ("enclosure of a bell", KEY, topology(inputs={"1": {"\a": 1.0}}), "cannot be printed"),
+    ("share of 1e999", KEY, topology().replace(b"1.0", b"1e999"), "out of range"),
+    ("share not a number", KEY, topology(inputs={"1": {"A": NAN}}), "malformed"),
+    ("no site", b"/1APCS1", topology(site=""), "must have a name"),
     ("no enclosure", KEY, topology(inputs={"1": {}}), "DC input 1 has no enclosure"),
     ("shares", KEY, topology(inputs={"1": {"A": 0.5, "B": 0.4}}), "sum to 0.9, not 1"),
     ("negative share", KEY, topology(inputs={"1": {"A": 1.5, "B": -0.5}}), "shares of DC input 1"),
@@ -107,6 +165,20 @@ def test_a_bad_record_is_set_apart_with_its_reason_and_stops_nothing(
 
 def samples(messages: list[Message]) -> list[PowerSamples]:
     return [each for each in messages if isinstance(each, PowerSamples)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        topology(inputs=inputs(MOST_INPUTS, MOST_ENCLOSURES // MOST_INPUTS)),
+        topology(inputs=inputs(1, MOST_ENCLOSURES)),
+        telemetry(t=[START] * MOST_TIMES, dc_power_w={"1" * 100: [None] * MOST_TIMES}),
+        telemetry() + b" " * (LARGEST_VALUE - len(telemetry())),
+    ],
+    ids=["inputs", "enclosures", "times", "bytes"],
+)
+def test_what_just_keeps_the_limits_is_read(value: bytes) -> None:
+    assert not decode([(KEY, value)]).bad
 
 
 def test_thin_records_of_a_key_become_one_message_until_something_else_comes() -> None:

@@ -1,0 +1,26 @@
+"""What a record of the telemetry topic may hold at most, and why.
+
+Nothing that a plant sends comes near these limits. They bound the memory, the time and the output
+that one record from outside can cost; a record beyond one is a dead letter that names it.
+"""
+
+LARGEST_VALUE = 4 << 20
+"""Bytes of a record: its JSON takes some twentyfold in memory; the replay writes 0.7 MB at most."""
+LONGEST_KEY = 1024
+"""Bytes of a key: two names of four-byte characters and the slash fit."""
+LONGEST_NAME = 100
+"""Characters of a site, block, input, enclosure or zone; names become keys, labels and columns."""
+MOST_TIMES = 100_000
+"""Times in a power record: more than a day of seconds."""
+MOST_INPUTS = 256
+"""DC inputs of a power block; each has windows, and a clock of its own."""
+MOST_ENCLOSURES = 1024
+"""Enclosures of a power block; each gets daily records, and a share of its own costs sums."""
+EARLIEST_MS, LATEST_MS = 1 << 35, 1 << 42
+"""Times are accepted from February 1971 to May 2109, whatever the site claims."""
+LARGEST_W = 1e8
+"""Of one DC input, 100 MW: beyond any, and small enough for the integers of the ledger."""
+LONGEST_S = 7 * 86_400.0
+"""Of a duration in the rules: what waits for late samples is kept in the state."""
+SHARE_TOLERANCE = 1e-9
+"""How far the shares of an input may sum up beside 1: decimals are not exact."""

@@ -1,0 +1,151 @@
+"""Dead letters: refused records as they came, bounded in size and rate."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from stream_app.engine.chunk import Chunk
+from stream_app.engine.publisher import Produce
+
+STRETCH = 1_000
+"""Source offsets of a partition that are limited together, from a whole multiple on."""
+MOST_LETTERS = 100
+"""Dead letters of a stretch: enough to see what is wrong, a tenth of a broken source's records."""
+LARGEST_LETTER = 1 << 20
+"""Bytes of a refused value that are kept: the topics and the producer take them in any case."""
+LONGEST_KEY = 1 << 10
+"""Bytes of a refused key that are kept."""
+LONGEST_REASON = 500
+"""Characters of a reason: it may quote what came."""
+
+log = structlog.get_logger(__name__)
+
+Published = Callable[[int, range], Awaitable[int]]
+"""How many records of a source partition, of these offsets, are in the dead-letter topic."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Dead letters of the stretch that source offset ``at`` lies in, from before ``at``."""
+
+    at: int
+    letters: int
+
+    def after(self, offsets: Iterable[int], end: int) -> "tuple[list[int], Tally]":
+        """Those refused offsets that become dead letters, and the tally at offset ``end``."""
+        stretch, letters = self.at // STRETCH, self.letters
+        kept = []
+        for offset in offsets:
+            if offset // STRETCH != stretch:
+                stretch, letters = offset // STRETCH, 0
+            if letters < MOST_LETTERS:
+                kept.append(offset)
+                letters += 1
+        return kept, Tally(end, letters if end // STRETCH == stretch else 0)
+
+
+class DeadLetters:
+    """Chooses the refused records that are published: the first ones of each stretch of offsets.
+
+    Which they are depends on the input alone. Where a chunk goes on with a stretch that somebody
+    else began, the dead-letter topic itself tells how many there are.
+    """
+
+    def __init__(self, topic: str, published: Published) -> None:
+        self._topic, self._published = topic, published
+        self._tallies: dict[int, Tally] = {}
+
+    async def letters(self, refused: Mapping[int, str], chunk: Chunk) -> list[Produce]:
+        """Dead letters of a chunk; ``refused`` holds the reason by place in it."""
+        tally = self._tallies.pop(chunk.partition, None)
+        if tally is None or tally.at != chunk.follows:
+            if not refused:
+                return []
+            tally = await self._recount(chunk)
+        reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
+        kept, self._tallies[chunk.partition] = tally.after(reasons, chunk.next_offset)
+        if len(kept) < len(reasons):
+            self._tell(chunk, len(reasons) - len(kept))
+        records = {record.offset: record for record in chunk.records}
+        return [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
+
+    async def _recount(self, chunk: Chunk) -> Tally:
+        begun = range(chunk.follows - chunk.follows % STRETCH, chunk.follows)
+        return Tally(chunk.follows, await self._published(chunk.partition, begun) if begun else 0)
+
+    def _tell(self, chunk: Chunk, limited: int) -> None:
+        log.warning(
+            "refused records beyond the limit are counted, not published",
+            records=limited,
+            partition=chunk.partition,
+            offsets=f"{chunk.records[0].offset}-{chunk.next_offset - 1}",
+        )
+
+
+def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Produce:
+    """A refused record as it came, with where it stood and why in the headers."""
+    key, value = record.key or b"", record.value or b""
+    headers = {
+        "bess_reason": printable(reason[:LONGEST_REASON])[:LONGEST_REASON],
+        "bess_topic": chunk.topic,
+        "bess_partition": str(chunk.partition),
+        "bess_offset": str(record.offset),
+    }
+    if len(key) > LONGEST_KEY or len(value) > LARGEST_LETTER:
+        headers["bess_cut"] = f"{LONGEST_KEY} bytes of key, {LARGEST_LETTER} bytes of value"
+        headers["bess_original_bytes"] = str(len(key) + len(value))
+    encoded = tuple((name, text.encode()) for name, text in headers.items())
+    # A sender may leave the time out; Kafka then says -1.
+    time = max(record.timestamp, 0)
+    return Produce(topic, key[:LONGEST_KEY], value[:LARGEST_LETTER], time, encoded)
+
+
+def printable(text: str) -> str:
+    """The text with what no terminal should get from outside written as escapes."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def published_in(client: Mapping[str, Any], topic: str) -> Published:
+    """Ask the dead-letter topic; ``client`` holds aiokafka's options."""
+
+    async def published(partition: int, offsets: range) -> int:
+        consumer = AIOKafkaConsumer(
+            **client, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+        )
+        async with consumer:
+            tp = TopicPartition(topic, partition)
+            consumer.assign([tp])
+            return len(await _published(consumer, tp, offsets))
+
+    return published
+
+
+async def _published(consumer: AIOKafkaConsumer, tp: TopicPartition, offsets: range) -> set[int]:
+    """Go back from the end until a letter of before shows that none is missed."""
+    start = (await consumer.beginning_offsets([tp]))[tp]
+    end = (await consumer.end_offsets([tp]))[tp]
+    for power in count(1):
+        first = max(start, end - MOST_LETTERS * 4**power)
+        found = await _source_offsets(consumer, tp, first, end)
+        if first == start or any(offset < offsets.start for offset in found):
+            break
+    return found.intersection(offsets)
+
+
+async def _source_offsets(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, first: int, end: int
+) -> set[int]:
+    consumer.seek(tp, first)
+    found: set[int] = set()
+    while await consumer.position(tp) < end:
+        for batch in (await consumer.getmany(tp, timeout_ms=200)).values():
+            found.update(map(_source_offset, batch))
+    return found
+
+
+def _source_offset(record: ConsumerRecord) -> int:
+    return int(dict(record.headers)["bess_offset"])

@@ -1,0 +1,152 @@
+"""Dead letters are bounded in size and rate, and which ones there are depends on offsets alone."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.codec import limits
+from stream_app.dead_letters import (
+    LARGEST_LETTER,
+    LONGEST_KEY,
+    LONGEST_REASON,
+    MOST_LETTERS,
+    STRETCH,
+    DeadLetters,
+    letter,
+)
+from stream_app.engine.chunk import Chunk
+from tests.property.strategies import cuts
+
+TOPIC = "bess.telemetry.v1"
+
+
+def record(offset: int, key: bytes | None = b"north/1", value: bytes | None = b"{") -> Any:
+    return ConsumerRecord(TOPIC, 0, offset, 0, 0, key, value, None, 0, 0, ())
+
+
+def chunk(*records: ConsumerRecord, follows: int, end: int) -> Chunk:
+    return Chunk(TOPIC, 0, records, follows=follows, next_offset=end, size=0, generation=1)
+
+
+def told(record: ConsumerRecord, reason: str = "t is empty") -> tuple[dict[str, str], Any]:
+    end = record.offset + 1
+    found = letter(record, reason, chunk(record, follows=record.offset, end=end), "dead")
+    return {name: text.decode() for name, text in found.headers}, found
+
+
+def test_a_small_record_is_kept_as_it_came() -> None:
+    headers, found = told(record(42))
+
+    assert (found.key, found.value) == (b"north/1", b"{")
+    assert headers == {
+        "bess_reason": "t is empty",
+        "bess_topic": TOPIC,
+        "bess_partition": "0",
+        "bess_offset": "42",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(b"k", b"v" * (LARGEST_LETTER + 1)), (b"k" * (LONGEST_KEY + 1), b"v")]
+)
+def test_a_large_record_is_cut_and_says_how_large_it_was(key: bytes, value: bytes) -> None:
+    headers, found = told(record(42, key, value))
+
+    assert (found.key, found.value) == (key[:LONGEST_KEY], value[:LARGEST_LETTER])
+    assert headers["bess_original_bytes"] == str(len(key) + len(value))
+    assert "1024 bytes of key" in headers["bess_cut"]
+
+
+@pytest.mark.parametrize(
+    "reason", ["x" * 10**6, "\x1b[2J" * 10**5, "line\nline", "\ud800", "\u202e"]
+)
+def test_a_reason_is_short_and_safe_to_print_whatever_it_quotes(reason: str) -> None:
+    shown = told(record(42), reason)[0]["bess_reason"]
+
+    assert 0 < len(shown) <= LONGEST_REASON
+    assert shown.isprintable()
+
+
+@dataclass
+class Worker:
+    """Chunks go in as offsets; what is published is remembered as the topic would."""
+
+    refused: frozenset[int]
+    published: set[int] = field(default_factory=set)
+    limit: DeadLetters | None = None
+
+    async def _published(self, partition: int, offsets: range) -> int:
+        assert partition == 0
+        return len(self.published.intersection(offsets))
+
+    async def take(self, first: int, end: int, *, restarted: bool) -> None:
+        if restarted or self.limit is None:
+            self.limit = DeadLetters("dead", self._published)
+        records = [record(offset) for offset in range(first, end)]
+        bad = {place: "bad" for place in range(end - first) if first + place in self.refused}
+        letters = await self.limit.letters(bad, chunk(*records, follows=first, end=end))
+        self.published |= {int(dict(each.headers)["bess_offset"]) for each in letters}
+
+
+async def published(refused: frozenset[int], parts: list[slice], restarts: set[int]) -> set[int]:
+    worker = Worker(refused)
+    for number, part in enumerate(parts):
+        if part.start < part.stop:
+            await worker.take(part.start, part.stop, restarted=number in restarts)
+    return worker.published
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        (range(0), []),
+        (range(5, 8), range(5, 8)),
+        (range(3000), [o for s in range(3) for o in range(1000 * s, 1000 * s + MOST_LETTERS)]),
+        (range(950, 1200), [*range(950, 1000), *range(1000, 1100)]),
+    ],
+    ids=["none", "few", "all", "across two stretches"],
+)
+async def test_the_first_hundred_of_a_stretch_are_published(
+    refused: range, expected: list[int]
+) -> None:
+    assert await published(frozenset(refused), [slice(0, 3000)], set()) == set(expected)
+
+
+@given(data=st.data(), runs=st.lists(st.tuples(st.integers(0, 2500), st.integers(1, 400))))
+async def test_neither_chunks_nor_restarts_decide_which_are_published(
+    data: st.DataObject, runs: list[tuple[int, int]]
+) -> None:
+    refused = frozenset(o for first, count in runs for o in range(first, first + count))
+    parts = data.draw(cuts(3 * STRETCH))
+    restarts = data.draw(st.sets(st.integers(0, len(parts))))
+
+    found = await published(refused, parts, restarts)
+
+    assert found == await published(refused, [slice(0, 3 * STRETCH)], set())
+
+
+async def test_a_chunk_that_is_folded_again_gives_the_same_letters() -> None:
+    worker = Worker(frozenset(range(500)))
+    await worker.take(0, 60, restarted=False)
+    before = set(worker.published)
+
+    await worker.take(60, 200, restarted=False)
+    worker.published = before
+    await worker.take(60, 200, restarted=False)
+
+    assert worker.published == set(range(MOST_LETTERS))
+
+
+def test_every_limit_of_records_is_documented() -> None:
+    text = Path("docs/topics.md").read_text(encoding="utf-8").replace(",", "")
+    stated = set(map(int, re.findall(r"\d+", text)))
+
+    assert limits.LARGEST_VALUE == 4 << 20
+    assert {4, limits.LONGEST_KEY, limits.LONGEST_NAME, limits.MOST_TIMES} <= stated
+    assert {limits.MOST_INPUTS, limits.MOST_ENCLOSURES, STRETCH, MOST_LETTERS} <= stated
