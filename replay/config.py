@@ -166,6 +166,7 @@ class Energy(Section):
     method: Literal["trapezoid", "left"] = "trapezoid"
     max_gap: PositiveMs | None = None
     lateness: DurationMs = 0
+    correction: DurationMs = 172_800_000
     rating_kw: PositiveFloat | None = None
     rollups: tuple[Rollup, ...] | None = None
 

@@ -33,6 +33,7 @@ def rules(config: Config, interval_ms: int) -> Rules:
         interval_ms=interval_ms,
         max_gap_ms=energy.max_gap or three,
         lateness_ms=energy.lateness,
+        correction_ms=energy.correction,
         skew_ms=alarms.clock_skew or max(three, _LEAST_SKEW_MS),
         stale_ms=alarms.stale_after or max(three, _LEAST_STALE_MS),
         frozen_ms=alarms.frozen_after,

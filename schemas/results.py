@@ -9,6 +9,8 @@ import msgspec
 
 Version = Literal[1]
 RuleName = Literal["STALE_DATA", "GAP", "POWER_OUTSIDE_RATING", "CLOCK_SKEW", "FROZEN_VALUE"]
+RevisionReason = Literal["end_of_data", "late_data", "correction"]
+LateReason = Literal["no_gap", "beyond_horizon", "ahead"]
 Priority = Literal["critical", "high", "medium", "low"]
 
 
@@ -21,7 +23,7 @@ class QualityColumns(msgspec.Struct, omit_defaults=True):
     conflicts: list[int] | None = None
 
 
-class RollupRecord(msgspec.Struct):
+class RollupRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of enclosures that share one DC input in equal parts.
 
     Each enclosure in ``enclosures`` has the energy in the lists; window ``i`` spans
@@ -47,6 +49,9 @@ class RollupRecord(msgspec.Struct):
     samples: list[int]
     revision: list[int]
     quality: QualityColumns
+    reason: RevisionReason | None = None
+    delta_charged_w_ms: list[int] | None = None
+    delta_discharged_w_ms: list[int] | None = None
 
 
 class Quality(msgspec.Struct):
@@ -58,7 +63,7 @@ class Quality(msgspec.Struct):
     conflicts: int
 
 
-class DailyRecord(msgspec.Struct):
+class DailyRecord(msgspec.Struct, omit_defaults=True):
     """Energy of one enclosure on one local day; the newest revision of a key holds.
 
     ``final`` is false where the end of the data published a day that its clock had not yet passed.
@@ -87,6 +92,9 @@ class DailyRecord(msgspec.Struct):
     quality: Quality
     revision: int
     final: bool
+    reason: RevisionReason | None = None
+    delta_charged_w_ms: int | None = None
+    delta_discharged_w_ms: int | None = None
 
 
 class AlarmRecord(msgspec.Struct):
@@ -128,8 +136,8 @@ class FindingRecord(msgspec.Struct):
     message: str
 
 
-class TooLateRecord(msgspec.Struct):
-    """Samples that came after their time was settled, as they came."""
+class TooLateRecord(msgspec.Struct, omit_defaults=True):
+    """Samples that came after their time was settled, as they came; ``reason``: why not folded."""
 
     v: Version
     site: str
@@ -137,6 +145,7 @@ class TooLateRecord(msgspec.Struct):
     input: str
     t: list[int]
     dc_power_w: list[float]
+    reason: LateReason | None = None
 
 
 class ProgressRecord(msgspec.Struct):

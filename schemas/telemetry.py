@@ -50,6 +50,7 @@ class RulesRecord(msgspec.Struct, forbid_unknown_fields=True):
     frozen_s: float
     rating_w: float | None
     resolutions: list[Literal["5min", "15min", "1h", "1d"]]
+    correction_s: float = 0.0
 
 
 class TopologyRecord(msgspec.Struct, tag_field="kind", tag="topology", forbid_unknown_fields=True):

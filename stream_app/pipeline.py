@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from stream_app.core import integrator
+from stream_app.core import integrator, lateness
 from stream_app.core.calendar import calendar
 from stream_app.core.clock import Samples
 from stream_app.core.energy import Ints
@@ -24,11 +24,15 @@ from stream_app.core.messages import (
     Outputs,
     PowerSamples,
     Refusal,
+    RevisionReason,
     Rollup,
     TooLate,
 )
 from stream_app.core.topology import PowerBlock, share_groups
 from stream_app.core.windows import Run
+
+LATEST = 1 << 42
+"""A time after any [ms UTC]."""
 
 
 @dataclass
@@ -105,6 +109,8 @@ def _moved(state: BlockState, block: PowerBlock) -> str | None:
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     """Take a new topology; windows of resolutions that went are published as they are."""
     outputs = Outputs()
+    if block != state.block:
+        outputs.rollups += _close_holes(state, 0, LATEST)
     kept = {*block.rules.resolutions, integrator.DAY}
     for name, each in state.inputs.items():
         if set(each.windows) - kept and state.block is not None and each.last is not None:
@@ -117,6 +123,16 @@ def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     return outputs
 
 
+def _close_holes(state: BlockState, since: int, until: int) -> list[Rollup]:
+    """Publish what late samples have changed, and forget the holes in a span [ms UTC]."""
+    rollups: list[Rollup] = []
+    for name, each in state.inputs.items():
+        assert state.block is not None
+        runs = lateness.close_holes(each, _spec(state.block, name), since, until)
+        rollups += _rollups(state.block, name, runs, final=True, reason="late_data")
+    return rollups
+
+
 def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
     assert state.block is not None
     block, outputs = state.block, Outputs()
@@ -127,7 +143,7 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
         power = np.concatenate([message.power_w[name] for message in messages])
         rows = np.flatnonzero(np.isfinite(power))
         before = state.inputs[name].clock.now
-        result = integrator.step(
+        result = lateness.step(
             state.inputs[name], _spec(block, name), Samples(times[rows], power[rows], rows)
         )
         silence.heard(name, before, result.admitted.taken)
@@ -144,7 +160,11 @@ def _hear(state: BlockState, time: int) -> Outputs:
     assert state.block is not None
     silence = _Silence(state, 1, heard=time)
     state.heard = time if state.heard is None else max(state.heard, time)
-    return Outputs(findings=_findings(state.block, silence.transitions()))
+    outputs = Outputs(findings=_findings(state.block, silence.transitions()))
+    for name, each in state.inputs.items():
+        revised = lateness.hear(each, _spec(state.block, name), time)
+        outputs.rollups += _rollups(state.block, name, revised, final=True, reason="late_data")
+    return outputs
 
 
 def _end(state: BlockState, time: int) -> Outputs:
@@ -152,7 +172,7 @@ def _end(state: BlockState, time: int) -> Outputs:
     block, outputs = state.block, Outputs()
     transitions: list[tuple[str, Transition]] = []
     for name, kept in state.inputs.items():
-        result = integrator.settle_until(kept, _spec(block, name), time - 1)
+        result = lateness.settle_until(kept, _spec(block, name), time - 1)
         transitions += [(name, each) for each in result.transitions]
         _add_result(outputs, block, name, result)
         outputs.rollups += _preview(block, name, kept, time)
@@ -171,19 +191,36 @@ def _preview(block: PowerBlock, name: str, state: InputState, until: int) -> lis
 
 def _add_result(outputs: Outputs, block: PowerBlock, name: str, result: InputResult) -> None:
     outputs.rollups += _rollups(block, name, result.closed, final=True)
-    late = result.admitted.late
-    if late.times.size:
-        outputs.too_late.append(TooLate(block, name, late.times, late.power))
+    outputs.rollups += _rollups(block, name, result.revised, final=True, reason="late_data")
+    for reason, refused in groupby(result.refused, key=lambda each: each[0]):
+        late = Samples.of([arrival for _, arrival in refused])
+        outputs.too_late.append(TooLate(block, name, late.times, late.power, reason))
 
 
-def _rollups(block: PowerBlock, name: str, runs: dict[str, Run], *, final: bool) -> list[Rollup]:
+def _rollups(
+    block: PowerBlock,
+    name: str,
+    runs: dict[str, Run],
+    *,
+    final: bool,
+    reason: RevisionReason = "end_of_data",
+) -> list[Rollup]:
+    """First publications and revisions apart; ``reason`` is that of the revisions."""
     groups = share_groups(block.inputs[name])
     return [
-        Rollup(block, name, tuple(enclosures), group, resolution, run, final)
+        Rollup(block, name, tuple(enclosures), group, resolution, part, final, why)
         for resolution, run in runs.items()
-        if run.starts.size
+        for part, why in _by_reason(run, reason)
+        if part.starts.size
         for group, (_, enclosures) in enumerate(groups)
     ]
+
+
+def _by_reason(run: Run, reason: RevisionReason) -> list[tuple[Run, RevisionReason | None]]:
+    revised = run.revisions > 1
+    if not revised.any():
+        return [(run, None)]
+    return [(run.where(~revised), None), (run.where(revised), reason)]
 
 
 def _skew(state: InputState, result: InputResult, times: Ints) -> list[Transition]:

@@ -108,6 +108,9 @@ def rollup_record(rollup: Rollup) -> RollupRecord:
         coverage=np.round(known, 6).tolist(),
         samples=sums[SAMPLES].tolist(),
         revision=run.revisions.tolist(),
+        reason=rollup.reason,
+        delta_charged_w_ms=_delta(rollup, CHARGED),
+        delta_discharged_w_ms=_delta(rollup, DISCHARGED),
         quality=QualityColumns(
             gaps=_unless_zero(sums[GAPS]),
             outside_rating=_unless_zero(sums[OUTSIDE_RATING]),
@@ -121,10 +124,10 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
     """One record for each enclosure and day of a daily run."""
     run, block, site_days = rollup.run, rollup.block, calendar(rollup.block.zone)
     columns = np.concatenate([run.sums[:LEDGER], _group(rollup)]).T.tolist()
-    spans = zip(
-        run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, strict=True
-    )
-    for start, end, revision, sums in spans:
+    nothing = [None] * run.starts.size
+    deltas = [_delta(rollup, row) or nothing for row in (CHARGED, DISCHARGED)]
+    spans = (run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, *deltas)
+    for start, end, revision, sums, delta_charged, delta_discharged in zip(*spans, strict=True):
         date, first, last = site_days.local_date(start).isoformat(), iso(start), iso(end)
         quality = Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS])
         out, into, above, below = sums[LEDGER:]
@@ -153,6 +156,9 @@ def days(rollup: Rollup) -> Iterator[DailyRecord]:
                 quality=quality,
                 revision=revision,
                 final=rollup.final,
+                reason=rollup.reason,
+                delta_charged_w_ms=delta_charged,
+                delta_discharged_w_ms=delta_discharged,
             )
 
 
@@ -242,12 +248,20 @@ def _too_late(late: TooLate) -> TooLateRecord:
         input=late.input,
         t=late.times.tolist(),
         dc_power_w=late.power.tolist(),
+        reason=late.reason,
     )
 
 
 def _group(rollup: Rollup) -> Ints:
     first = LEDGER + rollup.group * LEDGER_ROWS
     return rollup.run.sums[first : first + LEDGER_ROWS]
+
+
+def _delta(rollup: Rollup, row: int) -> list[int] | None:
+    if rollup.reason is None or rollup.run.deltas is None:
+        return None
+    delta: list[int] = rollup.run.deltas[LEDGER + rollup.group * LEDGER_ROWS + row].tolist()
+    return delta
 
 
 def _unless_zero(counts: Ints) -> list[int] | None:

@@ -38,6 +38,10 @@ class Clock:
     settled: int | None = None
     ahead: list[Sample] = field(default_factory=list)
 
+    def copy(self) -> "Clock":
+        """The clock as it is now."""
+        return replace(self, ahead=list(self.ahead))
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -51,6 +55,16 @@ class Samples:
         """Samples ``first`` to before ``last``."""
         part = slice(first, last)
         return Samples(self.times[part], self.power[part], self.rows[part])
+
+    @classmethod
+    def of(cls, arrivals: Sequence[Arrival]) -> "Samples":
+        """Samples from (time, power, row) each."""
+        times, power, rows = zip(*arrivals, strict=True) if arrivals else ((), (), ())
+        return cls(
+            np.array(times, dtype=np.int64),
+            np.array(power, dtype=np.float64),
+            np.array(rows, dtype=np.int64),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence["Samples"]) -> "Samples":
@@ -77,6 +91,15 @@ class Admitted:
     late: Samples
     skew: Sequence[tuple[int, int | None]] = ()
 
+    @classmethod
+    def joined(cls, parts: Sequence["Admitted"]) -> "Admitted":
+        """What consecutive batches came to, as one."""
+        return cls(
+            Samples.joined([part.taken for part in parts]),
+            Samples.joined([part.late for part in parts]),
+            [change for part in parts for change in part.skew],
+        )
+
 
 def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Admitted:
     """Advance ``clock`` over the samples of one input in order of arrival.
@@ -89,7 +112,7 @@ def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Adm
         _admit_part(clock, part, lateness_ms, skew_ms)
         for part in _between_jumps(clock.now, samples, skew_ms)
     ]
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    return parts[0] if len(parts) == 1 else Admitted.joined(parts)
 
 
 def _between_jumps(now: int | None, samples: Samples, skew_ms: int) -> list[Samples]:
@@ -101,14 +124,6 @@ def _between_jumps(now: int | None, samples: Samples, skew_ms: int) -> list[Samp
         return [samples]
     edges = np.unique(np.clip(np.concatenate(([0], jumps, jumps + 2, [times.size])), 0, times.size))
     return [samples.between(a, b) for a, b in pairwise(edges.tolist())]
-
-
-def _joined(parts: Sequence[Admitted]) -> Admitted:
-    return Admitted(
-        Samples.joined([part.taken for part in parts]),
-        Samples.joined([part.late for part in parts]),
-        [change for part in parts for change in part.skew],
-    )
 
 
 def _admit_part(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Admitted:
@@ -185,7 +200,7 @@ class _Admission:
                 self._far_ahead((time, power), row)
             else:
                 self._near((time, power), row)
-        return Admitted(_columns(self.taken), _columns(self.late), self.skew)
+        return Admitted(Samples.of(self.taken), Samples.of(self.late), self.skew)
 
     def _is_ahead(self, time: int) -> bool:
         now, settled = self.clock.now, self.clock.settled
@@ -230,12 +245,3 @@ class _Admission:
         clock.now = sample[0] if clock.now is None else max(clock.now, sample[0])
         _advance(clock, self.lateness_ms)
         self.taken.append((*sample, row))
-
-
-def _columns(arrivals: list[Arrival]) -> Samples:
-    times, power, rows = zip(*arrivals, strict=True) if arrivals else ((), (), ())
-    return Samples(
-        np.array(times, dtype=np.int64),
-        np.array(power, dtype=np.float64),
-        np.array(rows, dtype=np.int64),
-    )

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from stream_app.core import findings
 from stream_app.core.calendar import SiteCalendar
-from stream_app.core.clock import Admitted, Clock, Samples, admit, settle
+from stream_app.core.clock import Admitted, Arrival, Clock, Samples, admit, settle
 from stream_app.core.energy import CHARGED, DISCHARGED, Floats, Ints, Pieces, held, ledger, pieces
 from stream_app.core.findings import RuleState, Transition
+from stream_app.core.holes import Hole, holes_between
 from stream_app.core.topology import Rules, share_groups
 from stream_app.core.windows import (
     Contribution,
@@ -46,6 +48,10 @@ class InputState:
         For each group of equal shares: discharged and charged since the start [W ms].
     latest
         Newest accepted sample (time ms UTC, power W), for display.
+    holes
+        Where a sample that is too late can still be folded, in time order.
+    revise_at
+        Clock [ms UTC] at which closed windows that late samples have changed are published again.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -55,6 +61,8 @@ class InputState:
     rules: RuleState = field(default_factory=RuleState)
     energy: list[list[int]] = field(default_factory=list)
     latest: tuple[int, float] | None = None
+    holes: list[Hole] = field(default_factory=list)
+    revise_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,23 +82,59 @@ class InputSpec:
         return tuple(dict.fromkeys((*self.rules.resolutions, DAY)))
 
 
+LateReason = Literal["no_gap", "beyond_horizon", "ahead"]
+"""Why a late sample is not folded: its neighbours are not known any more, or are as near as they
+should be; it came later than the correction reaches; it was set aside for too long."""
+
+
 @dataclass
 class InputResult:
-    """What a step of one input gave."""
+    """What a step of one input gave.
+
+    Attributes
+    ----------
+    revised
+        Closed windows that late samples have changed, by resolution.
+    refused
+        Late samples that were not folded, and why, in order of arrival.
+    """
 
     admitted: Admitted
     closed: dict[str, Run] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
+    revised: dict[str, Run] = field(default_factory=dict)
+    refused: list[tuple[LateReason, Arrival]] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, parts: Sequence["InputResult"]) -> "InputResult":
+        """The results of consecutive stretches as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            Admitted.joined([part.admitted for part in parts]),
+            _followed([part.closed for part in parts]),
+            [each for part in parts for each in part.transitions],
+            _followed([part.revised for part in parts]),
+            [each for part in parts for each in part.refused],
+        )
+
+
+def _followed(parts: Sequence[dict[str, Run]]) -> dict[str, Run]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: Run.joined([part[name] for part in parts if name in part]) for name in names}
 
 
 def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
     """Fold samples (in order of arrival, finite power) into ``state``."""
     rules = spec.rules
-    admitted = admit(state.clock, samples, rules.lateness_ms, rules.skew_ms)
+    return fold(state, spec, admit(state.clock, samples, rules.lateness_ms, rules.skew_ms))
+
+
+def fold(state: InputState, spec: InputSpec, admitted: Admitted) -> InputResult:
+    """Fold what the clock has admitted."""
     result = InputResult(admitted)
-    taken = admitted.taken
-    _remember_latest(state, taken)
-    _fold_settled(state, spec, taken, result)
+    _remember_latest(state, admitted.taken)
+    _fold_settled(state, spec, admitted.taken, result)
     return result
 
 
@@ -103,10 +147,7 @@ def settle_until(state: InputState, spec: InputSpec, until: int) -> InputResult:
         np.array([power for _, power in released], dtype=np.float64),
         np.zeros(count, dtype=np.int64),
     )
-    result = InputResult(Admitted(samples, samples.between(count, count)))
-    _remember_latest(state, samples)
-    _fold_settled(state, spec, samples, result)
-    return result
+    return fold(state, spec, Admitted(samples, samples.between(count, count)))
 
 
 def preview_until(state: InputState, spec: InputSpec, until: int) -> dict[str, Run]:
@@ -159,6 +200,8 @@ def _fold_settled(state: InputState, spec: InputSpec, taken: Samples, result: In
     gap = np.zeros(times.size, dtype=np.int64)
     gap[times.size - all_times.size + 1 :] = np.diff(all_times) > rules.max_gap_ms
     counts = np.stack([np.ones_like(times), gap, outside, stuck, conflicts]).astype(np.int64)
+    if rules.correction_ms:
+        state.holes += holes_between(all_times, all_power, rules.interval_ms)
     _fold_windows(state, spec, all_times, all_power, (times, counts), result)
     state.last = int(times[-1]), float(power[-1])
 
@@ -171,20 +214,26 @@ def _fold_windows(
     counted: tuple[Ints, Ints],
     result: InputResult,
 ) -> None:
-    rules, calendar = spec.rules, spec.calendar
+    calendar = spec.calendar
     slots = calendar.edges("5min", int(times[0]), int(times[-1]))
-    cut = pieces(times, power, slots, rules.method, rules.max_gap_ms, rules.interval_ms)
-    energy = _energy_columns(cut, spec)
+    energy = energy_between(times, power, slots, spec)
     _count_energy(state, energy[1])
-    contribution = _by_slot(slots, [(*counted, slice(SAMPLES, KNOWN_MS)), energy])
+    contribution = by_slot(slots, [(*counted, slice(SAMPLES, KNOWN_MS)), energy])
     for name in spec.resolutions:
         window = state.windows.setdefault(name, WindowState())
         start = int(times[0]) if window.open is None else window.open.start
         edges = calendar.edges(name, start, int(times[-1]))
-        result.closed[name] = accumulate(window, edges, [contribution])
+        result.closed[name] = accumulate(window, edges, [contribution], state.holes)
 
 
-def _by_slot(slots: Ints, contributions: Sequence[Contribution]) -> Contribution:
+def energy_between(times: Ints, power: Floats, slots: Ints, spec: InputSpec) -> Contribution:
+    """Known time and energy between consecutive samples (n,), by piece."""
+    rules = spec.rules
+    cut = pieces(times, power, slots, rules.method, rules.max_gap_ms, rules.interval_ms)
+    return _energy_columns(cut, spec)
+
+
+def by_slot(slots: Ints, contributions: Sequence[Contribution]) -> Contribution:
     """Sum by slot once, so that the longer windows add up slots rather than samples."""
     width = contributions[-1][2].stop
     sums = np.zeros((width, slots.size - 1), dtype=np.int64)

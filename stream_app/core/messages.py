@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.findings import Transition
+from stream_app.core.integrator import LateReason
 from stream_app.core.topology import PowerBlock
 from stream_app.core.windows import Run
 
@@ -49,12 +51,18 @@ class Configure:
 Message = PowerSamples | Heartbeat | EndOfData | Configure
 
 
+RevisionReason = Literal["end_of_data", "late_data", "correction"]
+"""An end of data had published the window before it was over; late samples fell into a hole of it;
+a correction brought its days in again."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rollup:
     """Windows of enclosures with equal shares of one input; each has the energy in ``run``.
 
     ``group`` tells which four ledger rows of the run are theirs; ``final`` is False for windows
-    that the end of the data published before the clock had passed them.
+    that the end of the data published before the clock had passed them. ``reason`` says why windows
+    are published again; None for the first time.
     """
 
     block: PowerBlock
@@ -64,6 +72,7 @@ class Rollup:
     resolution: str
     run: Run
     final: bool
+    reason: RevisionReason | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,13 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class TooLate:
-    """Samples that came after their time was settled."""
+    """Samples that came after their time was settled, and why they were not folded."""
 
     block: PowerBlock
     input: str
     times: Ints
     power: Floats
+    reason: LateReason
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ class Rules:
         A longer time between two samples is unknown, not energy.
     lateness_ms
         A sample may come so much later than the newest one (event time) and still be folded.
+    correction_ms
+        A sample that is later than the lateness, but no more than this, is still folded where it
+        falls into a hole; the windows that it changes are published again. 0: never.
     skew_ms
         A sample further ahead of its input's clock is set aside until the clock confirms it.
     stale_ms
@@ -37,6 +40,7 @@ class Rules:
     interval_ms: int = 900_000
     max_gap_ms: int = 2_700_000
     lateness_ms: int = 0
+    correction_ms: int = 0
     skew_ms: int = 3_600_000
     stale_ms: int = 2_700_000
     frozen_ms: int = 21_600_000
