@@ -217,9 +217,9 @@ def _rollups(
 
 
 def _by_reason(run: Run, reason: RevisionReason) -> list[tuple[Run, RevisionReason | None]]:
-    revised = run.revisions > 1
-    if not revised.any():
+    if run.deltas is None:
         return [(run, None)]
+    revised = run.revisions > 1
     return [(run.where(~revised), None), (run.where(revised), reason)]
 
 

@@ -23,6 +23,8 @@ Hole = tuple[int, float, int, float]
 def holes_between(times: Ints, power: Floats, interval_ms: int) -> list[Hole]:
     """The holes between consecutive samples, (n,): those longer than 1.5 nominal intervals."""
     found = np.flatnonzero(np.diff(times) > _INTERVALS * interval_ms)[-MOST:]
+    if not found.size:
+        return []
     before, after = zip(times[found].tolist(), power[found].tolist(), strict=True), found + 1
     later = zip(times[after].tolist(), power[after].tolist(), strict=True)
     return [(*a, *b) for a, b in zip(before, later, strict=True)]

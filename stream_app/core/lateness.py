@@ -119,7 +119,7 @@ def _fold(state: InputState, spec: InputSpec, admitted: Admitted) -> Iterator[In
             _publish_if_due(state, spec, more)
         else:
             _fill(state, spec, arrival)
-    if spec.rules.correction_ms:
+    if state.holes or late.times.size:
         _forget(state, spec)
 
 

@@ -117,10 +117,11 @@ def accumulate(
     """
     sums = totals(state, edges, contributions)
     state.open = OpenWindow(int(edges[-2]), sums[:, -1].tolist())
-    run, new = _revised(state, edges[:-1], sums[:, :-1])
+    run = _numbered(state, edges[:-1], sums[:, :-1])
     _remember(state, run, holes)
+    news = _news(state, run)
     state.published = {s: seen for s, seen in state.published.items() if s >= state.open.start}
-    return run.where(new)
+    return news
 
 
 def forget(state: WindowState, holes: Sequence[Hole]) -> None:
@@ -176,8 +177,7 @@ def revise(state: WindowState) -> Run | None:
 def preview(state: WindowState, edges: Ints, contributions: Sequence[Contribution]) -> Run:
     """All windows as they stand, the open one included; they stay open."""
     sums = totals(state, edges, contributions)
-    every, new = _revised(state, edges, sums)
-    run = every.where(new)
+    run = _news(state, _numbered(state, edges, sums))
     revised = zip(run.revisions.tolist(), run.sums.T.tolist(), strict=True)
     state.published.update(zip(run.starts.tolist(), revised, strict=True))
     return run
@@ -202,18 +202,25 @@ def add_by_window(sums: Ints, edges: Ints, times: Ints, values: Ints) -> None:
         sums[:, filled] += np.add.reduceat(values, bounds[filled], axis=1)
 
 
-def _revised(state: WindowState, edges: Ints, sums: Ints) -> tuple[Run, NDArray[np.bool_]]:
-    """Number the revisions, and tell which windows were not published with the same sums before."""
+def _numbered(state: WindowState, edges: Ints, sums: Ints) -> Run:
+    """Windows with their revisions: one with the sums of its last revision keeps that number."""
     starts, ends = edges[:-1], edges[1:]
     if not state.published or not starts.size:
-        return Run(starts, ends, sums, np.ones_like(starts)), np.ones(starts.size, dtype=np.bool_)
+        return Run(starts, ends, sums, np.ones_like(starts))
     never = 0, [0] * sums.shape[0]
     seen = [state.published.get(start, never) for start in starts.tolist()]
     before = np.array([known for _, known in seen], dtype=np.int64).T
     revisions = np.array([revision for revision, _ in seen], dtype=np.int64)
     new = (revisions == 0) | (before != sums).any(axis=0)
-    deltas = np.where(revisions > 0, sums - before, 0)
-    return Run(starts, ends, sums, revisions + new, deltas), new
+    return Run(starts, ends, sums, revisions + new, np.where(revisions > 0, sums - before, 0))
+
+
+def _news(state: WindowState, run: Run) -> Run:
+    """The windows that were not published with this revision before."""
+    if run.deltas is None:
+        return run
+    known = [state.published.get(start, (0, []))[0] for start in run.starts.tolist()]
+    return run.where(run.revisions != np.array(known))
 
 
 def _remember(state: WindowState, run: Run, holes: Sequence[Hole]) -> None:

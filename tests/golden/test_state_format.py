@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from stream_app.codec.state import FORMAT, restore, snapshot
 from stream_app.core.messages import EndOfData
 from stream_app.pipeline import BlockState, fold
@@ -16,8 +18,10 @@ def test_the_format_of_the_state_has_not_changed_unsaid() -> None:
     assert snapshot(busy()) == GOLDEN.read_bytes()
 
 
-def test_a_state_of_yesterday_goes_on_where_it_was() -> None:
-    yesterday, today = restore(GOLDEN.read_bytes()), busy()
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+def test_a_state_of_yesterday_goes_on_where_it_was(version: int) -> None:
+    golden = GOLDEN.with_name(f"state_{version}.msgpack")
+    yesterday, today = restore(golden.read_bytes()), busy()
     more = [power([75, 90], i1=[1, 2], i2=[3, 4]), EndOfData(START + 100 * MINUTE)]
 
     outputs, expected = fold(yesterday, more), fold(today, more)

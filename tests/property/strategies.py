@@ -54,6 +54,7 @@ rules = st.builds(
     interval_ms=st.sampled_from((1000, MINUTE, 15 * MINUTE)),
     max_gap_ms=st.sampled_from((MINUTE, 45 * MINUTE, 6 * HOUR)),
     lateness_ms=st.sampled_from((0, MINUTE, 10 * MINUTE, 2 * HOUR)),
+    correction_ms=st.sampled_from((0, 4 * HOUR, 48 * HOUR)),
     skew_ms=st.sampled_from((10 * MINUTE, HOUR, 4 * HOUR)),
     stale_ms=st.sampled_from((10 * MINUTE, 45 * MINUTE)),
     frozen_ms=st.sampled_from((2 * MINUTE, HOUR)),
@@ -186,7 +187,7 @@ def _rows(outputs: Outputs) -> Iterator[tuple[object, ...]]:
         elif output.topic == topics.TOO_LATE:
             late = msgspec.json.decode(output.value, type=TooLateRecord)
             for time, power in zip(late.t, late.dc_power_w, strict=True):
-                yield "late", late.input, time, power
+                yield "late", late.input, late.reason, time, power
         else:
             yield output.topic.suffix, output.key, output.value, output.headers, output.time
 
@@ -203,4 +204,4 @@ def _windows(record: RollupRecord) -> Iterator[tuple[object, ...]]:
     for at in range(len(record.start)):
         window = {name: values[at] for name, values in columns.items() if values[at]}
         for enclosure in record.enclosures:
-            yield record.id, enclosure, record.final, *sorted(window.items())
+            yield record.id, enclosure, record.final, record.reason, *sorted(window.items())

@@ -30,7 +30,7 @@ BLOCK = PowerBlock(
         "1": {"1A1BAT1": 0.5, "1A1BAT2": 0.5},
         "2": {"1A1BAT3": 0.5, "1A1BAT4": 0.5},
     },
-    rules=Rules(rating_w=1_500_000.0),
+    rules=Rules(rating_w=1_500_000.0, correction_ms=172_800_000),
 )
 POWER = PowerSamples(
     MIDNIGHT_MS + QUARTER_MS * np.array([0, 1, 2, 8], dtype=np.int64),
@@ -39,7 +39,7 @@ POWER = PowerSamples(
         "2": np.array([240e3, np.nan, 610e3, 290e3]),
     },
 )
-LATE = PowerSamples(np.array([MIDNIGHT_MS + QUARTER_MS], dtype=np.int64), {"2": np.array([-130e3])})
+LATE = PowerSamples(np.array([MIDNIGHT_MS], dtype=np.int64), {"2": np.array([-130e3])})
 END = EndOfData(MIDNIGHT_MS + 9 * QUARTER_MS)
 
 

@@ -213,7 +213,7 @@ def test_inputs_in_another_order_are_the_same_inputs() -> None:
     "message",
     [
         Configure(block()),
-        Configure(block(Rules("left", 1, 2, 3, 4, 5, 6, 7.5, ("1d",)), "Australia/Lord_Howe")),
+        Configure(block(Rules("left", 1, 2, 3, 4, 5, 6, 7, 8.5, ("1d",)), "Australia/Lord_Howe")),
         Heartbeat(START),
         EndOfData(START + 1),
     ],
@@ -239,3 +239,12 @@ def test_a_topology_survives_its_record() -> None:
     original = block(Rules(lateness_ms=MINUTE, rating_w=1.5), inputs={"1": {"A": 0.25, "B": 0.75}})
 
     assert power_block(topology_record(original)) == original
+
+
+def test_a_topology_from_before_there_were_corrections_asks_for_none() -> None:
+    assert "correction_s" not in RULES
+
+    (message,) = decode([(KEY, topology(rules=RULES))]).inbox(KEY.decode()).messages
+
+    assert isinstance(message, Configure)
+    assert message.block.rules.correction_ms == 0
