@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench import baselines, stream, workload, year
+from bench import baselines, recovery, stream, workload, year
 from bench.workload import BLOCKS_1MIN, BLOCKS_1S, THIN, Workload
 from deploy.local import Endpoints, endpoints
 from schemas.topics import TELEMETRY
@@ -24,7 +24,7 @@ STOCK_LIMIT_S = 120
 def main() -> None:
     """Run the chosen parts and print a table each."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parts = {"stream": _stream, "year": _year}
+    parts = {"stream": _stream, "year": _year, "recovery": _recovery}
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all by default")
     chosen = parser.parse_args().parts or list(parts)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
@@ -63,6 +63,15 @@ def _year(services: Endpoints) -> None:
         f"  peak memory     worker {found.worker_mb:.0f} MB, replay {found.replay.peak_mb:.0f} MB"
     )
     print(f"  CSV by Kafka and by process byte-equal: {found.equal}")
+
+
+def _recovery(services: Endpoints) -> None:
+    found = asyncio.run(recovery.recovery(_settings(services)))
+    print(f"\n{recovery.FLEET.title}")
+    print(f"  start of a worker to ready, Redis as it was {found.start:13.1f} s")
+    print(f"  the same with Redis emptied                 {found.rebuild:13.1f} s")
+    print(f"  Redis emptied under a worker, until whole   {found.mend:13.1f} s")
+    print(f"  kill -9 of one of two, until all go on      {found.kill:13.1f} s", flush=True)
 
 
 def _row(what: str, load: Workload, records: int, seconds: float, peak: float = 0.0) -> None:

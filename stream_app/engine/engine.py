@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -154,27 +155,37 @@ class Engine:
         self.finished.set()
 
     async def scrub(self) -> int:
-        """Compare the next partition's view in Redis with its states, unless it is at work.
+        """Compare the view in Redis with the states: the next partition, and on while one is wrong.
 
         Returns
         -------
         How many states were wrong and were put right.
         """
-        idle = sorted(number for number in self.partitions if number not in self._taken)
-        if not idle or self.outage.why is not None:
-            return 0
-        number = next((each for each in idle if each > self._scrubbed), idle[0])
-        self._scrubbed, self._taken[number] = number, 0
-        try:
-            return await self.partitions[number].scrub()
-        except RedisError as error:
-            log.info("Redis was not compared", partition=number, error=str(error))
-            return 0
-        except Exception as error:  # noqa: BLE001 - somebody else writes here
-            leave("scrub failed", error, partition=number)
-        finally:
-            self._taken.pop(number, None)
-            self.finished.set()
+        found = 0
+        for number in self._idle():
+            self._scrubbed, self._taken[number] = number, 0
+            try:
+                wrong = await self.partitions[number].scrub()
+            except RedisError as error:
+                log.info("Redis was not compared", partition=number, error=str(error))
+                wrong = 0
+            except Exception as error:  # noqa: BLE001 - somebody else writes here
+                leave("scrub failed", error, partition=number)
+            finally:
+                self._taken.pop(number, None)
+                self.finished.set()
+            found += wrong
+            if not wrong:
+                break
+        return found
+
+    def _idle(self) -> Iterator[int]:
+        """Partitions without a chunk in work, from the one after the last that was compared."""
+        numbers = sorted(self.partitions)
+        start = bisect_right(numbers, self._scrubbed)
+        for number in numbers[start:] + numbers[:start]:
+            if number in self.partitions and number not in self._taken and not self.outage.why:
+                yield number
 
     async def drain(self, owned: Iterable[Partition]) -> None:
         """Wait for the chunks in work; a worker that cannot finish them in time is ended.

@@ -94,7 +94,7 @@ class Partition:
 
         Returns
         -------
-        How many states were wrong.
+        How many values were wrong; 1 where it cannot be told.
 
         Raises
         ------
@@ -103,11 +103,11 @@ class Partition:
         """
         try:
             shown, states = await self.view.read(self.number)
-            wrong = len(list(differences(states, self.states)))
+            wrong = len(list(differences(states, self.states))) + (shown != self.position)
         except DamagedViewError as damage:
             log.warning("the view is damaged", partition=self.number, what=str(damage))
-            shown, wrong = await self.view.position(self.number), max(1, len(self.states))
-        if shown != self.position or wrong:
+            shown, wrong = await self.view.position(self.number), 1
+        if wrong:
             await self._put_back(shown.changelog, "it differs from the changelog")
         return wrong
 
