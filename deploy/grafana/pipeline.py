@@ -30,6 +30,7 @@ from stream_app.metrics.catalogue import (
     MESSAGES,
     OFFSETS_DIFFER,
     PARTITIONS,
+    RATE_LIMITED,
     REBUILDS,
     RECORDS,
     RECOVERIES,
@@ -181,6 +182,7 @@ def _exceptions() -> list[PanelBuilder]:
             "Records refused, by class of reason; their bytes are in the dead-letter topic.",
             units.CountsPerSecond,
             Query(rate(DEAD_LETTERS, "reason"), "{{reason}}"),
+            Query(rate(RATE_LIMITED), "of these counted only"),
         ),
         graph(
             "Late samples",

@@ -169,7 +169,7 @@ def test_the_rules_are_evaluated_and_only_the_refused_records_raise_one(
     (group,) = prometheus.get("/api/v1/rules")["groups"]
     alerts = prometheus.get("/api/v1/alerts")["alerts"]
 
-    assert [rule["health"] for rule in group["rules"]] == ["ok"] * 4
+    assert {rule["health"] for rule in group["rules"]} == {"ok"}
     assert {(a["labels"]["alertname"], a["labels"].get("reason")) for a in alerts} == {
         ("BessDeadLetters", "bad_shape")
     }
