@@ -17,7 +17,7 @@ from replay.localtime import Bools, LocalTime
 from replay.rows import FileReader, Rows, TimedRows, refuse_unreadable, timed
 from replay.sources import Source, open_source
 from replay.timestamps import stamps
-from stream_app.core.clock import Clock, Samples, admit
+from stream_app.core.clock import Clock, Samples, admit, reached
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import PowerSamples
 from stream_app.core.topology import PowerBlock
@@ -206,7 +206,7 @@ class _Slicer:
             self._follow(times[kept])
             samples = self._samples(times[kept], power[:, kept], silent[:, kept])
             name, next_row = rows.source.path.name, rows.first + part.stop
-            yield Batch(name, next_row, times[kept], samples, self._clock.now)
+            yield Batch(name, next_row, times[kept], samples, reached(self._clock))
 
     def _inside(self, times: Ints) -> Bools:
         inside = np.ones(times.size, dtype=np.bool_)

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_app.core import integrator, lateness
 from stream_app.core.calendar import calendar
-from stream_app.core.clock import Samples
+from stream_app.core.clock import DAY_MS, Samples, witnessed
 from stream_app.core.energy import Ints
 from stream_app.core.findings import RULES, Transition, change
 from stream_app.core.integrator import InputResult, InputSpec, InputState
@@ -28,20 +28,55 @@ from stream_app.core.messages import (
     Rollup,
     TooLate,
 )
-from stream_app.core.topology import PowerBlock, share_groups
+from stream_app.core.silence import LONGEST_SILENCE_MS
+from stream_app.core.topology import PowerBlock
 from stream_app.core.windows import Run
 
 LATEST = 1 << 42
 """A time after any [ms UTC]."""
+HEARTBEAT_LIMIT_MS = 7 * DAY_MS
+"""A heartbeat further ahead of all that was heard of its block is refused."""
+MOST_ENCLOSURES = 1_000
+MOST_INPUTS_GONE = 16
+"""Bounds of what is remembered of a block's earlier topologies."""
 
 
 @dataclass
 class BlockState:
-    """Everything remembered of one power block; ``heard`` is its newest heartbeat [ms UTC]."""
+    """Everything remembered of one power block.
+
+    Attributes
+    ----------
+    block
+        Its topology.
+    inputs
+        By name: those of the topology in its order, then those that a topology once had.
+    heard
+        Newest heartbeat [ms UTC].
+    owners
+        DC input of each enclosure that had energy under an earlier topology.
+    """
 
     block: PowerBlock | None = None
     inputs: dict[str, InputState] = field(default_factory=dict)
     heard: int | None = None
+    owners: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def present(self) -> dict[str, InputState]:
+        """The inputs of the topology."""
+        return {name: self.inputs[name] for name in self.block.inputs} if self.block else {}
+
+    @property
+    def counted(self) -> dict[str, InputState]:
+        """The inputs with energy, those that a topology once had among them."""
+        return {name: each for name, each in self.inputs.items() if each.last is not None}
+
+    @property
+    def newest(self) -> int | None:
+        """Newest time of its heartbeats and accepted samples [ms UTC]."""
+        times = (self.heard, *(each.clock.now for each in self.present.values()))
+        return max((time for time in times if time is not None), default=None)
 
 
 def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:
@@ -85,40 +120,68 @@ def _refusal(state: BlockState, message: Message) -> str | None:
         if unknown:
             known = ", ".join(state.block.inputs)
             return f"the topology has no DC input {', '.join(unknown)}; it has {known}"
+    if isinstance(message, Heartbeat) and state.newest is not None:
+        ahead = message.time - state.newest
+        if ahead > HEARTBEAT_LIMIT_MS:
+            return (
+                f"the heartbeat is {ahead // DAY_MS} days ahead of all that the block has sent: "
+                "check the sender's clock; after such a silence a sample must come first"
+            )
     return None
 
 
 def _moved(state: BlockState, block: PowerBlock) -> str | None:
-    """Why a topology cannot follow the one that energy was already counted with."""
-    old = state.block
-    counted = [name for name, each in state.inputs.items() if each.last is not None]
+    """Why a topology cannot follow those that energy was already counted with."""
+    old, counted = state.block, state.counted
     if old is None or not counted:
         return None
-    moved = [
-        name
-        for name in counted
-        if list(old.inputs[name].items()) != list(block.inputs.get(name, {}).items())
-    ]
-    what = f"the zone {old.zone}" if old.zone != block.zone else ""
-    what = what or (f"the enclosures or shares of DC input {', '.join(moved)}" if moved else "")
-    if not what:
-        return None
-    return f"the topology changes {what}, with which energy is counted: use another site name"
+    if old.zone != block.zone:
+        return (
+            f"the topology changes the zone {old.zone}, in whose days energy is counted: "
+            "use another site name"
+        )
+    owners = _owners(state)
+    for name, shares in block.inputs.items():
+        for enclosure in shares:
+            owner = owners.setdefault(enclosure, name)
+            if owner != name:
+                return (
+                    f"the topology moves enclosure {enclosure} to DC input {name}, but its energy "
+                    f"is counted from {owner}: give it another id, or use another site name"
+                )
+    if len(owners) > MOST_ENCLOSURES or len({*counted} - {*block.inputs}) > MOST_INPUTS_GONE:
+        return (
+            f"the topology changes to more than {MOST_ENCLOSURES} enclosures, or leaves more than "
+            f"{MOST_INPUTS_GONE} DC inputs, since energy is counted: use another site name"
+        )
+    return None
+
+
+def _owners(state: BlockState) -> dict[str, str]:
+    now = {each: name for name, kept in state.counted.items() for each in kept.allocation.shares}
+    return {**state.owners, **now}
 
 
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
-    """Take a new topology; windows of resolutions that went are published as they are."""
+    """Take a new topology; windows that it changes or ends are published as they are."""
     outputs = Outputs()
     if block != state.block:
         outputs.rollups += _close_holes(state, 0, LATEST)
-    kept = {*block.rules.resolutions, integrator.DAY}
-    for name, each in state.inputs.items():
-        if set(each.windows) - kept and state.block is not None and each.last is not None:
-            runs = integrator.preview_until(each, _spec(state.block, name), each.last[0])
-            gone = {resolution: run for resolution, run in runs.items() if resolution not in kept}
-            outputs.rollups += _rollups(state.block, name, gone, final=False)
-        each.windows = {name: window for name, window in each.windows.items() if name in kept}
-    state.inputs = {name: state.inputs.get(name, InputState()) for name in block.inputs}
+    old, counted = state.block, state.counted
+    resolutions = {*block.rules.resolutions, integrator.DAY}
+    for name in old.inputs if old is not None else ():
+        assert old is not None
+        if name in counted:
+            changes = counted[name].allocation.present != block.inputs.get(name)
+            kept = set() if changes else resolutions
+            outputs.rollups += _ending(old, name, counted[name], kept)
+    state.owners = _owners(state)
+    for each in state.inputs.values():
+        each.windows = {name: run for name, run in each.windows.items() if name in resolutions}
+    gone = {name: each for name, each in counted.items() if name not in block.inputs}
+    state.inputs = {name: state.inputs.get(name, InputState()) for name in block.inputs} | gone
+    for name, shares in block.inputs.items():
+        integrator.reallocate(state.inputs[name], shares)
     state.block = block
     return outputs
 
@@ -126,11 +189,21 @@ def _configure(state: BlockState, block: PowerBlock) -> Outputs:
 def _close_holes(state: BlockState, since: int, until: int) -> list[Rollup]:
     """Publish what late samples have changed, and forget the holes in a span [ms UTC]."""
     rollups: list[Rollup] = []
-    for name, each in state.inputs.items():
+    for name, each in state.present.items():
         assert state.block is not None
-        runs = lateness.close_holes(each, _spec(state.block, name), since, until)
-        rollups += _rollups(state.block, name, runs, final=True, reason="late_data")
+        runs = lateness.close_holes(each, _spec(state.block, each), since, until)
+        rollups += _rollups(state.block, name, each, runs, final=True, reason="late_data")
     return rollups
+
+
+def _ending(block: PowerBlock, name: str, state: InputState, kept: set[str]) -> list[Rollup]:
+    """The open windows as they stand, but for the resolutions that are kept."""
+    assert state.last is not None
+    if set(state.windows) <= kept:
+        return []
+    runs = integrator.preview_until(state, _spec(block, state), state.last[0])
+    ended = {resolution: run for resolution, run in runs.items() if resolution not in kept}
+    return _rollups(block, name, state, ended, final=False)
 
 
 def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
@@ -142,14 +215,14 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
     for name in messages[0].power_w:
         power = np.concatenate([message.power_w[name] for message in messages])
         rows = np.flatnonzero(np.isfinite(power))
-        before = state.inputs[name].clock.now
-        result = lateness.step(
-            state.inputs[name], _spec(block, name), Samples(times[rows], power[rows], rows)
-        )
+        kept = state.inputs[name]
+        before = kept.clock.now
+        samples = Samples(times[rows], power[rows], rows)
+        result = lateness.step(kept, _spec(block, kept), samples)
         silence.heard(name, before, result.admitted.taken)
-        transitions += [(name, each) for each in _skew(state.inputs[name], result, times)]
+        transitions += [(name, each) for each in _skew(kept, result, times)]
         transitions += [(name, each) for each in result.transitions]
-        _add_result(outputs, block, name, result)
+        _add_result(outputs, block, name, kept, result)
         outputs.samples += rows.size
     transitions += silence.transitions()
     outputs.findings += _findings(block, transitions)
@@ -158,40 +231,50 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
 
 def _hear(state: BlockState, time: int) -> Outputs:
     assert state.block is not None
+    if state.newest is None:
+        # Nothing yet says whether its clock is right, and there is nothing that could be silent.
+        return Outputs()
     silence = _Silence(state, 1, heard=time)
     state.heard = time if state.heard is None else max(state.heard, time)
     outputs = Outputs(findings=_findings(state.block, silence.transitions()))
-    for name, each in state.inputs.items():
-        revised = lateness.hear(each, _spec(state.block, name), time)
-        outputs.rollups += _rollups(state.block, name, revised, final=True, reason="late_data")
+    for name, each in state.present.items():
+        revised = lateness.hear(each, _spec(state.block, each), time)
+        outputs.rollups += _rollups(
+            state.block, name, each, revised, final=True, reason="late_data"
+        )
     return outputs
 
 
 def _end(state: BlockState, time: int) -> Outputs:
     assert state.block is not None
     block, outputs = state.block, Outputs()
+    span = max(DAY_MS, block.rules.skew_ms)
+    times = (witnessed(each.clock, time, span) for each in state.present.values())
+    newest = max((each for each in times if each is not None), default=None)
+    if newest is None:
+        return outputs
+    until = min(time, newest + span)
+    shown = time if time - newest <= LONGEST_SILENCE_MS else until
     transitions: list[tuple[str, Transition]] = []
-    for name, kept in state.inputs.items():
-        result = lateness.settle_until(kept, _spec(block, name), time - 1)
+    for name, kept in state.present.items():
+        result = lateness.settle_until(kept, _spec(block, kept), until - 1)
         transitions += [(name, each) for each in result.transitions]
-        _add_result(outputs, block, name, result)
-        outputs.rollups += _preview(block, name, kept, time)
+        _add_result(outputs, block, name, kept, result)
+        runs = integrator.preview_until(kept, _spec(block, kept), shown)
+        outputs.rollups += _rollups(block, name, kept, runs, final=False)
     outputs.findings += _findings(block, transitions)
     return outputs
 
 
-def _spec(block: PowerBlock, name: str) -> InputSpec:
-    return InputSpec.of(block.rules, calendar(block.zone), block.inputs[name])
+def _spec(block: PowerBlock, state: InputState) -> InputSpec:
+    return InputSpec.of(block.rules, calendar(block.zone), state.allocation)
 
 
-def _preview(block: PowerBlock, name: str, state: InputState, until: int) -> list[Rollup]:
-    runs = integrator.preview_until(state, _spec(block, name), until)
-    return _rollups(block, name, runs, final=False)
-
-
-def _add_result(outputs: Outputs, block: PowerBlock, name: str, result: InputResult) -> None:
-    outputs.rollups += _rollups(block, name, result.closed, final=True)
-    outputs.rollups += _rollups(block, name, result.revised, final=True, reason="late_data")
+def _add_result(
+    outputs: Outputs, block: PowerBlock, name: str, state: InputState, result: InputResult
+) -> None:
+    outputs.rollups += _rollups(block, name, state, result.closed, final=True)
+    outputs.rollups += _rollups(block, name, state, result.revised, final=True, reason="late_data")
     for reason, refused in groupby(result.refused, key=lambda each: each[0]):
         late = Samples.of([arrival for _, arrival in refused])
         outputs.too_late.append(TooLate(block, name, late.times, late.power, reason))
@@ -200,19 +283,25 @@ def _add_result(outputs: Outputs, block: PowerBlock, name: str, result: InputRes
 def _rollups(
     block: PowerBlock,
     name: str,
+    state: InputState,
     runs: dict[str, Run],
     *,
     final: bool,
     reason: RevisionReason = "end_of_data",
 ) -> list[Rollup]:
     """First publications and revisions apart; ``reason`` is that of the revisions."""
-    groups = share_groups(block.inputs[name])
+    left = state.allocation.left
+    found = [
+        (resolution, group, enclosures, run.until(left[first]) if first in left else run, why)
+        for resolution, every in runs.items()
+        for run, why in _by_reason(every, reason)
+        for group, (_, enclosures) in enumerate(state.allocation.groups())
+        for first in enclosures[:1]
+    ]
     return [
-        Rollup(block, name, tuple(enclosures), group, resolution, part, final, why)
-        for resolution, run in runs.items()
-        for part, why in _by_reason(run, reason)
-        if part.starts.size
-        for group, (_, enclosures) in enumerate(groups)
+        Rollup(block, name, tuple(enclosures), group, resolution, run, final, why)
+        for resolution, group, enclosures, run, why in found
+        if run.starts.size
     ]
 
 
@@ -241,7 +330,7 @@ class _Silence:
 
     def __init__(self, state: BlockState, rows: int, heard: int | None = None) -> None:
         self.state, self.rows = state, rows
-        self.newest = {name: self._start(each.clock.now) for name, each in state.inputs.items()}
+        self.newest = {name: self._start(each.clock.now) for name, each in state.present.items()}
         self.block_time = self._start(max(state.heard or -1, -1 if heard is None else heard))
 
     def _start(self, time: int | None) -> Ints:

@@ -1,6 +1,7 @@
 """Snapshot and restore of a block's state: a version byte and MessagePack."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -9,13 +10,10 @@ from stream_app.pipeline import BlockState
 FORMAT = 2
 """Version of the state bytes; a new one comes with a function that reads the old."""
 
+Plain = dict[str, Any]
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(BlockState)
-_READERS: Mapping[int, Callable[[bytes], BlockState]] = {
-    1: _decoder.decode,
-    2: _decoder.decode,
-}
-"""By format. 1 lacks the holes, closed windows and corrections of late data: there were none."""
 
 
 def snapshot(state: BlockState) -> bytes:
@@ -33,7 +31,35 @@ def restore(data: bytes | None) -> BlockState:
     """
     if data is None:
         return BlockState()
-    read = _READERS.get(data[0]) if data else None
-    if read is None:
-        raise ValueError(f"state of format {data[:1].hex()}; this program reads 01 to {FORMAT:02x}")
-    return read(data[1:])
+    if data[:1] == bytes((FORMAT,)):
+        return _decoder.decode(data[1:])
+    found = data[0] if data else 0
+    if found > FORMAT:
+        raise ValueError(
+            f"state of format {found} was written by a newer version of this program, which reads "
+            f"up to {FORMAT}: run the newer version again"
+        )
+    if found not in MIGRATIONS:
+        raise ValueError(f"state of format {found}; this program reads {min(MIGRATIONS)}-{FORMAT}")
+    plain = msgspec.msgpack.decode(data[1:], type=dict)
+    for version in range(found, FORMAT):
+        plain = MIGRATIONS[version](plain)
+    return msgspec.convert(plain, BlockState)
+
+
+def _from_1(state: Plain) -> Plain:
+    """Each input tells itself to whom its sums belong; till then the topology alone did.
+
+    Holes and closed windows of late data were not remembered: there are none.
+    """
+    block = state["block"]
+    shares = block["inputs"] if block else {}
+    inputs = {
+        name: {**each, "allocation": {"shares": shares[name]}}
+        for name, each in state["inputs"].items()
+    }
+    return {**state, "inputs": inputs}
+
+
+MIGRATIONS: dict[int, Callable[[Plain], Plain]] = {1: _from_1}
+"""By the format that they read: functions to the next one, on plain values."""

@@ -28,8 +28,8 @@ RESOLUTIONS_MS: dict[str, int] = {
 
 _DAY = timedelta(days=1)
 _DAY_MS = 86_400_000
-_MARGIN = timedelta(days=40)
-"""Days that are worked out at once beyond those asked for."""
+_MARGIN_DAYS = 40
+"""Days that are worked out at once beyond those asked for, and more the more are known already."""
 
 
 class SiteCalendar:
@@ -79,8 +79,9 @@ class SiteCalendar:
         return self._edges[first : last + 1]
 
     def _extend(self, start: int, end: int) -> None:
-        first = _local(start, self.zone).date() - _MARGIN
-        last = _local(end, self.zone).date() + _MARGIN
+        margin = max(_MARGIN_DAYS, len(self._edges) // 4) * _DAY
+        first = _local(start, self.zone).date() - margin
+        last = _local(end, self.zone).date() + margin
         if self._edges:
             known = self.local_date(self._edges[0]), self.local_date(self._edges[-1])
             dates = [*_dates(first, known[0]), *_dates(known[1], last)]

@@ -1,10 +1,11 @@
 """The event clock of one DC input: which samples are folded, set aside or too late.
 
 The clock is the newest accepted event time. Nothing here looks at a wall clock, so a replayed year
-and a live second are judged alike, and one wrong timestamp moves nobody else's clock.
+and a live second are judged alike, and one wrong timestamp moves no clock: neither a running one,
+nor one that has yet to start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -15,6 +16,9 @@ from stream_app.core.energy import Floats, Ints
 
 QUARANTINE_LIMIT = 32
 """Samples held aside for one input before the oldest is given up as too late."""
+DAY_MS = 86_400_000
+START_SPAN_MS = DAY_MS
+"""What was held so little before the sample that starts the clock belongs to the same data."""
 
 Sample = tuple[int, float]
 Arrival = tuple[int, float, int]
@@ -27,11 +31,12 @@ class Clock:
     Attributes
     ----------
     now
-        Newest accepted time, None before the first sample.
+        Newest accepted time, None before two samples agreed on one.
     settled
         No sample at or before this time will be folded any more.
     ahead
-        Samples set aside because their time is far ahead of ``now``: (time, power).
+        Samples set aside, in order of arrival: (time, power). Their time is far ahead of ``now``,
+        or there is no ``now`` yet that they could be judged against.
     """
 
     now: int | None = None
@@ -106,20 +111,61 @@ def admit(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) -> Adm
 
     A sample is too late when it is not after ``settled``: the newest time less the lateness.
     A sample more than ``skew_ms`` ahead is set aside; it is taken in when a second one follows it
-    closely (the source really has moved on), or when the clock gets there.
+    closely (the source really has moved on), or when the clock gets there. The first samples are
+    set aside likewise, until two lie within ``skew_ms`` of each other: they start the clock.
     """
-    parts = [
+    parts: list[Admitted] = []
+    if clock.now is None:
+        first, begun = _Admission(clock, lateness_ms, skew_ms).start(samples)
+        if begun == samples.times.size:
+            return first
+        parts, samples = [first], samples.between(begun, samples.times.size)
+    assert clock.now is not None
+    parts += [
         _admit_part(clock, part, lateness_ms, skew_ms)
         for part in _between_jumps(clock.now, samples, skew_ms)
     ]
     return parts[0] if len(parts) == 1 else Admitted.joined(parts)
 
 
-def _between_jumps(now: int | None, samples: Samples, skew_ms: int) -> list[Samples]:
+def reached(clock: Clock) -> int | None:
+    """Newest accepted time; where no clock has started, the newest that is held."""
+    return clock.now if clock.now is not None else max(clock.ahead, default=(None, 0.0))[0]
+
+
+def witnessed(clock: Clock, until: int, span_ms: int) -> int | None:
+    """Newest time [ms UTC] that speaks for an end of data at ``until``; None if nothing does.
+
+    That is the clock's, or that of a sample held aside not more than ``span_ms`` before the end.
+    """
+    times = [time for time, _ in clock.ahead if until - span_ms <= time < until]
+    return max([*times, *([] if clock.now is None else [clock.now])], default=None)
+
+
+def settle(clock: Clock, until: int) -> tuple[list[Sample], list[Sample]]:
+    """Declare that nothing at or before ``until`` is to come.
+
+    Returns
+    -------
+    What was held till then, by time; and of that, where no clock had started, what contradicts the
+    newest of it and is given up as too late.
+    """
+    due = sorted(sample for sample in clock.ahead if sample[0] <= until)
+    clock.ahead = [sample for sample in clock.ahead if sample[0] > until]
+    given_up: list[Sample] = []
+    if clock.now is None and due:
+        first = due[-1][0] - START_SPAN_MS
+        given_up, due = [s for s in due if s[0] < first], [s for s in due if s[0] >= first]
+    if due:
+        clock.now = max(due[-1][0], clock.now or 0)
+    clock.settled = until if clock.settled is None else max(clock.settled, until)
+    return due, given_up
+
+
+def _between_jumps(now: int, samples: Samples, skew_ms: int) -> list[Samples]:
     """Cut at the jumps ahead, so that only the two samples of a jump are judged one by one."""
     times = samples.times
-    start = times[:1] if now is None else np.array([now], dtype=np.int64)
-    jumps = np.flatnonzero(np.diff(np.maximum.accumulate(np.append(start, times))) > skew_ms)
+    jumps = np.flatnonzero(np.diff(np.maximum.accumulate(np.append(now, times))) > skew_ms)
     if not jumps.size:
         return [samples]
     edges = np.unique(np.clip(np.concatenate(([0], jumps, jumps + 2, [times.size])), 0, times.size))
@@ -135,37 +181,25 @@ def _admit_part(clock: Clock, samples: Samples, lateness_ms: int, skew_ms: int) 
     return replace(admitted, skew=[(int(samples.rows[0]), max(clock.ahead)[0])])
 
 
-def settle(clock: Clock, until: int) -> list[Sample]:
-    """Declare that nothing at or before ``until`` is to come; gives back what was set aside."""
-    released = sorted(sample for sample in clock.ahead if sample[0] <= until)
-    clock.ahead = [sample for sample in clock.ahead if sample[0] > until]
-    if released:
-        clock.now = max(released[-1][0], clock.now or 0)
-    clock.settled = until if clock.settled is None else max(clock.settled, until)
-    return released
-
-
 def _is_steady(clock: Clock, times: Ints, skew_ms: int) -> bool:
     """No sample is far ahead of those before it, and none passes what was set aside."""
     now, settled = clock.now, clock.settled
-    if settled is not None and (now is None or settled > now):
+    assert now is not None
+    if settled is not None and settled > now:
         # What is too late after an end of data must not bridge a jump of the samples after it.
         times = times[times > settled]
-    start = int(times[0]) if now is None and times.size else now or 0
-    newest = np.maximum.accumulate(np.concatenate(([start], times)))
+    newest = np.maximum.accumulate(np.append(now, times))
     rise = np.diff(newest).max(initial=0)
     return bool(rise <= skew_ms) and all(early > newest[-1] for early, _ in clock.ahead)
 
 
 def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:
-    times = samples.times
+    now, times = clock.now, samples.times
+    assert now is not None
     if not times.size:
         return Admitted(samples, samples)
-    start = int(times[0]) if clock.now is None else clock.now
-    newest = np.maximum.accumulate(np.concatenate(([start], times)))
+    newest = np.maximum.accumulate(np.append(now, times))
     floor = newest[:-1] - lateness_ms
-    if clock.now is None:
-        floor[0] = start - 1
     late = times <= (floor if clock.settled is None else np.maximum(floor, clock.settled))
     if late.all():
         return Admitted(samples.where(~late), samples)
@@ -183,7 +217,7 @@ def _advance(clock: Clock, lateness_ms: int) -> None:
 
 
 class _Admission:
-    """One sample at a time, for the rare batch with a jump ahead; the rule in its plain form."""
+    """One sample at a time, for a start or a jump ahead; the rule in its plain form."""
 
     def __init__(self, clock: Clock, lateness_ms: int, skew_ms: int) -> None:
         self.clock, self.lateness_ms, self.skew_ms = clock, lateness_ms, skew_ms
@@ -192,15 +226,46 @@ class _Admission:
         self.skew: list[tuple[int, int | None]] = []
 
     def run(self, samples: Samples) -> Admitted:
-        arrivals = zip(
-            samples.times.tolist(), samples.power.tolist(), samples.rows.tolist(), strict=True
-        )
-        for time, power, row in arrivals:
-            if self._is_ahead(time):
-                self._far_ahead((time, power), row)
-            else:
-                self._near((time, power), row)
+        for sample, row in _arrivals(samples):
+            self._judge(sample, row)
+        return self._admitted()
+
+    def start(self, samples: Samples) -> tuple[Admitted, int]:
+        """Judge samples until the clock has started; tells how many that took."""
+        for place, (sample, row) in enumerate(_arrivals(samples)):
+            self._judge(sample, row)
+            if self.clock.now is not None:
+                return self._admitted(), place + 1
+        return self._admitted(), samples.times.size
+
+    def _admitted(self) -> Admitted:
         return Admitted(Samples.of(self.taken), Samples.of(self.late), self.skew)
+
+    def _judge(self, sample: Sample, row: int) -> None:
+        if self.clock.now is None:
+            self._unstarted(sample, row)
+        elif self._is_ahead(sample[0]):
+            self._far_ahead(sample, row)
+        else:
+            self._near(sample, row)
+
+    def _unstarted(self, sample: Sample, row: int) -> None:
+        settled, held = self.clock.settled, self.clock.ahead
+        if settled is not None and sample[0] <= settled:
+            self.late.append((*sample, row))
+            return
+        agrees = (early for early, _ in held if 0 < abs(sample[0] - early) <= self.skew_ms)
+        start = next(agrees, None)
+        if start is None:
+            self._set_aside(sample, row)
+            return
+        since = start - START_SPAN_MS
+        self.clock.ahead = []
+        for early in sorted((e for e in held if since <= e[0] <= start), key=lambda e: e[0]):
+            self._take(early, row)
+        for other in (e for e in held if not since <= e[0] <= start):
+            self._judge(other, row)
+        self._judge(sample, row)
 
     def _is_ahead(self, time: int) -> bool:
         now, settled = self.clock.now, self.clock.settled
@@ -222,6 +287,10 @@ class _Admission:
             self._take(sample, row)
             self._tell(row)
             return
+        self._set_aside(sample, row)
+
+    def _set_aside(self, sample: Sample, row: int) -> None:
+        held = self.clock.ahead
         held.append(sample)
         self.late.extend((*early, row) for early in held[:-QUARANTINE_LIMIT])
         del held[:-QUARANTINE_LIMIT]
@@ -245,3 +314,8 @@ class _Admission:
         clock.now = sample[0] if clock.now is None else max(clock.now, sample[0])
         _advance(clock, self.lateness_ms)
         self.taken.append((*sample, row))
+
+
+def _arrivals(samples: Samples) -> Iterator[tuple[Sample, int]]:
+    values = zip(samples.times.tolist(), samples.power.tolist(), strict=True)
+    return zip(values, samples.rows.tolist(), strict=True)

@@ -1,19 +1,22 @@
 """The energy integrator of one DC input: samples in, closed windows and findings out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from stream_app.core import findings
+from stream_app.core.allocation import Allocation, carried
 from stream_app.core.calendar import SiteCalendar
-from stream_app.core.clock import Admitted, Arrival, Clock, Samples, admit, settle
+from stream_app.core.clock import Admitted, Arrival, Clock, Samples, settle
 from stream_app.core.energy import CHARGED, DISCHARGED, Floats, Ints, Pieces, held, ledger, pieces
 from stream_app.core.findings import RuleState, Transition
 from stream_app.core.holes import Hole, holes_between
-from stream_app.core.topology import Rules, share_groups
+from stream_app.core.silence import window_edges
+from stream_app.core.topology import Rules
 from stream_app.core.windows import (
     Contribution,
     Run,
@@ -29,6 +32,9 @@ LEDGER_ROWS = 4
 
 DAY = "1d"
 
+ROLLOVER = 1 << 62
+"""The running counters of energy begin anew here [W ms], 1.28 TWh, like the register of a meter."""
+
 
 @dataclass
 class InputState:
@@ -38,6 +44,8 @@ class InputState:
     ----------
     clock
         Event clock.
+    allocation
+        The enclosures whose energy the sums hold.
     pending
         Accepted samples not yet settled, by time: (time, power, 1 if doubles disagreed).
     last
@@ -45,7 +53,8 @@ class InputState:
     windows
         By resolution.
     energy
-        For each group of equal shares: discharged and charged since the start [W ms].
+        For each group of equal shares: discharged and charged since the start, modulo ROLLOVER
+        [W ms].
     latest
         Newest accepted sample (time ms UTC, power W), for display.
     holes
@@ -55,6 +64,7 @@ class InputState:
     """
 
     clock: Clock = field(default_factory=Clock)
+    allocation: Allocation = field(default_factory=Allocation)
     pending: list[tuple[int, float, int]] = field(default_factory=list)
     last: tuple[int, float] | None = None
     windows: dict[str, WindowState] = field(default_factory=dict)
@@ -74,8 +84,8 @@ class InputSpec:
     shares: tuple[float, ...]
 
     @classmethod
-    def of(cls, rules: Rules, calendar: SiteCalendar, shares: Mapping[str, float]) -> "InputSpec":
-        return cls(rules, calendar, tuple(share for share, _ in share_groups(shares)))
+    def of(cls, rules: Rules, calendar: SiteCalendar, allocation: Allocation) -> "InputSpec":
+        return cls(rules, calendar, tuple(share for share, _ in allocation.groups()))
 
     @property
     def resolutions(self) -> tuple[str, ...]:
@@ -124,12 +134,6 @@ def _followed(parts: Sequence[dict[str, Run]]) -> dict[str, Run]:
     return {name: Run.joined([part[name] for part in parts if name in part]) for name in names}
 
 
-def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
-    """Fold samples (in order of arrival, finite power) into ``state``."""
-    rules = spec.rules
-    return fold(state, spec, admit(state.clock, samples, rules.lateness_ms, rules.skew_ms))
-
-
 def fold(state: InputState, spec: InputSpec, admitted: Admitted) -> InputResult:
     """Fold what the clock has admitted."""
     result = InputResult(admitted)
@@ -140,14 +144,10 @@ def fold(state: InputState, spec: InputSpec, admitted: Admitted) -> InputResult:
 
 def settle_until(state: InputState, spec: InputSpec, until: int) -> InputResult:
     """Fold all that waits at or before ``until``; later samples before it are too late."""
-    released = settle(state.clock, until)
-    count = len(released)
-    samples = Samples(
-        np.array([time for time, _ in released], dtype=np.int64),
-        np.array([power for _, power in released], dtype=np.float64),
-        np.zeros(count, dtype=np.int64),
-    )
-    return fold(state, spec, Admitted(samples, samples.between(count, count)))
+    released, given_up = settle(state.clock, until)
+    samples = Samples.of([(*sample, 0) for sample in released])
+    late = Samples.of([(*sample, 0) for sample in given_up])
+    return fold(state, spec, Admitted(samples, late))
 
 
 def preview_until(state: InputState, spec: InputSpec, until: int) -> dict[str, Run]:
@@ -168,9 +168,46 @@ def preview_until(state: InputState, spec: InputSpec, until: int) -> dict[str, R
     return runs
 
 
+def reallocate(state: InputState, shares: Mapping[str, float]) -> None:
+    """Give the energy of what is not settled yet to other enclosures.
+
+    What is counted stays with those that it was counted for, also in the open windows.
+    """
+    old = state.allocation
+    if state.last is None:
+        state.allocation = Allocation(dict(shares))
+    elif old.present != shares:
+        day = state.windows[DAY].open
+        assert day is not None
+        # Windows may have been published with energy after the last sample, which the next revises.
+        told = (
+            start
+            for window in state.windows.values()
+            for start, (_, sums) in window.published.items()
+            if any(sums[LEDGER:])
+        )
+        state.allocation = old.changed(shares, max([state.last[0], *told]), day.start)
+        _carry(state, partial(carried, old, state.allocation))
+
+
+def _carry(state: InputState, carry: Callable[[Sequence[list[int]]], list[list[int]]]) -> None:
+    def carry_sums(sums: list[int]) -> list[int]:
+        rows = [sums[at : at + LEDGER_ROWS] for at in range(LEDGER, len(sums), LEDGER_ROWS)]
+        return [*sums[:LEDGER], *chain.from_iterable(carry(rows))]
+
+    state.energy = carry(state.energy)
+    for window in state.windows.values():
+        if window.open is not None:
+            window.open.sums = carry_sums(window.open.sums)
+        window.published = {
+            start: (revision, carry_sums(sums))
+            for start, (revision, sums) in window.published.items()
+        }
+
+
 def _tail(last: tuple[int, float], spec: InputSpec) -> tuple[Pieces, int]:
     time, power = last
-    hold_ms = spec.rules.interval_ms if spec.rules.method == "left" else 0
+    hold_ms = spec.rules.held_ms
     slots = spec.calendar.edges("5min", time, time + hold_ms)
     return held(time, power, slots, hold_ms), time + hold_ms
 
@@ -214,16 +251,18 @@ def _fold_windows(
     counted: tuple[Ints, Ints],
     result: InputResult,
 ) -> None:
-    calendar = spec.calendar
-    slots = calendar.edges("5min", int(times[0]), int(times[-1]))
+    first = int(times[0])
+    slots, _ = window_edges(spec.calendar, spec.rules, "5min", times, first, first)
     energy = energy_between(times, power, slots, spec)
     _count_energy(state, energy[1])
     contribution = by_slot(slots, [(*counted, slice(SAMPLES, KNOWN_MS)), energy])
     for name in spec.resolutions:
         window = state.windows.setdefault(name, WindowState())
         start = int(times[0]) if window.open is None else window.open.start
-        edges = calendar.edges(name, start, int(times[-1]))
-        result.closed[name] = accumulate(window, edges, [contribution], state.holes)
+        told = max(window.published, default=start)
+        edges, silent = window_edges(spec.calendar, spec.rules, name, times, start, told)
+        closed = accumulate(window, edges, [contribution], state.holes)
+        result.closed[name] = closed.without(silent)
 
 
 def energy_between(times: Ints, power: Floats, slots: Ints, spec: InputSpec) -> Contribution:
@@ -252,8 +291,9 @@ def _count_energy(state: InputState, rows: Ints) -> None:
     groups = (len(sums) - 1) // LEDGER_ROWS
     state.energy = state.energy or [[0, 0] for _ in range(groups)]
     for group, total in enumerate(state.energy):
-        total[0] += sums[1 + group * LEDGER_ROWS + DISCHARGED]
-        total[1] += sums[1 + group * LEDGER_ROWS + CHARGED]
+        # A sum of years may overflow its 64 bits, which ROLLOVER divides: the rest is right.
+        total[0] = (total[0] + sums[1 + group * LEDGER_ROWS + DISCHARGED]) % ROLLOVER
+        total[1] = (total[1] + sums[1 + group * LEDGER_ROWS + CHARGED]) % ROLLOVER
 
 
 def _settled(state: InputState, taken: Samples, lateness_ms: int) -> tuple[Ints, Floats, Ints]:

@@ -31,17 +31,24 @@ from stream_app.core.windows import Contribution, Run, change, forget, revise
 
 _AT_ONCE = 2_048
 """Samples looked through at once where some are late; results do not depend on it."""
+MOST_WAITING = 10_000
+"""Samples of one input that wait to be settled; when one more comes the older half is settled."""
 
 
 def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
     """Fold samples (in order of arrival, finite power) into ``state``, late ones too."""
-    return InputResult.joined(list(_stretches(state, spec, samples)))
+    if len(state.pending) + samples.times.size <= MOST_WAITING:
+        return InputResult.joined(list(_stretches(state, spec, samples)))
+    return InputResult.joined(list(_in_bounds(state, spec, samples)))
 
 
 def settle_until(state: InputState, spec: InputSpec, until: int) -> InputResult:
     """Fold all that waits at or before ``until``, and publish what late samples have changed."""
     result = integrator.settle_until(state, spec, until)
-    return replace(result, revised=publish(state, spec))
+    late = result.admitted.late
+    arrivals = zip(late.times.tolist(), late.power.tolist(), late.rows.tolist(), strict=True)
+    refused: list[tuple[LateReason, Arrival]] = [("ahead", arrival) for arrival in arrivals]
+    return replace(result, revised=publish(state, spec), refused=refused)
 
 
 def hear(state: InputState, spec: InputSpec, time: int) -> dict[str, Run]:
@@ -63,6 +70,17 @@ def close_holes(state: InputState, spec: InputSpec, since: int, until: int) -> d
     state.holes = [hole for hole in state.holes if hole[2] <= since or hole[0] >= until]
     _forget(state, spec)
     return runs
+
+
+def _in_bounds(state: InputState, spec: InputSpec, samples: Samples) -> Iterator[InputResult]:
+    """Never more than room for one too many, so that no batching changes where the limit is."""
+    while samples.times.size:
+        room = max(1, MOST_WAITING + 1 - len(state.pending))
+        yield from _stretches(state, spec, samples.between(0, room))
+        samples = samples.between(room, samples.times.size)
+        if len(state.pending) > MOST_WAITING:
+            state.clock.settled = state.pending[len(state.pending) // 2][0]
+            yield from _fold(state, spec, Admitted(Samples.of([]), Samples.of([])))
 
 
 def _stretches(state: InputState, spec: InputSpec, samples: Samples) -> Iterator[InputResult]:

@@ -47,6 +47,11 @@ class Rules:
     rating_w: float | None = None
     resolutions: tuple[str, ...] = ("5min", "15min", "1h", "1d")
 
+    @property
+    def held_ms(self) -> int:
+        """How long a sample holds that none follows."""
+        return self.interval_ms if self.method == "left" else 0
+
 
 @dataclass(frozen=True)
 class PowerBlock:

@@ -92,6 +92,16 @@ class Run:
             np.concatenate(deltas, axis=1) if some else None,
         )
 
+    def until(self, last: int) -> "Run":
+        """The windows that begin at or before ``last`` [ms UTC]."""
+        return self.between(0, int(np.searchsorted(self.starts, last, side="right")))
+
+    def without(self, starts: Ints) -> "Run":
+        """The windows that begin at none of ``starts``."""
+        if not starts.size:
+            return self
+        return self.where(~np.isin(self.starts, starts))
+
 
 def accumulate(
     state: WindowState,

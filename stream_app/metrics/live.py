@@ -12,7 +12,7 @@ from prometheus_client.samples import Sample
 
 from stream_app.core.findings import RULES
 from stream_app.core.integrator import DAY, KNOWN_MS, InputState
-from stream_app.core.topology import PowerBlock, share_groups
+from stream_app.core.topology import PowerBlock
 from stream_app.metrics.catalogue import (
     ACTIVE_INPUTS,
     CHARGED,
@@ -126,10 +126,10 @@ def reading(state: BlockState) -> BlockReading | None:
 
 def _enclosures(block: PowerBlock, name: str, state: InputState) -> Iterator[EnclosureReading]:
     coverage = coverage_of_day(state)
-    for group, (share, enclosures) in enumerate(share_groups(block.inputs[name])):
+    for group, (share, enclosures) in enumerate(state.allocation.groups()):
         power = state.latest[1] * share if state.latest is not None else None
         out, into = state.energy[group] if state.energy else (0, 0)
-        for enclosure in enclosures:
+        for enclosure in (each for each in enclosures if each in block.inputs[name]):
             yield EnclosureReading(
                 enclosure, power, out / W_MS_PER_JOULE, into / W_MS_PER_JOULE, coverage
             )

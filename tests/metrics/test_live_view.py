@@ -76,7 +76,7 @@ def test_unequal_shares_divide_power_and_energy(registry: CollectorRegistry) -> 
         pytest.param(4, [1, 1, 1, 1, 1], 0.5, id="data began an hour after midnight"),
         pytest.param(0, [1, NAN, NAN, NAN, 1], 0.0, id="a gap longer than allowed"),
         pytest.param(0, [1, NAN, 1, 1, 1], 1.0, id="a gap that is bridged"),
-        pytest.param(0, [1], 1.0, id="the first instant of the day: nothing can be missing yet"),
+        pytest.param(-1, [1, 1], 1.0, id="the first instant of a day: nothing is missing yet"),
         pytest.param(-4, [1, 1, 1, 1, 1, 1], 1.0, id="only the new day counts after midnight"),
     ],
 )

@@ -43,7 +43,10 @@ CASES: list[tuple[str, list[Message], Told]] = [
     ("a value that returns is not frozen", [power([0, 20, 30, 50], i1=[5, 6, 5, 5])], []),
     (
         "one input silent while the other goes on",
-        [power([0, 15, 30, 45, 60], i1=[1, 2, 3, 4, 5], i2=[1, NAN, NAN, NAN, 5])],
+        [
+            power([-15, 0], i1=[1, 2], i2=[1, 2]),
+            power([15, 30, 45, 60], i1=[2, 3, 4, 5], i2=[NAN, NAN, NAN, 5]),
+        ],
         [
             ("2", "STALE_DATA", "raised", 30),
             ("2", "GAP", "raised", 45),
@@ -53,7 +56,11 @@ CASES: list[tuple[str, list[Message], Told]] = [
     ),
     (
         "silence of the whole block is told by its heartbeats",
-        [power([0], i1=[1], i2=[1]), Heartbeat(START + 31 * MINUTE), power([32], i1=[1], i2=[1])],
+        [
+            power([-15, 0], i1=[1, 2], i2=[1, 2]),
+            Heartbeat(START + 31 * MINUTE),
+            power([32], i1=[1], i2=[1]),
+        ],
         [
             ("1", "STALE_DATA", "raised", 30),
             ("2", "STALE_DATA", "raised", 30),
@@ -61,7 +68,16 @@ CASES: list[tuple[str, list[Message], Told]] = [
             ("2", "STALE_DATA", "cleared", 32),
         ],
     ),
-    ("silence as long as stale_ms", [power([0], i1=[1]), Heartbeat(START + 30 * MINUTE)], []),
+    (
+        "silence as long as stale_ms",
+        [power([-15, 0], i1=[1, 2]), Heartbeat(START + 30 * MINUTE)],
+        [],
+    ),
+    (
+        "a first sample that none has confirmed is not silence",
+        [power([0], i1=[1]), Heartbeat(START + 31 * MINUTE)],
+        [],
+    ),
     (
         "an input that never spoke is not stale",
         [power([0, 15, 300, 315], i2=[1, 2, 3, 4])],

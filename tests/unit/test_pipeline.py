@@ -5,14 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stream_app.codec.state import restore, snapshot
 from stream_app.core.energy import CHARGED, DISCHARGED
-from stream_app.core.integrator import CONFLICTS, GAPS, KNOWN_MS, LEDGER, LEDGER_ROWS, SAMPLES
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs
+from stream_app.core.integrator import (
+    CONFLICTS,
+    GAPS,
+    KNOWN_MS,
+    LEDGER,
+    LEDGER_ROWS,
+    SAMPLES,
+)
+from stream_app.core.lateness import MOST_WAITING
+from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
-from stream_app.pipeline import BlockState, fold
+from stream_app.pipeline import MOST_INPUTS_GONE, BlockState, fold
 from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
 
 DAY_MIN = 24 * 60
+HOUR = 60 * MINUTE
 
 
 def day_sums(outputs: Outputs, name: str = "1", group: int = 0) -> list[list[int]]:
@@ -143,26 +153,13 @@ def test_the_same_topology_again_changes_nothing() -> None:
     assert day_sums(outputs) == [[150_000, 0, 30, 3, 1]]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "zone", "what"),
-    [
-        ({"1": {"B1": 1.0}, "2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
-        ({"2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
-        ({"1": {"A2": 0.5, "A1": 0.5}, "2": {"A3": 0.5, "A4": 0.5}}, "UTC", "DC input 1"),
-        ({"1": {"A1": 0.5, "A2": 0.5}, "2": {"A3": 0.5, "A4": 0.5}}, "Asia/Tokyo", "the zone UTC"),
-    ],
-    ids=["other enclosures", "input gone", "other order", "other zone"],
-)
-def test_a_topology_that_would_move_counted_energy_is_refused(
-    inputs: dict[str, dict[str, float]], zone: str, what: str
-) -> None:
+def test_a_topology_that_changes_the_zone_of_counted_days_is_refused() -> None:
     plant = Plant()
     plant.feed(power([0, 15, 30], i1=[600, 600, 600]))
-    old = plant.topology
 
-    outputs = plant.feed(Configure(PowerBlock(old.site, old.block, zone, inputs, old.rules)))
+    outputs = plant.feed(Configure(replace(plant.topology, zone="Asia/Tokyo")))
 
-    assert what in outputs.refusals[0].reason
+    assert "the zone UTC" in outputs.refusals[0].reason
     assert "another site name" in outputs.refusals[0].reason
     assert day_sums(plant.feed(EndOfData(START + 30 * MINUTE))) == [[150_000, 0, 30, 3, 1]]
 
@@ -200,7 +197,7 @@ def _with_inputs(old: PowerBlock, inputs: dict[str, dict[str, float]]) -> PowerB
 
 def test_two_samples_of_one_time_that_were_set_aside_count_as_one() -> None:
     plant = Plant()
-    plant.feed(power([0, 6000, 6000], i1=[1, 2, 3]))
+    plant.feed(power([-15, 0, 6000, 6000], i1=[1, 1, 2, 3]))
 
     outputs = plant.feed(EndOfData(START + 6001 * MINUTE))
 
@@ -215,3 +212,218 @@ def test_days_of_silence_up_to_the_end_of_data_are_said_to_be_unknown() -> None:
     outputs = plant.feed(EndOfData(START + 2 * DAY_MIN * MINUTE))
 
     assert day_sums(outputs) == [[75_000, 0, 15, 2, 1], [0, 0, 0, 0, 1]]
+
+
+HALF_AN_HOUR = power([0, 15, 30], i1=[600, 600, 600])
+NEXT_HALF_HOUR = power([45, 60], i1=[600, 600])
+END = EndOfData(START + 60 * MINUTE)
+
+
+def by_enclosure(*outputs: Outputs) -> dict[str, int]:
+    """Wh of each enclosure on the first day, as last published."""
+    found: dict[str, int] = {}
+    for rollup in (each for every in outputs for each in every.rollups):
+        if rollup.resolution == "1d":
+            row = LEDGER + rollup.group * LEDGER_ROWS + DISCHARGED
+            for enclosure in rollup.enclosures:
+                found[enclosure] = int(rollup.run.sums[row, 0]) // 3_600_000
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ({"A1": 0.5, "A2": 0.5}, {"A1": 300_000, "A2": 300_000}),
+        ({"A2": 0.5, "A1": 0.5}, {"A1": 300_000, "A2": 300_000}),
+        ({"A1": 0.25, "A2": 0.75}, {"A1": 225_000, "A2": 375_000}),
+        ({"A1": 1.0}, {"A1": 450_000, "A2": 150_000}),
+        ({"B1": 0.5, "B2": 0.5}, {"A1": 150_000, "A2": 150_000, "B1": 150_000, "B2": 150_000}),
+    ],
+    ids=["the same", "in another order", "other shares", "one leaves", "all are other ones"],
+)
+def test_a_new_allocation_holds_from_the_last_settled_sample_on(
+    first: dict[str, float], expected: dict[str, int]
+) -> None:
+    plant = Plant()
+    inputs = {"1": first, "2": plant.topology.inputs["2"]}
+
+    before = plant.feed(HALF_AN_HOUR)
+    change = plant.feed(Configure(_with_inputs(plant.topology, inputs)))
+    after = plant.feed(NEXT_HALF_HOUR, END)
+
+    assert change.refusals == []
+    assert by_enclosure(before, change, after) == expected
+    assert sum(expected.values()) == 600_000
+
+
+def test_an_enclosure_that_left_is_published_until_its_day_is_closed_and_not_after() -> None:
+    plant = Plant()
+    plant.feed(HALF_AN_HOUR)
+    plant.feed(Configure(_with_inputs(plant.topology, {"1": {"A1": 1.0}})))
+
+    hours = range(1, 3 * 24 + 1)
+    outputs = plant.feed(power([60 * each for each in hours], i1=[600.0] * len(hours)))
+
+    days = [
+        enclosure
+        for rollup in outputs.rollups
+        if rollup.resolution == "1d"
+        for enclosure in rollup.enclosures * rollup.run.starts.size
+    ]
+    assert sorted(days) == ["A1", "A1", "A1", "A2"]
+
+
+def test_an_enclosure_that_comes_back_the_same_day_keeps_its_energy() -> None:
+    plant = Plant()
+    both, alone = plant.topology, _with_inputs(plant.topology, {"1": {"A1": 1.0}})
+
+    gone = plant.feed(HALF_AN_HOUR, Configure(alone), NEXT_HALF_HOUR)
+    back = plant.feed(
+        Configure(both), power([75, 90], i1=[600, 600]), EndOfData(START + 90 * MINUTE)
+    )
+
+    assert gone.refusals == []
+    assert by_enclosure(gone, back) == {"A1": 600_000, "A2": 300_000}
+
+
+def test_an_enclosure_does_not_move_to_another_input_with_its_energy() -> None:
+    plant = Plant()
+    moved = {"1": {"A1": 1.0}, "2": {"A3": 0.5, "A4": 0.25, "A2": 0.25}}
+
+    first = plant.feed(HALF_AN_HOUR, Configure(_with_inputs(plant.topology, moved)))
+    dropped = plant.feed(Configure(_with_inputs(plant.topology, {"1": {"A1": 1.0}})))
+    days_later = power(range(24 * 60, 4 * 24 * 60, 15), i1=[1.0] * 288)
+    again = plant.feed(days_later, Configure(_with_inputs(plant.topology, moved)))
+
+    assert "moves enclosure A2 to DC input 2" in first.refusals[0].reason
+    assert "another id" in first.refusals[0].reason
+    assert dropped.refusals == []
+    assert "moves enclosure A2" in again.refusals[0].reason
+
+
+def test_an_input_that_leaves_is_published_and_goes_on_where_it_was_when_it_returns() -> None:
+    plant = Plant()
+    other = {"2": plant.topology.inputs["2"]}
+
+    gone = plant.feed(HALF_AN_HOUR, Configure(_with_inputs(plant.topology, other)))
+    refused = plant.feed(NEXT_HALF_HOUR)
+    back = plant.feed(Configure(plant.topology), power([15], i1=[9]), NEXT_HALF_HOUR, END)
+
+    assert [each.final for each in gone.rollups if each.resolution == "1d"] == [False]
+    assert by_enclosure(gone) == {"A1": 150_000, "A2": 150_000}
+    assert "no DC input 1" in refused.refusals[0].reason
+    assert [each.times.tolist() for each in back.too_late] == [[START + 15 * MINUTE]]
+    assert by_enclosure(back) == {"A1": 300_000, "A2": 300_000}
+
+
+def test_topologies_without_end_are_refused_rather_than_remembered() -> None:
+    plant = Plant()
+    reasons = []
+    for turn in range(MOST_INPUTS_GONE + 2):
+        topology = _with_inputs(plant.topology, {f"i{turn}": {f"E{turn}": 1.0}})
+        outputs = plant.feed(Configure(topology), _one_input(f"i{turn}", turn))
+        reasons += [each.reason for each in outputs.refusals]
+
+    assert "more than 16 DC inputs" in reasons[0]
+    assert len(plant.state.inputs) == MOST_INPUTS_GONE + 1
+
+
+def _one_input(name: str, turn: int) -> PowerSamples:
+    times = np.array([START, START + MINUTE]) + turn * HOUR
+    return PowerSamples(times, {name: np.array([1.0, 1.0])})
+
+
+def test_an_end_of_data_far_ahead_settles_a_day_and_no_more() -> None:
+    plant = Plant()
+    plant.feed(power([0, 15], i1=[600, 600]))
+
+    outputs = plant.feed(EndOfData(START + 20_000 * DAY_MIN * MINUTE))
+    after = plant.feed(power([DAY_MIN, DAY_MIN + 16, DAY_MIN + 31], i1=[1, 2, 3]))
+
+    assert day_sums(outputs) == [[75_000, 0, 15, 2, 1], [0, 0, 0, 0, 1]]
+    assert [each.times.tolist() for each in after.too_late] == [[START + DAY_MIN * MINUTE]]
+    assert plant.state.inputs["1"].clock.now == START + (DAY_MIN + 31) * MINUTE
+
+
+def test_an_end_of_data_before_any_sample_settles_nothing() -> None:
+    plant = Plant()
+
+    plant.feed(EndOfData(START + 60 * MINUTE))
+
+    assert plant.feed(power([0, 15], i1=[600, 600])).too_late == []
+
+
+def test_a_file_of_one_sample_is_a_file() -> None:
+    outputs = Plant().feed(power([0], i1=[600]), EndOfData(START + 15 * MINUTE))
+
+    assert day_sums(outputs) == [[0, 0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("start", [0, 8 * DAY_MIN], ids=["before", "beyond"])
+def test_a_heartbeat_is_believed_a_week_beyond_what_was_heard(start: int) -> None:
+    plant = Plant()
+    plant.feed(power([start, start + 15], i1=[600, 600]))
+
+    week = START + (start + 15 + 7 * DAY_MIN) * MINUTE
+    believed, refused = plant.feed(Heartbeat(week)), plant.feed(Heartbeat(week * 2))
+
+    assert believed.refusals == []
+    assert "check the sender's clock" in refused.refusals[0].reason
+    assert plant.state.heard == week
+
+
+def test_a_heartbeat_before_any_sample_says_nothing() -> None:
+    plant = Plant()
+
+    plant.feed(Heartbeat(START + 40_000 * DAY_MIN * MINUTE), power([0, 15], i1=[600, 600]))
+
+    assert plant.state.heard is None
+    assert plant.feed(Heartbeat(START + 16 * MINUTE)).refusals == []
+
+
+@pytest.mark.parametrize(
+    ("silent_days", "hours", "days"),
+    [(2, 48, 2), (3, 1, 3), (400, 1, 400), (401, 1, 1), (18_000, 1, 1)],
+)
+def test_a_long_silence_is_told_by_days_and_the_longest_not_at_all(
+    silent_days: int, hours: int, days: int
+) -> None:
+    plant = Plant(block(Rules(resolutions=("1h",))))
+    back = silent_days * DAY_MIN + 15
+
+    outputs = plant.feed(
+        power([0, 15, back, back + 15], i1=[600] * 4), EndOfData(START + (back + 30) * MINUTE)
+    )
+
+    closed = [each.run for each in outputs.rollups if each.final and each.input == "1"]
+    opened = [each.run for each in outputs.rollups if not each.final and each.input == "1"]
+    assert [run.starts.size for run in closed] == [hours, days]
+    assert [run.starts.size for run in opened] == [1, 1]
+    assert sum(day[0] for day in day_sums(outputs)) == 150_000
+    assert [each.run.starts[-1] for each in outputs.rollups if each.resolution == "1h"][-1] <= (
+        START + back * MINUTE
+    )
+
+
+def test_more_samples_than_may_wait_are_settled_early_and_later_ones_are_too_late() -> None:
+    plant = Plant(block(Rules(lateness_ms=7 * DAY_MIN * MINUTE)))
+    minutes = range(MOST_WAITING + 1)
+    plant.feed(power(minutes, i1=[600.0] * len(minutes)))
+
+    late = plant.feed(power([0.5, MOST_WAITING - 0.5], i1=[1, 2])).too_late
+
+    assert len(plant.state.inputs["1"].pending) == MOST_WAITING // 2 + 1
+    assert [each.times.tolist() for each in late] == [[START + MINUTE // 2]]
+    assert len(snapshot(plant.state)) < 1_000_000
+
+
+def test_the_energy_since_the_start_rolls_over_like_a_meter() -> None:
+    plant = Plant(block(Rules(max_gap_ms=7 * DAY_MIN * MINUTE, skew_ms=7 * DAY_MIN * MINUTE)))
+    weeks = range(0, 53 * 5 * 7 * DAY_MIN, 7 * DAY_MIN)
+
+    plant.feed(power(weeks, i1=[100_000.0] * len(weeks)))
+
+    counted = (len(weeks) - 1) * 7 * DAY_MIN * MINUTE * 50_000_000
+    assert counted > 1 << 62
+    assert plant.state.inputs["1"].energy[0] == [counted % (1 << 62), 0]
+    assert restore(snapshot(plant.state)) == plant.state

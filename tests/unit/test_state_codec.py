@@ -48,12 +48,23 @@ def test_state_bytes_begin_with_their_format() -> None:
         b"",
         b"\x00",
         bytes((FORMAT + 1,)) + snapshot(BlockState())[1:],
+        b"\x01\x93\x01",
         snapshot(busy())[:-1],
         bytes((FORMAT,)),
         bytes((FORMAT,)) + b"\x93\x01",
     ],
-    ids=["empty", "format 0", "newer format", "cut off", "only a format", "other shape"],
+    ids=[
+        "empty",
+        "format 0",
+        "newer format",
+        "other shape of format 1",
+        "cut off",
+        "only a format",
+        "other shape",
+    ],
 )
 def test_bytes_that_are_no_state_of_this_program_are_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"state of format|truncated|Expected"):
+    with pytest.raises(
+        ValueError, match=r"run the newer version again|state of format|truncated|Expected"
+    ):
         restore(data)
