@@ -38,11 +38,13 @@ def _stream(services: Endpoints) -> None:
     for load in (THIN, BLOCKS_1S, BLOCKS_1MIN):
         settings = _settings(services)
         asyncio.run(workload.publish(settings, load))
+        with stream.worker(settings, "bench.uncommitted") as running:
+            folded = running.run(load.total_records)
         with stream.worker(settings) as running:
             run = running.run(load.total_records)
         _row(f"worker, {load.title}", load, load.total_records, run.seconds, run.peak_mb)
-        shares = [f"{part} {run.share(part):.0%}" for part in ("commit", "state_flush")]
-        print(f"    waiting, of the wall clock over all partitions: {', '.join(shares)}")
+        _row("the same worker without commit and flush", load, load.total_records, folded.seconds)
+        print(f"    commit and flush take {1 - folded.seconds / run.seconds:.1%} of the time")
         seconds = asyncio.run(baselines.bare_loop(settings, load.total_records))
         _row("bare aiokafka and msgspec loop", load, load.total_records, seconds)
         if load is THIN:

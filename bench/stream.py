@@ -27,10 +27,6 @@ class Run:
     peak_mb: float
     metrics: dict[str, float]
 
-    def share(self, part: str) -> float:
-        """Seconds of a stage over the wall-clock seconds of the run; stages overlap."""
-        return self.metrics[f"bess_pipeline_{part}_seconds_sum"] / self.seconds
-
 
 class BenchWorker:
     """A worker process whose metrics can be read."""
@@ -82,11 +78,11 @@ class BenchWorker:
 
 
 @contextmanager
-def worker(settings: Settings) -> Iterator[BenchWorker]:
+def worker(settings: Settings, module: str = "stream_app") -> Iterator[BenchWorker]:
     """A worker that is ready; it is told to stop at the end."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stream_app", "worker"],
+            [sys.executable, "-m", module, "worker"],
             env=environment(settings),
             stdout=log,
             stderr=subprocess.STDOUT,
