@@ -44,10 +44,14 @@ class App(faust.App):  # type: ignore[misc]
         """The group's committed offset is not where the state stands."""
         self.metrics.offsets_differ()
 
-    def on_recovered(self, owned: Partition, restored: Restored, seconds: float) -> None:
+    def on_ready(self, seconds: float) -> None:
+        """The partitions are owned, ``seconds`` after they were assigned."""
+        self.metrics.recovery(seconds)
+
+    def on_recovered(self, owned: Partition, restored: Restored) -> None:
         """A partition was taken over: show the states that it came with."""
         rebuilt = restored.rebuilt is not None
-        self.metrics.recovered(owned.number, restored.applied, seconds, rebuilt=rebuilt)
+        self.metrics.recovered(owned.number, restored.applied, rebuilt=rebuilt)
         for key, state in owned.states.items():
             try:
                 self.live.publish(block_key(key), restore(state))

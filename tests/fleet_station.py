@@ -44,7 +44,8 @@ def publish_station(view: LiveView, blocks: int, enclosures: int) -> None:
 def busy(metrics: PipelineMetrics, partitions: int, event_time_ms: int = MIDNIGHT_MS) -> None:
     """Report one recovery, one chunk and a lag for each partition."""
     for partition in range(partitions):
-        metrics.recovered(partition, keys=7, seconds=0.5)
+        metrics.recovered(partition, keys=7)
+        metrics.recovery(0.5)
         metrics.chunk_done(
             partition,
             records=500,

@@ -1,5 +1,6 @@
 """How a chunk's records reach Kafka: in one transaction, or at least once."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,10 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 TRANSACTION_TIMEOUT_MS = 60_000
+
+OUTCOME_SECONDS = 30.0
+"""How long a commit may go unanswered. Later the client would ask on another connection, while
+the first request may still come to pass and end the transaction after this one."""
 
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
@@ -69,7 +74,8 @@ class ExactlyOnce:
         last = await _send(self._producer, records, partition)
         if source:
             await self._producer.send_offsets_to_transaction(source, self._group)
-        await self._producer.commit_transaction()
+        async with asyncio.timeout(OUTCOME_SECONDS):
+            await self._producer.commit_transaction()
         return last
 
     async def shown(self, source: Offsets) -> None:

@@ -185,8 +185,9 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             return
         for owned, restored in taken:
             engine.own(owned)
-            self.app.on_recovered(owned, restored, time.monotonic() - start)
+            self.app.on_recovered(owned, restored)
         await self._resume({tp for tp in sources if tp.partition in engine.partitions})
+        self.app.on_ready(time.monotonic() - start)
         log.info("ready", generation=generation, partitions=sorted(engine.partitions))
 
     async def _take_over_all(self, numbers: list[int], generation: int, taken: list[Taken]) -> None:

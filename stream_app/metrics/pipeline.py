@@ -103,15 +103,16 @@ class PipelineMetrics:
         """Set how many records of ``partition`` are not yet committed."""
         self._lag.labels(str(partition)).set(records)
 
-    def recovered(
-        self, partition: int, keys: int, seconds: float, *, rebuilt: bool = False
-    ) -> None:
-        """Count ``partition`` as taken over, with ``keys`` restored in ``seconds``."""
+    def recovery(self, seconds: float) -> None:
+        """Count the time until all assigned partitions were owned."""
+        self._recovery_seconds.inc(seconds)
+
+    def recovered(self, partition: int, keys: int, *, rebuilt: bool = False) -> None:
+        """Count ``partition`` as taken over, with ``keys`` restored."""
         self._rebuilds.inc(rebuilt)
         self._assigned.add(partition)
         self._recoveries.inc()
         self._restored.inc(keys)
-        self._recovery_seconds.inc(seconds)
 
     def revoked(self, partition: int) -> None:
         """Count ``partition`` as given up; its series end."""
