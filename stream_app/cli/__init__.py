@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     for name, module, function in _COMMANDS:
         app.command(name)(_attribute(module, function))
     app.add_typer(_attribute("stream_app.cli.worker", "topics_app"), name="topics")
+    app.add_typer(_attribute("stream_app.cli.state", "app"), name="state")
     app.add_typer(_attribute("stream_app.cli.dashboards", "app"), name="dashboards")
     return app
 

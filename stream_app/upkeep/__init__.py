@@ -1,0 +1,1 @@
+"""What an operator does with the states: look, save, restore, compare, move."""

@@ -1,0 +1,47 @@
+"""Telling a partition anew from where to fold, when its telemetry topic is not what it was."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stream_app.upkeep.owner import owner, show
+from stream_app.upkeep.stores import Stores, UpkeepError
+
+Where = Literal["start", "end"]
+
+
+@dataclass(frozen=True)
+class Realigned:
+    """Offset that was next to fold, and the one that is now; the telemetry's bounds."""
+
+    before: int
+    after: int
+    first: int
+    end: int
+
+
+async def realign(stores: Stores, number: int, to: Where) -> Realigned:
+    """Set the telemetry offset that a partition's states go on from.
+
+    Raises
+    ------
+    UpkeepError
+        There is no such partition, workers run, or the partition has no states.
+    """
+    if number not in stores.numbers:
+        raise UpkeepError(f"there is no partition {number}: they are 0 to {stores.numbers[-1]}")
+    await stores.require_idle()
+    telemetry, changelog = stores.telemetry(number), stores.state(number)
+    first = (await stores.topics.beginnings([telemetry]))[telemetry]
+    end = (await stores.topics.ends([telemetry], open_too=True))[telemetry]
+    after = first if to == "start" else end
+    async with owner(stores.client, stores.settings.app_id, changelog) as owned:
+        kept = await stores.changelog(number)
+        if kept.position.changelog is None:
+            raise UpkeepError(f"partition {number} has no states: workers begin at its start")
+        offsets = {**kept.position.offsets, telemetry.topic: after}
+        shown = await stores.view.position(number)
+        epoch = max(kept.position.epoch, shown.epoch)
+        position = await owned.write({}, offsets, epoch)
+        await show(stores.view, number, position, kept.states)
+    before = kept.position.offsets.get(telemetry.topic, 0)
+    return Realigned(before, after, first, end)

@@ -1,0 +1,91 @@
+"""Comparing Redis with the changelog, and clearing what differs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stream_app.engine.view import DamagedViewError, differences
+from stream_app.upkeep.stores import Kept, Stores
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """A partition that was compared.
+
+    Attributes
+    ----------
+    states
+        How many states the changelog has of it.
+    wrong
+        What differs, a line each; empty where Redis is as it must be.
+    """
+
+    number: int
+    states: int
+    wrong: Sequence[str] = ()
+
+
+async def scrub(stores: Stores, number: int) -> Scrubbed:
+    """Compare a partition in Redis with the changelog up to the position that Redis shows.
+
+    What a worker commits meanwhile lies behind that position and is not looked at.
+    """
+    try:
+        shown, damage = Kept(*await stores.view.read(number)), None
+    except DamagedViewError as found:
+        shown, damage = Kept(await stores.view.position(number), {}), str(found)
+    tp = stores.state(number)
+    end = (await stores.topics.ends([tp], open_too=True))[tp]
+    at = shown.position.changelog
+    if at is not None and at > end:
+        what = f"Redis shows changelog offset {at}, but {tp.topic} ends at {end}"
+        return Scrubbed(number, 0, [what])
+    true = await stores.changelog(number, end if at is None else at)
+    if at is None:
+        wrong = ["Redis shows nothing of it"] if true.states else []
+    elif damage:
+        wrong = [damage]
+    else:
+        wrong = await _compare(stores, number, shown, true, end)
+    return Scrubbed(number, len(true.states), wrong)
+
+
+async def clear(stores: Stores, numbers: Sequence[int]) -> None:
+    """Clear partitions in Redis, for the next owner to rebuild them from the changelog.
+
+    Raises
+    ------
+    UpkeepError
+        Workers run: they put right what they own themselves.
+    """
+    await stores.require_idle()
+    for number in numbers:
+        await stores.view.clear(number)
+
+
+async def _compare(stores: Stores, number: int, shown: Kept, true: Kept, end: int) -> list[str]:
+    confirmed = await stores.confirms(number, shown.position)
+    if confirmed:
+        return _differences(shown.states, true.states)
+    if confirmed is False:
+        return [f"the changelog has not the position that Redis shows: {shown.position}"]
+    # The position is compacted away: only what was not written again since can be compared.
+    later = await stores.changed_since(number, shown.position, end)
+    whole = await stores.changelog(number, end)
+    return _differences(_without(shown.states, later), _without(whole.states, later))
+
+
+def _without(states: Mapping[bytes, bytes], keys: set[bytes]) -> dict[bytes, bytes]:
+    return {key: value for key, value in states.items() if key not in keys}
+
+
+def _differences(shown: Mapping[bytes, bytes], true: Mapping[bytes, bytes]) -> list[str]:
+    return [
+        f"{key.decode(errors='replace')} {_how(key, shown, true)}"
+        for key in differences(shown, true)
+    ]
+
+
+def _how(key: bytes, shown: Mapping[bytes, bytes], true: Mapping[bytes, bytes]) -> str:
+    if key not in shown:
+        return "is missing in Redis"
+    return "differs" if key in true else "is not in the changelog"

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from stream_app.core.messages import Configure, EndOfData, Message, PowerSamples
+from stream_app.core.topology import PowerBlock, Rules
+from stream_app.pipeline import BlockState, fold
+from stream_app.upkeep.look import EnclosureState, enclosures, matches
+
+MINUTE_MS = 60_000
+START_MS = 1_700_006_400_000
+BLOCK = PowerBlock(
+    "north",
+    "1PCS1",
+    "Europe/Berlin",
+    {"1": {"B1": 0.75, "B2": 0.25}, "2": {"B3": 1.0}},
+    Rules(interval_ms=MINUTE_MS, max_gap_ms=3 * MINUTE_MS, lateness_ms=2 * MINUTE_MS),
+)
+
+
+def after(*messages: Message) -> dict[str, EnclosureState]:
+    state = BlockState()
+    fold(state, [Configure(BLOCK), *messages])
+    return {each.enclosure: each for each in enclosures(state)}
+
+
+def samples(first: list[float], second: list[float]) -> PowerSamples:
+    times = START_MS + MINUTE_MS * np.arange(len(first), dtype=np.int64)
+    return PowerSamples(times, {"1": np.array(first), "2": np.array(second)})
+
+
+def test_an_hour_of_constant_power_is_shared_between_the_enclosures_of_an_input() -> None:
+    found = after(samples([100_000.0] * 61, [-30_000.0] * 61), EndOfData(START_MS + 61 * MINUTE_MS))
+
+    assert found["B1"].discharged_kwh == pytest.approx(75.0)
+    assert found["B2"].discharged_kwh == pytest.approx(25.0)
+    assert (found["B3"].discharged_kwh, found["B3"].charged_kwh) == (0.0, pytest.approx(30.0))
+    assert (found["B1"].input, found["B3"].input, found["B2"].share) == ("1", "2", 0.25)
+    (day,) = [each for each in found["B1"].windows if each.resolution == "1d"]
+    assert day.discharged_kwh == pytest.approx(75.0)
+
+
+def test_samples_within_the_lateness_wait_and_the_clock_tells_how_far() -> None:
+    found = after(samples([1000.0] * 10, [1000.0] * 10))["B1"]
+
+    assert found.pending == 2
+    assert found.clock == START_MS + 9 * MINUTE_MS
+    assert found.settled == START_MS + 7 * MINUTE_MS
+    assert found.latest == (START_MS + 9 * MINUTE_MS, 1000.0)
+
+
+def test_a_sample_of_the_future_is_shown_as_set_aside_with_its_alarm() -> None:
+    future = START_MS + 10_000 * MINUTE_MS
+    ahead = PowerSamples(np.array([future], dtype=np.int64), {"1": np.array([5.0])})
+    found = after(samples([1000.0] * 10, [1000.0] * 10), ahead, samples([1000.0], [1000.0]))
+
+    assert found["B1"].quarantine == [future]
+    assert "CLOCK_SKEW" in found["B1"].alarms
+    assert found["B3"].quarantine == []
+
+
+def test_a_block_without_samples_has_enclosures_without_energy() -> None:
+    found = after()
+
+    assert list(found) == ["B1", "B2", "B3"]
+    assert (found["B1"].clock, found["B1"].latest, found["B1"].windows) == (None, None, [])
+    assert list(enclosures(BlockState())) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_meant"),
+    [("B1", True), ("north/B1", True), ("south/B1", False), ("B", False), ("north/1PCS1", False)],
+)
+def test_an_enclosure_is_asked_for_with_or_without_its_site(asked: str, is_meant: bool) -> None:
+    assert matches(after()["B1"], asked) == is_meant
