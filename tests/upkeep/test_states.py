@@ -68,9 +68,9 @@ def done(deployment: Deployment, *command: str, **variables: str) -> str:
     return ended.stdout
 
 
-async def fold(deployment: Deployment, part: list[tuple[bytes, bytes]]) -> None:
+async def fold(deployment: Deployment, part: list[tuple[bytes, bytes]], **variables: str) -> None:
     """Have a worker fold some records, and stop it."""
-    with deployment.worker():
+    with deployment.worker(**variables):
         await deployment.produce(part)
         await deployment.wait_until_done()
 
@@ -160,18 +160,19 @@ async def test_each_partition_of_a_backup_beside_a_busy_worker_is_of_one_instant
             assert kept == Kept(copy.position, copy.states)
 
 
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 async def test_a_lost_changelog_is_written_anew_and_workers_fold_on_from_the_backup(
-    deployment: Deployment, admin: AIOKafkaAdminClient, tmp_path: Path
+    deployment: Deployment, admin: AIOKafkaAdminClient, tmp_path: Path, delivery: str
 ) -> None:
     file = str(tmp_path / "states.bess")
-    await fold(deployment, RECORDS[:HALF])
+    await fold(deployment, RECORDS[:HALF], BESS_DELIVERY=delivery)
     done(deployment, "state", "export", file)
-    await fold(deployment, RECORDS[HALF : HALF + 20])
+    await fold(deployment, RECORDS[HALF : HALF + 20], BESS_DELIVERY=delivery)
     await make_anew(deployment, admin, STATE)
 
     refused = bess(deployment, "state", "import", file, "--force")
     done(deployment, "state", "import", file, "--into-changelog")
-    await fold(deployment, RECORDS[HALF + 20 :])
+    await fold(deployment, RECORDS[HALF + 20 :], BESS_DELIVERY=delivery)
 
     assert "--into-changelog" in refused.stderr
     assert once(await streamed(deployment)) == once(expected(STATION))
