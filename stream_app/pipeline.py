@@ -4,9 +4,10 @@ Batch, replay and live operation all come through :func:`fold`, and its results 
 the messages were cut into batches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -211,7 +212,7 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
     block, outputs = state.block, Outputs()
     times = np.concatenate([message.times for message in messages])
     silence = _Silence(state, times.size)
-    transitions: list[tuple[str, Transition]] = []
+    transitions: list[_Seen] = []
     for name in messages[0].power_w:
         power = np.concatenate([message.power_w[name] for message in messages])
         rows = np.flatnonzero(np.isfinite(power))
@@ -220,8 +221,8 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
         samples = Samples(times[rows], power[rows], rows)
         result = lateness.step(kept, _spec(block, kept), samples)
         silence.heard(name, before, result.admitted.taken)
-        transitions += [(name, each) for each in _skew(kept, result, times)]
-        transitions += [(name, each) for each in result.transitions]
+        transitions += [_Seen(row, name, each) for row, each in _skew(kept, result, times)]
+        transitions += silence.settling(name, result)
         _add_result(outputs, block, name, kept, result)
         outputs.samples += rows.size
     transitions += silence.transitions()
@@ -255,10 +256,10 @@ def _end(state: BlockState, time: int) -> Outputs:
         return outputs
     until = min(time, newest + span)
     shown = time if time - newest <= LONGEST_SILENCE_MS else until
-    transitions: list[tuple[str, Transition]] = []
+    transitions: list[_Seen] = []
     for name, kept in state.present.items():
         result = lateness.settle_until(kept, _spec(block, kept), until - 1)
-        transitions += [(name, each) for each in result.transitions]
+        transitions += [_Seen(0, name, each) for each in result.transitions]
         _add_result(outputs, block, name, kept, result)
         runs = integrator.preview_until(kept, _spec(block, kept), shown)
         outputs.rollups += _rollups(block, name, kept, runs, final=False)
@@ -312,7 +313,7 @@ def _by_reason(run: Run, reason: RevisionReason) -> list[tuple[Run, RevisionReas
     return [(run.where(~revised), None), (run.where(revised), reason)]
 
 
-def _skew(state: InputState, result: InputResult, times: Ints) -> list[Transition]:
+def _skew(state: InputState, result: InputResult, times: Ints) -> list[tuple[int, Transition]]:
     rules = state.rules
     found = []
     for row, ahead in result.admitted.skew:
@@ -321,8 +322,16 @@ def _skew(state: InputState, result: InputResult, times: Ints) -> list[Transitio
             continue
         cause = int(times[row])
         value = (ahead - cause) / 1000 if ahead is not None else 0.0
-        found.append(change(rules, "CLOCK_SKEW", raised, cause, value, 0.0))
+        found.append((row, change(rules, "CLOCK_SKEW", raised, cause, value, 0.0)))
     return found
+
+
+class _Seen(NamedTuple):
+    """A transition, and the row of the batch that brought it about."""
+
+    row: int
+    input: str
+    transition: Transition
 
 
 class _Silence:
@@ -341,11 +350,25 @@ class _Silence:
         np.maximum.at(newest, taken.rows, taken.times)
         self.newest[name] = np.maximum.accumulate(newest)
 
-    def transitions(self) -> list[tuple[str, Transition]]:
+    def settling(self, name: str, result: InputResult) -> list[_Seen]:
+        """The transitions of settled samples, with the row that settled the sample of each."""
+        if not result.transitions:
+            return []
+        assert self.state.block is not None
+        taken, lateness_ms = result.admitted.taken, self.state.block.rules.lateness_ms
+        arrived = dict(zip(taken.times[::-1].tolist(), taken.rows[::-1].tolist(), strict=True))
+        passed = [each.cause + lateness_ms for each in result.transitions]
+        rows = np.searchsorted(self.newest[name], passed).tolist()
+        return [
+            _Seen(max(row, arrived.get(each.cause, 0)), name, each)
+            for row, each in zip(rows, result.transitions, strict=True)
+        ]
+
+    def transitions(self) -> list[_Seen]:
         assert self.state.block is not None
         stale_ms = self.state.block.rules.stale_ms
         clock = np.maximum.reduce([self.block_time, *self.newest.values()])
-        found: list[tuple[str, Transition]] = []
+        found: list[_Seen] = []
         for name, newest in self.newest.items():
             rules = self.state.inputs[name].rules
             stale = (newest >= 0) & (clock - newest > stale_ms)
@@ -357,18 +380,19 @@ class _Silence:
                 time = seen + stale_ms if raised else seen
                 value = (now - seen) / 1000
                 each = change(rules, "STALE_DATA", raised, time, value, stale_ms / 1000, now)
-                found.append((name, each))
+                found.append(_Seen(row, name, each))
         return found
 
 
-def _findings(block: PowerBlock, transitions: Sequence[tuple[str, Transition]]) -> list[Finding]:
+def _findings(block: PowerBlock, transitions: Iterable[_Seen]) -> list[Finding]:
+    """In the order in which the rows brought them about, as if each had come alone."""
     order = {name: place for place, name in enumerate(block.inputs)}
 
-    def place(item: tuple[str, Transition]) -> tuple[int, int, int, int]:
-        name, each = item
-        return each.cause, order[name], RULES.index(each.rule), each.time
+    def place(seen: _Seen) -> tuple[int, int, int, int, int]:
+        each = seen.transition
+        return seen.row, each.cause, order[seen.input], RULES.index(each.rule), each.time
 
     return [
-        Finding(block, name, tuple(block.inputs[name]), replace(each))
-        for name, each in sorted(transitions, key=place)
+        Finding(block, seen.input, tuple(block.inputs[seen.input]), replace(seen.transition))
+        for seen in sorted(transitions, key=place)
     ]

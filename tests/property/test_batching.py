@@ -34,3 +34,13 @@ def test_snapshot_and_restore_in_the_middle_change_nothing(
     straight = run(batches)
     assert restored.results == straight.results
     assert restored.state == straight.state
+
+
+@MANY
+@given(data=st.data(), messages=histories())
+def test_alarms_come_in_the_same_order(data: st.DataObject, messages: list[Message]) -> None:
+    one_by_one = run([[message] for message in messages])
+
+    batched = run(data.draw(batchings(messages)))
+
+    assert batched.outputs.findings == one_by_one.outputs.findings
