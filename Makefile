@@ -17,7 +17,7 @@ n=0; while read -r word _; do case $$word in \
   Installing) echo '  unpacking them (half a minute)' ;; esac; done
 endef
 
-.PHONY: help setup test check demo bench real dashboards clean
+.PHONY: help setup test check demo bench fuzz real dashboards clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ demo: setup ## the whole way from an export to daily energy, on local services; 
 
 bench: setup ## measure the speed
 	@$(RUN) -m bench
+
+fuzz: setup ## 200,000 mutated records through the fold and through a worker; FUZZ_SEED repeats a run
+	@FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} FUZZ_RECORDS=$${FUZZ_RECORDS:-200000} \
+	  $(RUN) -m deploy.local run -- $(RUN) -m pytest -q -s tests/fuzz
 
 real: setup ## compare with published data of a real battery
 	@$(RUN) -m bench.real

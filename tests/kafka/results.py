@@ -32,16 +32,21 @@ def expected(messages: dict[str, list[Message]]) -> Results:
     for each in messages.values():
         for output in encode_outputs(fold(BlockState(), each)):
             values.setdefault(output.topic.suffix, []).append(output.value)
-    return _canonical(values)
+    return canonical(values)
 
 
-async def streamed(deployment: Deployment) -> Results:
-    """Results that the workers published."""
+async def streamed(deployment: Deployment, site: str = "") -> Results:
+    """Results that the workers published, of one site or all."""
     topics = [*ROLLUPS.values(), DAILY, ALARMS]
-    return _canonical({t.suffix: [r.value for r in await deployment.read(t)] for t in topics})
+    start = f"{site}/".encode() if site else b""
+    found = {t.suffix: await deployment.read(t) for t in topics}
+    return canonical(
+        {name: [r.value for r in every if r.key.startswith(start)] for name, every in found.items()}
+    )
 
 
-def _canonical(values: dict[str, list[bytes]]) -> Results:
+def canonical(values: dict[str, list[bytes]]) -> Results:
+    """Values of records by topic, as windows, days and alarms."""
     rollups = [v for topic in ROLLUPS.values() for v in values.get(topic.suffix, [])]
     days = msgspec.json.Decoder(DailyRecord)
     alarms = msgspec.json.Decoder(AlarmRecord)
