@@ -20,7 +20,7 @@ from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
 from stream_app.health import PERIOD_S, Progress, observe
 from stream_app.metrics import LiveView, PipelineMetrics
-from stream_app.settings import Settings, kafka_options
+from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
 
@@ -144,8 +144,11 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> 
         work_bytes=4 * settings.chunk_bytes,
         exactly_once=settings.delivery == "exactly_once",
     )
-    url = settings.redis_url.get_secret_value()
-    redis = Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+    redis = Redis.from_url(
+        **redis_options(settings),
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+    )
     return Engine(config, RedisView(redis, settings.app_id), commit_offsets)
 
 

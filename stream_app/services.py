@@ -5,9 +5,9 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import AuthenticationError, RedisError
 
-from stream_app.settings import Settings, kafka_options
+from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
 
@@ -47,22 +47,26 @@ async def _ask_kafka(settings: Settings) -> None:
     try:
         await admin.start()
     except (KafkaConnectionError, NodeNotReadyError, OSError) as fault:
+        safe = settings.security_protocol != "PLAINTEXT"
+        refuses = ", or TLS or name and password do not fit (BESS_SSL_..., BESS_SASL_...)"
         raise ServiceUnavailableError(
-            f"Kafka does not answer at {settings.brokers}: start it, or set BESS_BROKERS"
+            f"Kafka does not answer at {settings.brokers}{refuses if safe else ''}: "
+            "start it, or set BESS_BROKERS"
         ) from fault
     finally:
         await admin.close()
 
 
 async def _ask_redis(settings: Settings) -> None:
-    try:
-        client = Redis.from_url(settings.redis_url.get_secret_value())
-    except ValueError as fault:
-        raise ServiceUnavailableError(f"BESS_REDIS_URL: {fault}") from fault
-    async with client as redis:
+    async with Redis.from_url(**redis_options(settings)) as redis:
         try:
             await redis.ping()
-        except (RedisConnectionError, OSError) as fault:
+        except AuthenticationError as fault:
+            raise ServiceUnavailableError(
+                f"Redis refuses the password ({fault}): set BESS_REDIS_PASSWORD or "
+                "BESS_REDIS_PASSWORD_FILE"
+            ) from fault
+        except (RedisError, OSError) as fault:
             raise ServiceUnavailableError(
                 f"Redis does not answer ({fault}): start it, or set BESS_REDIS_URL"
             ) from fault

@@ -1,10 +1,16 @@
 """Settings for commands, with faults told as a person would want to read them."""
 
+import os
+from tomllib import TOMLDecodeError
+
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import TomlConfigSettingsSource
 
 from stream_app.cli.errors import UserError
 from stream_app.settings import Settings
+from stream_app.settings_sources import SecretFileError, unknown, unknown_in_file, variable_of
 
 
 def load_settings() -> Settings:
@@ -16,10 +22,26 @@ def load_settings() -> Settings:
         A setting is not valid; names the variable.
     """
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as fault:
-        lines = [f"BESS_{str(e['loc'][0]).upper()}: {e['msg']}" for e in fault.errors()]
-        raise UserError("\n".join(lines)) from None
+        raise UserError("\n".join(map(_line, fault.errors()))) from None
+    except SecretFileError as fault:
+        raise UserError(str(fault)) from None
+    except TOMLDecodeError as fault:
+        raise UserError(f"bess.toml: {fault}") from None
+    fields = Settings.model_fields
+    for remark in (*unknown(os.environ, fields), *unknown_in_file(_toml_names(), fields)):
+        typer.echo(f"warning: {remark}", err=True)
+    return found
+
+
+def _toml_names() -> list[str]:
+    return list(TomlConfigSettingsSource(Settings).toml_data)
+
+
+def _line(fault: ErrorDetails) -> str:
+    where = "".join(f"{variable_of(str(name))}: " for name in fault["loc"][:1])
+    return where + fault["msg"].removeprefix("Value error, ")
 
 
 def settings() -> None:
@@ -27,4 +49,4 @@ def settings() -> None:
     current = load_settings()
     for name, field in Settings.model_fields.items():
         value = getattr(current, name)
-        typer.echo(f"BESS_{name.upper()}={value}\t{field.description or ''}")
+        typer.echo(f"{variable_of(name)}={value}\t{field.description or ''}")

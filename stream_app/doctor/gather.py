@@ -28,7 +28,7 @@ from stream_app.engine.position import Position
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
 from stream_app.reports.topics import StreamError, Topics, open_topics
-from stream_app.settings import Settings, kafka_options
+from stream_app.settings import Settings, kafka_options, redis_options
 from stream_app.topics import describe
 
 REDIS_S = 5.0
@@ -91,8 +91,8 @@ async def gather(settings: Settings, asked: Configuration) -> Facts:
 async def _ask_redis(
     settings: Settings,
 ) -> tuple[RedisFacts, dict[int, Shown]]:
-    url = settings.redis_url.get_secret_value()
-    client = Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
+    options = redis_options(settings)
+    client = Redis.from_url(**options, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
     async with client as redis:
         view = RedisView(redis, settings.app_id)
         return await _redis(redis), await _view(view, settings.partitions)

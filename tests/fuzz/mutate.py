@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from stream_app.codec.limits import LARGEST_VALUE
@@ -97,7 +98,7 @@ class Mutator:
         return value.replace(b"{", b"{" + member + b",", 1)
 
     def _value(self) -> Json:
-        return self._random.choice((*EXTREMES, self._random.choice(KINDS)))
+        return deepcopy(self._random.choice((*EXTREMES, self._random.choice(KINDS))))
 
     def _json(self, value: bytes) -> bytes:
         tree = json.loads(value)
