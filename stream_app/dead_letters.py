@@ -58,6 +58,7 @@ class DeadLetters:
     def __init__(self, topic: str, published: Published) -> None:
         self._topic, self._published = topic, published
         self._tallies: dict[int, Tally] = {}
+        self._flooded: set[int] = set()
 
     async def letters(self, refused: Mapping[int, str], chunk: Chunk) -> list[Produce]:
         """Dead letters of a chunk; ``refused`` holds the reason by place in it."""
@@ -68,8 +69,7 @@ class DeadLetters:
             tally = await self._recount(chunk)
         reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
         kept, self._tallies[chunk.partition] = tally.after(reasons, chunk.next_offset)
-        if len(kept) < len(reasons):
-            self._tell(chunk, len(reasons) - len(kept))
+        self._tell(chunk, len(reasons) - len(kept))
         records = {record.offset: record for record in chunk.records}
         return [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
 
@@ -78,12 +78,16 @@ class DeadLetters:
         return Tally(chunk.follows, await self._published(chunk.partition, begun) if begun else 0)
 
     def _tell(self, chunk: Chunk, limited: int) -> None:
-        log.warning(
-            "refused records beyond the limit are counted, not published",
-            records=limited,
-            partition=chunk.partition,
-            offsets=f"{chunk.records[0].offset}-{chunk.next_offset - 1}",
-        )
+        """Say when a flood begins, for a line a chunk would be another one."""
+        if limited and chunk.partition not in self._flooded:
+            log.warning(
+                "refused records beyond the limit are counted, not published",
+                partition=chunk.partition,
+                from_offset=chunk.follows,
+            )
+            self._flooded.add(chunk.partition)
+        elif chunk.next_offset // STRETCH > chunk.follows // STRETCH and not limited:
+            self._flooded.discard(chunk.partition)
 
 
 def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Produce:

@@ -1,10 +1,12 @@
 """``/metrics``, ``/healthz`` and ``/readyz`` from a thread of their own."""
 
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
-from threading import Thread
-from typing import TYPE_CHECKING, cast
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -16,6 +18,8 @@ Obstacle = Callable[[], str | None]
 """Why the worker is not ready, or not well; None when it is."""
 
 CLIENT_TIMEOUT_S = 10
+MOST_CLIENTS = 16
+"""Connections at once; a scrape takes milliseconds."""
 POLL_S = 0.1
 
 
@@ -83,7 +87,32 @@ def serve(
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each client; one too many ends the oldest, which is a slow one if any is."""
+
     daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._clients: deque[socket.socket] = deque()
+        self._lock = Lock()
+        super().__init__(*args, **options)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._clients.append(request)
+            oldest = self._clients.popleft() if len(self._clients) > MOST_CLIENTS else None
+        if oldest is not None:
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock, suppress(ValueError):
+            self._clients.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that is slow or gone is no fault of the worker's."""
 
 
 class _Server6(_Server):

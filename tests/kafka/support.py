@@ -55,17 +55,12 @@ class Deployment:
         return topic.name(self.settings.prefix)
 
     def environment(self) -> dict[str, str]:
-        settings = self.settings
         ours = {
-            "BESS_BROKERS": settings.brokers,
-            "BESS_REDIS_URL": settings.redis_url.get_secret_value(),
-            "BESS_PREFIX": settings.prefix,
-            "BESS_PARTITIONS": str(settings.partitions),
-            "BESS_CHUNK_RECORDS": str(settings.chunk_records),
-            "BESS_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
-            "BESS_METRICS_PORT": "0",
-            "BESS_LOG_FORMAT": "json",
+            f"BESS_{name.upper()}": _text(value)
+            for name, value in self.settings
+            if value is not None
         }
+        ours |= {"BESS_METRICS_PORT": "0", "BESS_LOG_FORMAT": "json"}
         return {**{k: v for k, v in os.environ.items() if not k.startswith("BESS_")}, **ours}
 
     @contextmanager
@@ -176,6 +171,10 @@ class Deployment:
 
     def _logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in sorted(self.logs.glob("*.log")))
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def station(blocks: int, minutes: int, *, seed: int = 1) -> dict[str, list[Message]]:

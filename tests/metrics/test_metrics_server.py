@@ -1,6 +1,9 @@
 """The scrape endpoint, as Prometheus and a supervisor see it."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
 
 import pytest
@@ -19,6 +22,8 @@ from stream_app.metrics import (
     worker_registry,
 )
 from stream_app.metrics.catalogue import CATALOGUE
+from stream_app.metrics.server import MOST_CLIENTS
+from stream_app.settings import Settings
 from tests.fleet_station import busy, publish_station
 
 Serve = Callable[..., MetricsServer]
@@ -109,6 +114,49 @@ def test_readiness_follows_the_worker(
     served: Serve, obstacle: str | None, expected: tuple[int, str]
 ) -> None:
     assert get(served(CollectorRegistry(), lambda: obstacle), "/readyz") == expected
+
+
+def test_many_slow_clients_neither_keep_others_out_nor_pile_up(
+    served: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = served(CollectorRegistry())
+    before = threading.active_count()
+    with ExitStack() as slow:
+        for _ in range(10 * MOST_CLIENTS):
+            client = slow.enter_context(socket.create_connection((server.host, server.port)))
+            client.sendall(b"GET /metr")
+
+        assert get(server, "/healthz") == (200, "alive\n")
+        assert threading.active_count() - before <= 2 * MOST_CLIENTS
+
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b" 414 "),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", b" 431 "),
+        (b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 200 + b"\r\n", b" 431 "),
+        (b"\xff\xfe\r\n\r\n", b" 400 "),
+    ],
+    ids=["long line", "long header", "many headers", "no request"],
+)
+def test_what_is_no_decent_request_is_refused(
+    served: Serve, request_text: bytes, status: bytes
+) -> None:
+    server = served(CollectorRegistry())
+
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(request_text)
+        answer = client.recv(1000)
+
+    assert status in answer
+    assert get(server, "/healthz") == (200, "alive\n")
+
+
+def test_metrics_listen_on_loopback_unless_told_otherwise() -> None:
+    assert Settings.model_fields["metrics_host"].default == "127.0.0.1"
 
 
 def test_an_unknown_path_says_what_there_is(served: Serve) -> None:
