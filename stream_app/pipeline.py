@@ -37,7 +37,9 @@ LATEST = 1 << 42
 """A time after any [ms UTC]."""
 HEARTBEAT_LIMIT_MS = 7 * DAY_MS
 """A heartbeat further ahead of all that was heard of its block is refused."""
-MOST_ENCLOSURES = 1_000
+MOST_WAITING = 32_768
+"""Samples of a block that wait to be settled, the same number for each of its inputs."""
+MOST_ENCLOSURES = 2_048
 MOST_INPUTS_GONE = 16
 """Bounds of what is remembered of a block's earlier topologies."""
 
@@ -268,7 +270,8 @@ def _end(state: BlockState, time: int) -> Outputs:
 
 
 def _spec(block: PowerBlock, state: InputState) -> InputSpec:
-    return InputSpec.of(block.rules, calendar(block.zone), state.allocation)
+    shares = tuple(share for share, _ in state.allocation.groups())
+    return InputSpec(block.rules, calendar(block.zone), shares, MOST_WAITING // len(block.inputs))
 
 
 def _add_result(

@@ -34,7 +34,7 @@ from stream_app.core.integrator import (
 from stream_app.core.messages import Finding, Outputs, Rollup, TooLate
 
 LONGEST_RUN = 2_000
-"""Windows in one rollup record."""
+"""Windows in one rollup record, and samples in one of samples that came too late."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -81,7 +81,9 @@ def encode_outputs(outputs: Outputs) -> Iterator[Output]:
             record = finding_record(finding)
             yield _output(topics.FINDINGS, finding.block.key, record, finding.transition.time)
     for late in outputs.too_late:
-        yield _output(topics.TOO_LATE, late.block.key, _too_late(late), int(late.times[0]))
+        for first in range(0, late.times.size, LONGEST_RUN):
+            some, time = slice(first, first + LONGEST_RUN), int(late.times[first])
+            yield _output(topics.TOO_LATE, late.block.key, _too_late(late, some), time)
 
 
 def rollup_record(rollup: Rollup) -> RollupRecord:
@@ -240,14 +242,14 @@ def _parts(rollup: Rollup) -> Iterator[Rollup]:
         yield replace(rollup, run=rollup.run.between(first, first + LONGEST_RUN))
 
 
-def _too_late(late: TooLate) -> TooLateRecord:
+def _too_late(late: TooLate, part: slice) -> TooLateRecord:
     return TooLateRecord(
         v=1,
         site=late.block.site,
         block=late.block.block,
         input=late.input,
-        t=late.times.tolist(),
-        dc_power_w=late.power.tolist(),
+        t=late.times[part].tolist(),
+        dc_power_w=late.power[part].tolist(),
         reason=late.reason,
     )
 

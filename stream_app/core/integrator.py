@@ -77,15 +77,20 @@ class InputState:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the integrator must know of an input: rules, calendar, shares to allocate."""
+    """What the integrator must know of an input.
+
+    Attributes
+    ----------
+    shares
+        Of each group of sums.
+    most_waiting
+        Samples that wait to be settled; when one more comes the older half is settled.
+    """
 
     rules: Rules
     calendar: SiteCalendar
     shares: tuple[float, ...]
-
-    @classmethod
-    def of(cls, rules: Rules, calendar: SiteCalendar, allocation: Allocation) -> "InputSpec":
-        return cls(rules, calendar, tuple(share for share, _ in allocation.groups()))
+    most_waiting: int
 
     @property
     def resolutions(self) -> tuple[str, ...]:

@@ -31,13 +31,11 @@ from stream_app.core.windows import Contribution, Run, change, forget, revise
 
 _AT_ONCE = 2_048
 """Samples looked through at once where some are late; results do not depend on it."""
-MOST_WAITING = 10_000
-"""Samples of one input that wait to be settled; when one more comes the older half is settled."""
 
 
 def step(state: InputState, spec: InputSpec, samples: Samples) -> InputResult:
     """Fold samples (in order of arrival, finite power) into ``state``, late ones too."""
-    if len(state.pending) + samples.times.size <= MOST_WAITING:
+    if len(state.pending) + samples.times.size <= spec.most_waiting:
         return InputResult.joined(list(_stretches(state, spec, samples)))
     return InputResult.joined(list(_in_bounds(state, spec, samples)))
 
@@ -75,10 +73,10 @@ def close_holes(state: InputState, spec: InputSpec, since: int, until: int) -> d
 def _in_bounds(state: InputState, spec: InputSpec, samples: Samples) -> Iterator[InputResult]:
     """Never more than room for one too many, so that no batching changes where the limit is."""
     while samples.times.size:
-        room = max(1, MOST_WAITING + 1 - len(state.pending))
+        room = max(1, spec.most_waiting + 1 - len(state.pending))
         yield from _stretches(state, spec, samples.between(0, room))
         samples = samples.between(room, samples.times.size)
-        if len(state.pending) > MOST_WAITING:
+        if len(state.pending) > spec.most_waiting:
             state.clock.settled = state.pending[len(state.pending) // 2][0]
             yield from _fold(state, spec, Admitted(Samples.of([]), Samples.of([])))
 

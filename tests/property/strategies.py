@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ NEAR_A_CLOCK_CHANGE_MS = 1743861000000
 """2025-04-05 13:50 UTC: ten minutes before midnight in Sydney, hours before it turns back."""
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 LEVELS_W = (0.0, 1.0, -1.0, 100_000.0, -50_000.0, 1_800_000.0, -1_799_999.5, math.nan)
 powers = st.one_of(st.sampled_from(LEVELS_W), st.floats(-2e6, 2e6))
@@ -38,8 +39,12 @@ FAR = 41 * HOUR
 steps_ms = st.one_of(
     st.sampled_from((1, 1000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 0, -MINUTE, -7 * MINUTE)),
     st.integers(1, 3 * HOUR),
-    st.sampled_from((5 * HOUR, 30 * HOUR, -2 * HOUR, FAR)),
+    st.sampled_from((5 * HOUR, 30 * HOUR, -2 * HOUR, FAR, 4 * DAY, 500 * DAY)),
 )
+control_offsets_ms = st.one_of(
+    st.integers(-HOUR, 2 * HOUR), st.sampled_from((2 * DAY, 8 * DAY, 20_000 * DAY, -10_000 * DAY))
+)
+owners = st.sampled_from(("1", "2"))
 shares = st.sampled_from(
     (
         {"A1": 1.0},
@@ -65,18 +70,20 @@ rules = st.builds(
 
 @st.composite
 def blocks(draw: st.DrawFn) -> PowerBlock:
-    names = draw(st.sampled_from((("1",), ("1", "2"), ("2", "1"))))
+    names = draw(st.sampled_from((("1",), ("1", "2"), ("2", "1"), ("3", "1"))))
+    # A single input may have enclosures that an earlier topology gives to another one.
+    of = dict(zip(names, names, strict=True)) if len(names) > 1 else {"1": draw(owners)}
     inputs = {
-        name: {f"{name}{each}": share for each, share in draw(shares).items()} for name in names
+        name: {f"{of[name]}{each}": share for each, share in draw(shares).items()} for name in names
     }
     return PowerBlock("station", "1APCS1", draw(st.sampled_from(ZONES)), inputs, draw(rules))
 
 
 @st.composite
-def rows(draw: st.DrawFn, block: PowerBlock, most: int = 25) -> list[Message]:
+def rows(draw: st.DrawFn, block: PowerBlock, start: int, most: int = 25) -> list[Message]:
     """One-row messages whose times mostly rise, with what goes wrong in between."""
     messages: list[Message] = []
-    time = NEAR_A_CLOCK_CHANGE_MS + draw(st.integers(0, 30)) * MINUTE
+    time = start + draw(st.integers(0, 30)) * MINUTE
     for step in draw(st.lists(steps_ms, min_size=1, max_size=most)):
         level = {name: np.array([draw(powers)]) for name in block.inputs}
         messages.append(PowerSamples(np.array([time + step], dtype=np.int64), level))
@@ -86,27 +93,33 @@ def rows(draw: st.DrawFn, block: PowerBlock, most: int = 25) -> list[Message]:
 
 
 @st.composite
+def topologies(draw: st.DrawFn, old: PowerBlock) -> PowerBlock:
+    """The next topology: mostly in the same zone, for another one is refused."""
+    new = draw(blocks())
+    zone = draw(st.sampled_from((old.zone, old.zone, old.zone, new.zone)))
+    rules = draw(st.sampled_from((old.rules, new.rules)))
+    return replace(new, zone=zone, rules=rules)
+
+
+@st.composite
 def histories(draw: st.DrawFn) -> list[Message]:
     """A topology, rows, and between them heartbeats, ends of data and changes of the topology."""
     block = draw(blocks())
+    start = NEAR_A_CLOCK_CHANGE_MS
     messages: list[Message] = [Configure(block)]
     for _ in range(draw(st.integers(1, 3))):
-        messages += draw(rows(block))
+        messages += draw(rows(block, start))
         newest = max(int(each.times[0]) for each in messages if isinstance(each, PowerSamples))
-        time = draw(st.sampled_from((_newest(messages), newest))) + draw(
-            st.integers(-HOUR, 2 * HOUR)
-        )
+        start = draw(st.sampled_from((start, _newest(messages))))
+        time = draw(st.sampled_from((_newest(messages), newest))) + draw(control_offsets_ms)
         messages += draw(
             st.sampled_from(
                 ([], [EndOfData(time)], [Heartbeat(time)], [Heartbeat(time), EndOfData(time)])
             )
         )
-        if draw(st.integers(0, 3)) == 0:
-            changed = PowerBlock(
-                block.site, block.block, block.zone, draw(blocks()).inputs, block.rules
-            )
-            messages.append(Configure(changed))
-            block = changed
+        if draw(st.booleans()):
+            block = draw(topologies(block))
+            messages.append(Configure(block))
     return messages
 
 

@@ -15,10 +15,9 @@ from stream_app.core.integrator import (
     LEDGER_ROWS,
     SAMPLES,
 )
-from stream_app.core.lateness import MOST_WAITING
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
-from stream_app.pipeline import MOST_INPUTS_GONE, BlockState, fold
+from stream_app.pipeline import MOST_INPUTS_GONE, MOST_WAITING, BlockState, fold
 from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
 
 DAY_MIN = 24 * 60
@@ -407,13 +406,20 @@ def test_a_long_silence_is_told_by_days_and_the_longest_not_at_all(
 
 def test_more_samples_than_may_wait_are_settled_early_and_later_ones_are_too_late() -> None:
     plant = Plant(block(Rules(lateness_ms=7 * DAY_MIN * MINUTE)))
-    minutes = range(MOST_WAITING + 1)
-    plant.feed(power(minutes, i1=[600.0] * len(minutes)))
+    limit = MOST_WAITING // 2
+    minutes = np.arange(limit + 1) / 2
+    full = [600.0] * len(minutes)
+    plant.feed(power(minutes, i1=full, i2=full))
 
-    late = plant.feed(power([0.5, MOST_WAITING - 0.5], i1=[1, 2])).too_late
+    size = len(snapshot(plant.state))
+    late = plant.feed(power([0.25, limit / 2 - 0.25], i1=[1, 2])).too_late
 
-    assert len(plant.state.inputs["1"].pending) == MOST_WAITING // 2 + 1
-    assert [each.times.tolist() for each in late] == [[START + MINUTE // 2]]
+    assert [len(each.pending) for each in plant.state.inputs.values()] == [
+        limit // 2 + 1,
+        limit // 2,
+    ]
+    assert [each.times.tolist() for each in late] == [[START + MINUTE // 4]]
+    assert size < 1_000_000
     assert len(snapshot(plant.state)) < 1_000_000
 
 
@@ -427,3 +433,19 @@ def test_the_energy_since_the_start_rolls_over_like_a_meter() -> None:
     assert counted > 1 << 62
     assert plant.state.inputs["1"].energy[0] == [counted % (1 << 62), 0]
     assert restore(snapshot(plant.state)) == plant.state
+
+
+def test_what_an_end_of_data_published_is_revised_also_at_the_edge_of_a_silence() -> None:
+    held = Rules(method="left", interval_ms=HOUR, resolutions=("15min",))
+    plant = Plant(block(held))
+    before = plant.feed(power([0, 15], i1=[600, 600]), EndOfData(START + HOUR))
+    plant.feed(Configure(block(replace(held, method="trapezoid"))))
+
+    after = plant.feed(power([4 * DAY_MIN, 4 * DAY_MIN + 15], i1=[600, 600]))
+
+    newest: dict[int, int] = {}
+    for each in (*before.rollups, *after.rollups):
+        if each.resolution == "15min" and each.input == "1":
+            discharged = each.run.sums[LEDGER + DISCHARGED] // 3_600_000
+            newest |= dict(zip(each.run.starts.tolist(), discharged.tolist(), strict=True))
+    assert list(newest.values()) == [75_000, 0, 0, 0, 0, 75_000]

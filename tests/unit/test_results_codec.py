@@ -5,7 +5,7 @@ import pytest
 
 from schemas import topics
 from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
-from stream_app.codec.results import Output, days, encode_outputs, iso
+from stream_app.codec.results import LONGEST_RUN, Output, days, encode_outputs, iso
 from stream_app.core.messages import EndOfData, Outputs
 from stream_app.core.topology import Rules
 from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
@@ -114,3 +114,15 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 )
 def test_times_for_people_are_iso_8601_in_utc(instant: int, text: str) -> None:
     assert iso(instant) == text
+
+
+def test_many_late_samples_go_into_records_of_bounded_size() -> None:
+    plant = Plant(block(Rules(correction_ms=0)))
+    plant.feed(power([10_000, 10_015], i1=[1, 1]))
+
+    outputs = plant.feed(power(range(LONGEST_RUN + 1), i1=[1.0] * (LONGEST_RUN + 1)))
+
+    values = [each.value for each in encode_outputs(outputs) if each.topic == topics.TOO_LATE]
+    records = [msgspec.json.decode(value, type=TooLateRecord) for value in values]
+    assert [len(each.t) for each in records] == [LONGEST_RUN, 1]
+    assert records[1].t == [START + LONGEST_RUN * MINUTE]
