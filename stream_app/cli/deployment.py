@@ -14,6 +14,26 @@ from stream_app.settings_sources import SecretFileError, unknown, unknown_in_fil
 
 
 def load_settings() -> Settings:
+    """Settings from the environment and ``bess.toml``; tells what is no setting.
+
+    Raises
+    ------
+    UserError
+        A setting is not valid; names the variable.
+    """
+    found = read_settings()
+    for remark in remarks():
+        typer.echo(f"warning: {remark}", err=True)
+    return found
+
+
+def remarks() -> list[str]:
+    """What to say of variables and names of the file that look like settings and are none."""
+    fields = Settings.model_fields
+    return [*unknown(os.environ, fields), *unknown_in_file(_toml_names(), fields)]
+
+
+def read_settings() -> Settings:
     """Settings from the environment and ``bess.toml``.
 
     Raises
@@ -22,17 +42,13 @@ def load_settings() -> Settings:
         A setting is not valid; names the variable.
     """
     try:
-        found = Settings()
+        return Settings()
     except ValidationError as fault:
         raise UserError("\n".join(map(_line, fault.errors()))) from None
     except SecretFileError as fault:
         raise UserError(str(fault)) from None
     except TOMLDecodeError as fault:
         raise UserError(f"bess.toml: {fault}") from None
-    fields = Settings.model_fields
-    for remark in (*unknown(os.environ, fields), *unknown_in_file(_toml_names(), fields)):
-        typer.echo(f"warning: {remark}", err=True)
-    return found
 
 
 def _toml_names() -> list[str]:

@@ -1,23 +1,17 @@
 """``bess doctor``: what could go wrong with a deployment, and what to do about it."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_app.cli.deployment import load_settings
-from stream_app.cli.errors import UserError
+from stream_app.cli.deployment import read_settings, remarks
 
 if TYPE_CHECKING:
     from stream_app.doctor.findings import Finding
 
-FILE = Path("bess.toml")
-ELSEWHERE = ("BESS_LOCAL_DIR", "BESS_PROMETHEUS", "BESS_PROMTOOL", "BESS_REAL_DATA")
-"""Variables of the development tools."""
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red"}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
@@ -31,15 +25,11 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from stream_app.doctor.checks import check
     from stream_app.doctor.findings import Level
-    from stream_app.doctor.gather import configuration, gather
+    from stream_app.doctor.gather import gather
 
-    settings = load_settings()
-    try:
-        asked = configuration(settings, os.environ, FILE, ELSEWHERE)
-    except ValueError as fault:
-        raise UserError(f"{FILE}: {fault}") from fault
+    settings = read_settings()
     typer.echo("asking Kafka and Redis ...", err=True)
-    findings = check(asyncio.run(gather(settings, asked)))
+    findings = check(asyncio.run(gather(settings, remarks())))
     if as_json:
         _print_json(findings)
     else:

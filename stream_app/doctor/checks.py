@@ -1,9 +1,8 @@
 """From facts to findings; nothing is asked here, everything is judged."""
 
-from collections.abc import Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 
-from stream_app.doctor.facts import Configuration, Facts, KafkaFacts
+from stream_app.doctor.facts import Facts, KafkaFacts
 from stream_app.doctor.findings import Finding, fault, ok, unless_found, warning
 from stream_app.doctor.partitions import check_partitions
 from stream_app.doctor.redis import check_redis
@@ -17,7 +16,7 @@ CLOCK_S = 2.0
 
 def check(facts: Facts) -> list[Finding]:
     """All findings, in the order in which a person should look at them."""
-    findings = [*_configuration(facts.configuration)]
+    findings = _settings(facts.remarks)
     for service, why in facts.trouble.items():
         findings.append(_silent(service, why))
     if facts.kafka:
@@ -29,39 +28,28 @@ def check(facts: Facts) -> list[Finding]:
     return findings
 
 
+_NAMED_BY = {
+    "Kafka": "BESS_BROKERS, BESS_SECURITY_PROTOCOL",
+    "Redis": "BESS_REDIS_URL, BESS_REDIS_PASSWORD",
+}
+
+
 def _silent(service: str, why: str) -> Finding:
     return fault(
         service,
         f"{service} could not be asked: {why}",
         "workers wait and fold nothing until it answers",
-        f"start it, or set BESS_{'BROKERS' if service == 'Kafka' else 'REDIS_URL'}",
+        f"start it, or set {_NAMED_BY[service]}",
     )
 
 
-def _configuration(configuration: Configuration) -> list[Finding]:
+def _settings(remarks: Sequence[str]) -> list[Finding]:
+    why, remedy = "it has no effect", "correct or remove it; `bess settings` lists all"
     return unless_found(
-        [
-            *(_unknown(name, name[5:].lower(), configuration) for name in configuration.variables),
-            *(_unknown(f"{k} in bess.toml", k, configuration) for k in configuration.file_keys),
-        ],
+        (warning("settings", remark, why, remedy) for remark in remarks),
         "settings",
-        "every BESS_ variable and every key of bess.toml is a setting",
+        "every BESS_ variable and every name in bess.toml is a setting",
     )
-
-
-def _unknown(shown: str, name: str, configuration: Configuration) -> Finding:
-    near = get_close_matches(name, configuration.known, 1)
-    hint = f"; did you mean {_variable(shown, near[0])}?" if near else ""
-    return warning(
-        "settings",
-        f"{shown} is not a setting{hint}",
-        "it has no effect, the setting meant keeps its value",
-        "correct or remove it; `bess settings` lists all",
-    )
-
-
-def _variable(shown: str, name: str) -> str:
-    return f"BESS_{name.upper()}" if shown.startswith("BESS_") else name
 
 
 def _kafka(kafka: KafkaFacts) -> Iterator[Finding]:

@@ -8,17 +8,6 @@ from stream_app.topics import TopicState
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """Settings as given: names that no setting has, in the environment and in the file."""
-
-    app_id: str
-    partitions: int
-    known: Sequence[str]
-    variables: Sequence[str] = ()
-    file_keys: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class KafkaFacts:
     """What the brokers say.
 
@@ -103,9 +92,12 @@ class PartitionFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All of it; a service that does not answer is None, and its trouble says why."""
+    """All of it; a service that does not answer is None, and its trouble says why.
 
-    configuration: Configuration
+    ``remarks``: what of the environment and of the settings file is no setting.
+    """
+
+    remarks: Sequence[str] = ()
     kafka: KafkaFacts | None = None
     redis: RedisFacts | None = None
     partitions: Sequence[PartitionFacts] = ()

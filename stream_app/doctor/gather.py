@@ -2,10 +2,8 @@
 
 import asyncio
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -17,7 +15,6 @@ from redis.exceptions import RedisError, ResponseError
 
 from schemas.topics import STATE, TELEMETRY
 from stream_app.doctor.facts import (
-    Configuration,
     Facts,
     KafkaFacts,
     Log,
@@ -40,42 +37,20 @@ Shown = tuple[Position, str | None]
 """Position of a partition of the view, and how it is damaged."""
 
 
-def configuration(
-    settings: Settings, environment: Mapping[str, str], file: Path, elsewhere: Sequence[str]
-) -> Configuration:
-    """What of the environment and of the file is no setting.
+async def gather(settings: Settings, remarks: Sequence[str]) -> Facts:
+    """The facts of a deployment; a service that does not answer is told, not raised.
 
     Parameters
     ----------
-    elsewhere
-        Variables with our prefix that other programs of the project read.
+    remarks
+        What of the environment and of ``bess.toml`` is no setting.
     """
-    known = list(Settings.model_fields)
-    variables = [f"BESS_{name.upper()}" for name in known]
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    return Configuration(
-        settings.app_id,
-        settings.partitions,
-        known,
-        [
-            n
-            for n in sorted(environment)
-            if n.startswith("BESS_") and n.upper() not in variables and n not in elsewhere
-        ],
-        [name for name in tomllib.loads(text) if name not in known],
-    )
-
-
-async def gather(settings: Settings, asked: Configuration) -> Facts:
-    """The facts of a deployment; a service that does not answer is told, not raised."""
     trouble: dict[str, str] = {}
     redis, view = None, dict[int, Shown]()
     try:
         redis, view = await _ask_redis(settings)
     except (RedisError, OSError) as fault:
         trouble["Redis"] = str(fault)
-    except ValueError as fault:
-        trouble["Redis"] = f"BESS_REDIS_URL: {fault}"
     kafka, partitions = None, list[PartitionFacts]()
     try:
         # After Redis, which must not seem to show more than Kafka has.
@@ -85,7 +60,7 @@ async def gather(settings: Settings, asked: Configuration) -> Facts:
             kafka = replace(kafka, newest_s=await _newest_s(topics, settings, partitions))
     except (StreamError, KafkaError, OSError) as fault:
         trouble["Kafka"] = str(fault)
-    return Facts(asked, kafka, redis, partitions, trouble)
+    return Facts(remarks, kafka, redis, partitions, trouble)
 
 
 async def _ask_redis(

@@ -15,7 +15,7 @@ from stream_app.engine.position import POSITION_KEY, Position, decode_position
 from stream_app.engine.view import RedisView
 from stream_app.group import describe_group
 from stream_app.reports.topics import Topics, open_topics
-from stream_app.settings import Settings, kafka_options
+from stream_app.settings import Settings, kafka_options, redis_options
 
 REDIS_S = 10.0
 
@@ -109,17 +109,16 @@ async def open_view(settings: Settings) -> AsyncIterator[RedisView]:
     UpkeepError
         Redis does not answer, or refuses.
     """
-    try:
-        url = settings.redis_url.get_secret_value()
-        client = Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
-    except ValueError as fault:
-        raise UpkeepError(f"BESS_REDIS_URL: {fault}") from fault
+    options = redis_options(settings)
+    client = Redis.from_url(**options, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
     async with client as redis:
         try:
             await redis.ping()
             yield RedisView(redis, settings.app_id)
         except (RedisError, OSError) as fault:
-            raise UpkeepError(f"Redis: {fault}; start it, or set BESS_REDIS_URL") from fault
+            raise UpkeepError(
+                f"Redis: {fault}; start it, or set BESS_REDIS_URL, BESS_REDIS_PASSWORD"
+            ) from fault
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from schemas.topics import TOPICS
 from schemas.topics import settings as topic_settings
 from stream_app.doctor.facts import (
-    Configuration,
     Facts,
     KafkaFacts,
     Log,
@@ -65,5 +64,4 @@ def kafka() -> KafkaFacts:
 
 
 def facts() -> Facts:
-    configuration = Configuration("bess.energy", PARTITIONS, ["brokers", "partitions"])
-    return Facts(configuration, kafka(), redis(), [partition()])
+    return Facts((), kafka(), redis(), [partition()])

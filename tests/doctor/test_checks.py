@@ -41,11 +41,6 @@ def with_setting(topic: Topic, setting: str, value: str) -> Facts:
     return with_topic(topic, config={**state.config, setting: value})
 
 
-def with_names(**changes: Any) -> Facts:
-    well = facts()
-    return replace(well, configuration=replace(well.configuration, **changes))
-
-
 def troubles(case: Facts) -> list[Finding]:
     return [each for each in check(case) if each.level is not Level.OK]
 
@@ -62,15 +57,9 @@ def test_a_deployment_in_which_all_is_well_has_no_other_finding() -> None:
 
 CASES = {
     "a misspelt variable": (
-        with_names(variables=["BESS_PARTITION"]),
+        replace(facts(), remarks=["BESS_PARTITION is no setting; did you mean BESS_PARTITIONS?"]),
         Level.WARNING,
         "did you mean BESS_PARTITIONS",
-        "bess settings",
-    ),
-    "an unknown key of the file": (
-        with_names(file_keys=["broker"]),
-        Level.WARNING,
-        "broker in bess.toml is not a setting; did you mean brokers",
         "bess settings",
     ),
     "no controller": (with_kafka(controller=-1), Level.FAULT, "no controller", "logs"),

@@ -171,7 +171,7 @@ async def test_a_state_that_somebody_deleted_is_told(deployment: Deployment, red
 async def test_a_misspelt_variable_is_told(deployment: Deployment) -> None:
     warning = findings(deployment, "warning", BESS_REPLICAS="3")["settings"]
 
-    assert "BESS_REPLICAS is not a setting" in warning["what"]
+    assert "BESS_REPLICAS is no setting" in warning["what"]
 
 
 def test_without_services_both_are_faults() -> None:

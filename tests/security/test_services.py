@@ -117,7 +117,10 @@ def test_commands_speak_tls_with_name_and_password(variables: dict[str, str]) ->
     assert bess(variables, "topics", "create").returncode == 0
     assert bess(variables, "topics", "check").returncode == 0
     assert bess(variables, "settings").returncode == 0
-    assert "Redis" in bess(variables, "doctor").stdout
+    assert bess(variables, "state", "scrub").returncode == 0
+    doctor = bess(variables, "doctor")
+    assert doctor.returncode == 0
+    assert "every BESS_ variable and every name in bess.toml is a setting" in doctor.stdout
 
 
 def test_a_client_certificate_with_a_locked_key_opens_the_door(
