@@ -30,6 +30,7 @@ from stream_app.core.messages import (
     TooLate,
 )
 from stream_app.core.silence import LONGEST_SILENCE_MS
+from stream_app.core.succession import objection, owners
 from stream_app.core.topology import PowerBlock
 from stream_app.core.windows import Run
 
@@ -39,9 +40,6 @@ HEARTBEAT_LIMIT_MS = 7 * DAY_MS
 """A heartbeat further ahead of all that was heard of its block is refused."""
 MOST_WAITING = 32_768
 """Samples of a block that wait to be settled, the same number for each of its inputs."""
-MOST_ENCLOSURES = 2_048
-MOST_INPUTS_GONE = 16
-"""Bounds of what is remembered of a block's earlier topologies."""
 
 
 @dataclass
@@ -115,7 +113,8 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[int, Message]]]
 
 def _refusal(state: BlockState, message: Message) -> str | None:
     if isinstance(message, Configure):
-        return _moved(state, message.block)
+        owner_of = owners(state.counted, state.owners)
+        return objection(state.block, message.block, state.counted, owner_of)
     if state.block is None:
         return "no topology is known for this power block: publish it before its telemetry"
     if isinstance(message, PowerSamples):
@@ -133,38 +132,6 @@ def _refusal(state: BlockState, message: Message) -> str | None:
     return None
 
 
-def _moved(state: BlockState, block: PowerBlock) -> str | None:
-    """Why a topology cannot follow those that energy was already counted with."""
-    old, counted = state.block, state.counted
-    if old is None or not counted:
-        return None
-    if old.zone != block.zone:
-        return (
-            f"the topology changes the zone {old.zone}, in whose days energy is counted: "
-            "use another site name"
-        )
-    owners = _owners(state)
-    for name, shares in block.inputs.items():
-        for enclosure in shares:
-            owner = owners.setdefault(enclosure, name)
-            if owner != name:
-                return (
-                    f"the topology moves enclosure {enclosure} to DC input {name}, but its energy "
-                    f"is counted from {owner}: give it another id, or use another site name"
-                )
-    if len(owners) > MOST_ENCLOSURES or len({*counted} - {*block.inputs}) > MOST_INPUTS_GONE:
-        return (
-            f"the topology changes to more than {MOST_ENCLOSURES} enclosures, or leaves more than "
-            f"{MOST_INPUTS_GONE} DC inputs, since energy is counted: use another site name"
-        )
-    return None
-
-
-def _owners(state: BlockState) -> dict[str, str]:
-    now = {each: name for name, kept in state.counted.items() for each in kept.allocation.shares}
-    return {**state.owners, **now}
-
-
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     """Take a new topology; windows that it changes or ends are published as they are."""
     outputs = Outputs()
@@ -178,7 +145,7 @@ def _configure(state: BlockState, block: PowerBlock) -> Outputs:
             changes = counted[name].allocation.present != block.inputs.get(name)
             kept = set() if changes else resolutions
             outputs.rollups += _ending(old, name, counted[name], kept)
-    state.owners = _owners(state)
+    state.owners = owners(state.counted, state.owners)
     for each in state.inputs.values():
         each.windows = {name: run for name, run in each.windows.items() if name in resolutions}
     gone = {name: each for name, each in counted.items() if name not in block.inputs}

@@ -11,13 +11,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("wrong_version", r"this program reads version"),
     ("bad_name", r"cannot be printed"),
     ("wrong_key", r"came under the key"),
-    ("out_of_range", r"lies outside 1971-2109|is beyond .* W|out of range"),
+    ("out_of_range", r"lies outside 1971-2109|is beyond .* W|out of range|days ahead of all"),
     ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
     (
         "bad_topology",
         (
-            r"hangs on more|without a slash|rating_w|the topology changes|has no enclosure|"
-            r"^the shares of|has no DC input$|time zone|ZoneInfo|in rules;|above 0"
+            r"hangs on more|without a slash|rating_w|the topology (?:changes|moves)|"
+            r"^the shares of|has no enclosure|has no DC input$|time zone|ZoneInfo|in rules;|above 0"
         ),
     ),
     (

@@ -1,5 +1,8 @@
 """What the pipeline's metrics count."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -143,13 +146,24 @@ def test_what_the_codec_refuses_has_a_class(
     ],
 )
 def test_what_the_pipeline_refuses_has_a_class(messages: list[Configure], expected: str) -> None:
-    import numpy as np
-
     stray = PowerSamples(np.array([MIDNIGHT_MS]), {"DC9": np.array([1.0])})
 
     (refusal,) = fold(BlockState(), [*messages, stray]).refusals
 
     assert reason_class(refusal.reason) == expected
+
+
+def test_a_change_of_topology_that_is_refused_has_a_class() -> None:
+    samples = {name: np.array([1.0, 1.0]) for name in block().inputs}
+    counted = [Configure(block()), PowerSamples(MIDNIGHT_MS + np.array([0, 1000]), samples)]
+    first, *_ = block().inputs
+    (enclosure, *_) = block().inputs[first]
+    moved = replace(block(), inputs={"new": {enclosure: 1.0}})
+    other_zone = replace(block(), zone="Asia/Tokyo")
+
+    refusals = fold(BlockState(), [*counted, Configure(moved), Configure(other_zone)]).refusals
+
+    assert [reason_class(each.reason) for each in refusals] == ["bad_topology"] * 2
 
 
 @pytest.mark.parametrize("reason", REASONS)

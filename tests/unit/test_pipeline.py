@@ -16,8 +16,9 @@ from stream_app.core.integrator import (
     SAMPLES,
 )
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs, PowerSamples
+from stream_app.core.succession import MOST_INPUTS_GONE
 from stream_app.core.topology import PowerBlock, Rules
-from stream_app.pipeline import MOST_INPUTS_GONE, MOST_WAITING, BlockState, fold
+from stream_app.pipeline import MOST_WAITING, BlockState, fold
 from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
 
 DAY_MIN = 24 * 60
