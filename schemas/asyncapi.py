@@ -25,6 +25,8 @@ from schemas.results import (
     TooLateRecord,
 )
 from schemas.telemetry import (
+    CorrectionBeginRecord,
+    CorrectionEndRecord,
     EndOfDataRecord,
     HeartbeatRecord,
     PowerRecord,
@@ -41,7 +43,14 @@ KAFKA_BINDING = "0.5.0"
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 CARRIES: Mapping[Topic, tuple[Model, ...]] = {
-    topics.TELEMETRY: (TopologyRecord, PowerRecord, HeartbeatRecord, EndOfDataRecord),
+    topics.TELEMETRY: (
+        TopologyRecord,
+        PowerRecord,
+        HeartbeatRecord,
+        EndOfDataRecord,
+        CorrectionBeginRecord,
+        CorrectionEndRecord,
+    ),
     topics.TOPOLOGY: (TopologyRecord,),
     **dict.fromkeys(topics.ROLLUPS.values(), (RollupRecord,)),
     topics.DAILY: (DailyRecord,),

@@ -11,13 +11,22 @@ Version = Literal[1]
 
 
 class PowerRecord(
-    msgspec.Struct, tag_field="kind", tag="power", forbid_unknown_fields=True, gc=False
+    msgspec.Struct,
+    tag_field="kind",
+    tag="power",
+    forbid_unknown_fields=True,
+    gc=False,
+    omit_defaults=True,
 ):
-    """Power at one time or many: ``t[i]`` belongs to ``dc_power_w[input][i]``; null = no value."""
+    """Power at one time or many: ``t[i]`` belongs to ``dc_power_w[input][i]``; null = no value.
+
+    With ``correction`` it belongs to the days that this correction brings in again.
+    """
 
     v: Version
     t: list[int]
     dc_power_w: dict[str, list[float | None]]
+    correction: str | None = None
 
 
 class HeartbeatRecord(
@@ -36,6 +45,29 @@ class EndOfDataRecord(
 
     v: Version
     t: int
+
+
+class CorrectionBeginRecord(
+    msgspec.Struct, tag_field="kind", tag="correction_begin", forbid_unknown_fields=True
+):
+    """Power with this correction's id replaces the local days from ``since`` to before ``until``.
+
+    Samples of the days before and after may come with it: they show what lies at the edges.
+    """
+
+    v: Version
+    id: str
+    since: int
+    until: int
+
+
+class CorrectionEndRecord(
+    msgspec.Struct, tag_field="kind", tag="correction_end", forbid_unknown_fields=True
+):
+    """All power of a correction has come: what is left of its days is published."""
+
+    v: Version
+    id: str
 
 
 class RulesRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,4 +99,11 @@ class TopologyRecord(msgspec.Struct, tag_field="kind", tag="topology", forbid_un
     rules: RulesRecord
 
 
-TelemetryRecord = PowerRecord | HeartbeatRecord | EndOfDataRecord | TopologyRecord
+TelemetryRecord = (
+    PowerRecord
+    | HeartbeatRecord
+    | EndOfDataRecord
+    | TopologyRecord
+    | CorrectionBeginRecord
+    | CorrectionEndRecord
+)

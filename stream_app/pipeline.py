@@ -4,22 +4,23 @@ Batch, replay and live operation all come through :func:`fold`, and its results 
 the messages were cut into batches.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 
-from stream_app.core import integrator, lateness
+from stream_app.core import corrections, integrator, lateness
 from stream_app.core.calendar import calendar
 from stream_app.core.clock import DAY_MS, Samples, witnessed
-from stream_app.core.energy import Ints
-from stream_app.core.findings import RULES, Transition, change
+from stream_app.core.conditions import Seen, Silence, findings, skew
+from stream_app.core.corrections import Correction
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.integrator import InputResult, InputSpec, InputState
 from stream_app.core.messages import (
     Configure,
-    Finding,
+    CorrectionBegin,
+    CorrectionEnd,
     Heartbeat,
     Message,
     Outputs,
@@ -56,12 +57,21 @@ class BlockState:
         Newest heartbeat [ms UTC].
     owners
         DC input of each enclosure that had energy under an earlier topology.
+    allocated
+        When the enclosures or shares of an input with energy last changed [ms UTC]; 0: never.
+    corrections
+        How many corrections have begun.
+    correction
+        The one that is under way.
     """
 
     block: PowerBlock | None = None
     inputs: dict[str, InputState] = field(default_factory=dict)
     heard: int | None = None
     owners: dict[str, str] = field(default_factory=dict)
+    allocated: int = 0
+    corrections: int = 0
+    correction: Correction | None = None
 
     @property
     def present(self) -> dict[str, InputState]:
@@ -94,7 +104,12 @@ def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:
         elif isinstance(first, Configure):
             outputs.extend(_configure(state, first.block))
         elif isinstance(first, PowerSamples):
-            outputs.extend(_fold_power(state, [m for _, m in batch if isinstance(m, PowerSamples)]))
+            fold_all = _fold_power if first.correction is None else _fold_correction
+            outputs.extend(fold_all(state, [m for _, m in batch if isinstance(m, PowerSamples)]))
+        elif isinstance(first, CorrectionBegin):
+            outputs.extend(_begin_correction(state, first))
+        elif isinstance(first, CorrectionEnd):
+            outputs.extend(_end_correction(state))
         elif isinstance(first, Heartbeat):
             outputs.extend(_hear(state, first.time))
         else:
@@ -105,7 +120,9 @@ def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:
 def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[int, Message]]]:
     def kind(numbered: tuple[int, Message]) -> object:
         place, message = numbered
-        return tuple(message.power_w) if isinstance(message, PowerSamples) else place
+        if isinstance(message, PowerSamples):
+            return message.correction, tuple(message.power_w)
+        return place
 
     for _, batch in groupby(enumerate(messages), key=kind):
         yield list(batch)
@@ -117,11 +134,13 @@ def _refusal(state: BlockState, message: Message) -> str | None:
         return objection(state.block, message.block, state.counted, owner_of)
     if state.block is None:
         return "no topology is known for this power block: publish it before its telemetry"
-    if isinstance(message, PowerSamples):
-        unknown = sorted(set(message.power_w) - set(state.block.inputs))
-        if unknown:
-            known = ", ".join(state.block.inputs)
-            return f"the topology has no DC input {', '.join(unknown)}; it has {known}"
+    if isinstance(message, CorrectionBegin):
+        zone = calendar(state.block.zone)
+        inputs = state.counted.values()
+        return corrections.refusal(message, state.correction, zone, inputs, state.allocated)
+    if isinstance(message, CorrectionEnd | PowerSamples):
+        unknown = corrections.unknown(message, state.correction)
+        return unknown or _unknown_inputs(state.block, message)
     if isinstance(message, Heartbeat) and state.newest is not None:
         ahead = message.time - state.newest
         if ahead > HEARTBEAT_LIMIT_MS:
@@ -132,17 +151,29 @@ def _refusal(state: BlockState, message: Message) -> str | None:
     return None
 
 
+def _unknown_inputs(block: PowerBlock, message: CorrectionEnd | PowerSamples) -> str | None:
+    names = message.power_w if isinstance(message, PowerSamples) else {}
+    unknown = sorted(set(names) - set(block.inputs))
+    if not unknown:
+        return None
+    known = ", ".join(block.inputs)
+    return f"the topology has no DC input {', '.join(unknown)}; it has {known}"
+
+
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     """Take a new topology; windows that it changes or ends are published as they are."""
     outputs = Outputs()
     if block != state.block:
         outputs.rollups += _close_holes(state, 0, LATEST)
+        state.correction = None
     old, counted = state.block, state.counted
     resolutions = {*block.rules.resolutions, integrator.DAY}
     for name in old.inputs if old is not None else ():
         assert old is not None
         if name in counted:
             changes = counted[name].allocation.present != block.inputs.get(name)
+            if changes:
+                state.allocated = max(state.newest or 0, state.allocated)
             kept = set() if changes else resolutions
             outputs.rollups += _ending(old, name, counted[name], kept)
     state.owners = owners(state.counted, state.owners)
@@ -166,6 +197,45 @@ def _close_holes(state: BlockState, since: int, until: int) -> list[Rollup]:
     return rollups
 
 
+def _begin_correction(state: BlockState, begin: CorrectionBegin) -> Outputs:
+    """Begin a correction, or begin it again; what is late for its days is too late from now on."""
+    state.corrections += 1
+    state.correction = corrections.begun(begin, state.corrections)
+    return Outputs(rollups=_close_holes(state, begin.since, begin.until))
+
+
+def _fold_correction(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
+    assert state.block is not None
+    assert state.correction is not None
+    block, outputs = state.block, Outputs()
+    times = np.concatenate([message.times for message in messages])
+    for name in messages[0].power_w:
+        kept = corrections.shadow(state.correction, name, block)
+        samples = _samples(times, [message.power_w[name] for message in messages])
+        result = corrections.fold(state.correction, kept, _spec(block, kept), samples)
+        _add_result(outputs, block, name, kept, result, "correction")
+        outputs.samples += samples.times.size
+    return outputs
+
+
+def _end_correction(state: BlockState) -> Outputs:
+    assert state.block is not None
+    assert state.correction is not None
+    outputs = Outputs()
+    for name, kept in state.correction.inputs.items():
+        result = corrections.end(state.correction, kept, _spec(state.block, kept))
+        _add_result(outputs, state.block, name, kept, result, "correction")
+    state.correction = None
+    return outputs
+
+
+def _samples(times: Ints, power: Sequence[Floats]) -> Samples:
+    """The samples of one input that have a value."""
+    values = np.concatenate(power)
+    rows = np.flatnonzero(np.isfinite(values))
+    return Samples(times[rows], values[rows], rows)
+
+
 def _ending(block: PowerBlock, name: str, state: InputState, kept: set[str]) -> list[Rollup]:
     """The open windows as they stand, but for the resolutions that are kept."""
     assert state.last is not None
@@ -180,22 +250,20 @@ def _fold_power(state: BlockState, messages: Sequence[PowerSamples]) -> Outputs:
     assert state.block is not None
     block, outputs = state.block, Outputs()
     times = np.concatenate([message.times for message in messages])
-    silence = _Silence(state, times.size)
-    transitions: list[_Seen] = []
+    silence = Silence(block, state.present, state.heard, times.size)
+    transitions: list[Seen] = []
     for name in messages[0].power_w:
-        power = np.concatenate([message.power_w[name] for message in messages])
-        rows = np.flatnonzero(np.isfinite(power))
+        samples = _samples(times, [message.power_w[name] for message in messages])
         kept = state.inputs[name]
         before = kept.clock.now
-        samples = Samples(times[rows], power[rows], rows)
         result = lateness.step(kept, _spec(block, kept), samples)
         silence.heard(name, before, result.admitted.taken)
-        transitions += [_Seen(row, name, each) for row, each in _skew(kept, result, times)]
+        transitions += [Seen(row, name, each) for row, each in skew(kept, result, times)]
         transitions += silence.settling(name, result)
         _add_result(outputs, block, name, kept, result)
-        outputs.samples += rows.size
+        outputs.samples += samples.times.size
     transitions += silence.transitions()
-    outputs.findings += _findings(block, transitions)
+    outputs.findings += findings(block, transitions)
     return outputs
 
 
@@ -204,9 +272,9 @@ def _hear(state: BlockState, time: int) -> Outputs:
     if state.newest is None:
         # Nothing yet says whether its clock is right, and there is nothing that could be silent.
         return Outputs()
-    silence = _Silence(state, 1, heard=time)
     state.heard = time if state.heard is None else max(state.heard, time)
-    outputs = Outputs(findings=_findings(state.block, silence.transitions()))
+    silence = Silence(state.block, state.present, state.heard, 1)
+    outputs = Outputs(findings=findings(state.block, silence.transitions()))
     for name, each in state.present.items():
         revised = lateness.hear(each, _spec(state.block, each), time)
         outputs.rollups += _rollups(
@@ -225,14 +293,14 @@ def _end(state: BlockState, time: int) -> Outputs:
         return outputs
     until = min(time, newest + span)
     shown = time if time - newest <= LONGEST_SILENCE_MS else until
-    transitions: list[_Seen] = []
+    transitions: list[Seen] = []
     for name, kept in state.present.items():
         result = lateness.settle_until(kept, _spec(block, kept), until - 1)
-        transitions += [_Seen(0, name, each) for each in result.transitions]
+        transitions += [Seen(0, name, each) for each in result.transitions]
         _add_result(outputs, block, name, kept, result)
         runs = integrator.preview_until(kept, _spec(block, kept), shown)
         outputs.rollups += _rollups(block, name, kept, runs, final=False)
-    outputs.findings += _findings(block, transitions)
+    outputs.findings += findings(block, transitions)
     return outputs
 
 
@@ -242,13 +310,18 @@ def _spec(block: PowerBlock, state: InputState) -> InputSpec:
 
 
 def _add_result(
-    outputs: Outputs, block: PowerBlock, name: str, state: InputState, result: InputResult
+    outputs: Outputs,
+    block: PowerBlock,
+    name: str,
+    state: InputState,
+    result: InputResult,
+    reason: RevisionReason = "end_of_data",
 ) -> None:
-    outputs.rollups += _rollups(block, name, state, result.closed, final=True)
+    outputs.rollups += _rollups(block, name, state, result.closed, final=True, reason=reason)
     outputs.rollups += _rollups(block, name, state, result.revised, final=True, reason="late_data")
-    for reason, refused in groupby(result.refused, key=lambda each: each[0]):
+    for why, refused in groupby(result.refused, key=lambda each: each[0]):
         late = Samples.of([arrival for _, arrival in refused])
-        outputs.too_late.append(TooLate(block, name, late.times, late.power, reason))
+        outputs.too_late.append(TooLate(block, name, late.times, late.power, why))
 
 
 def _rollups(
@@ -277,92 +350,9 @@ def _rollups(
 
 
 def _by_reason(run: Run, reason: RevisionReason) -> list[tuple[Run, RevisionReason | None]]:
+    if reason == "correction":
+        return [(run, reason)]
     if run.deltas is None:
         return [(run, None)]
     revised = run.revisions > 1
     return [(run.where(~revised), None), (run.where(revised), reason)]
-
-
-def _skew(state: InputState, result: InputResult, times: Ints) -> list[tuple[int, Transition]]:
-    rules = state.rules
-    found = []
-    for row, ahead in result.admitted.skew:
-        raised = ahead is not None
-        if raised == ("CLOCK_SKEW" in rules.active):
-            continue
-        cause = int(times[row])
-        value = (ahead - cause) / 1000 if ahead is not None else 0.0
-        found.append((row, change(rules, "CLOCK_SKEW", raised, cause, value, 0.0)))
-    return found
-
-
-class _Seen(NamedTuple):
-    """A transition, and the row of the batch that brought it about."""
-
-    row: int
-    input: str
-    transition: Transition
-
-
-class _Silence:
-    """STALE_DATA of each input, judged row by row against the newest time in its block."""
-
-    def __init__(self, state: BlockState, rows: int, heard: int | None = None) -> None:
-        self.state, self.rows = state, rows
-        self.newest = {name: self._start(each.clock.now) for name, each in state.present.items()}
-        self.block_time = self._start(max(state.heard or -1, -1 if heard is None else heard))
-
-    def _start(self, time: int | None) -> Ints:
-        return np.full(self.rows, -1 if time is None else time, dtype=np.int64)
-
-    def heard(self, name: str, before: int | None, taken: Samples) -> None:
-        newest = self._start(before)
-        np.maximum.at(newest, taken.rows, taken.times)
-        self.newest[name] = np.maximum.accumulate(newest)
-
-    def settling(self, name: str, result: InputResult) -> list[_Seen]:
-        """The transitions of settled samples, with the row that settled the sample of each."""
-        if not result.transitions:
-            return []
-        assert self.state.block is not None
-        taken, lateness_ms = result.admitted.taken, self.state.block.rules.lateness_ms
-        arrived = dict(zip(taken.times[::-1].tolist(), taken.rows[::-1].tolist(), strict=True))
-        passed = [each.cause + lateness_ms for each in result.transitions]
-        rows = np.searchsorted(self.newest[name], passed).tolist()
-        return [
-            _Seen(max(row, arrived.get(each.cause, 0)), name, each)
-            for row, each in zip(rows, result.transitions, strict=True)
-        ]
-
-    def transitions(self) -> list[_Seen]:
-        assert self.state.block is not None
-        stale_ms = self.state.block.rules.stale_ms
-        clock = np.maximum.reduce([self.block_time, *self.newest.values()])
-        found: list[_Seen] = []
-        for name, newest in self.newest.items():
-            rules = self.state.inputs[name].rules
-            stale = (newest >= 0) & (clock - newest > stale_ms)
-            if "STALE_DATA" not in rules.active and not stale.any():
-                continue
-            before = np.concatenate((["STALE_DATA" in rules.active], stale[:-1]))
-            for row in np.flatnonzero(stale != before).tolist():
-                raised, seen, now = bool(stale[row]), int(newest[row]), int(clock[row])
-                time = seen + stale_ms if raised else seen
-                value = (now - seen) / 1000
-                each = change(rules, "STALE_DATA", raised, time, value, stale_ms / 1000, now)
-                found.append(_Seen(row, name, each))
-        return found
-
-
-def _findings(block: PowerBlock, transitions: Iterable[_Seen]) -> list[Finding]:
-    """In the order in which the rows brought them about, as if each had come alone."""
-    order = {name: place for place, name in enumerate(block.inputs)}
-
-    def place(seen: _Seen) -> tuple[int, int, int, int, int]:
-        each = seen.transition
-        return seen.row, each.cause, order[seen.input], RULES.index(each.rule), each.time
-
-    return [
-        Finding(block, seen.input, tuple(block.inputs[seen.input]), replace(seen.transition))
-        for seen in sorted(transitions, key=place)
-    ]

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 
 from schemas.telemetry import (
+    CorrectionBeginRecord,
+    CorrectionEndRecord,
     EndOfDataRecord,
     HeartbeatRecord,
     PowerRecord,
@@ -33,7 +35,15 @@ from stream_app.codec.limits import (
     SHARE_TOLERANCE,
 )
 from stream_app.core.calendar import calendar
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
+from stream_app.core.messages import (
+    Configure,
+    CorrectionBegin,
+    CorrectionEnd,
+    EndOfData,
+    Heartbeat,
+    Message,
+    PowerSamples,
+)
 from stream_app.core.topology import PowerBlock, Rules
 
 Record = tuple[bytes | None, bytes | None]
@@ -90,8 +100,9 @@ def decode(records: Sequence[Record]) -> Decoded:
             if type(record) is PowerRecord:
                 _check_shape(record)
                 run = runs.get(key)
-                if run is None or run.names != record.dc_power_w.keys():
+                if run is None or not run.takes(record):
                     _check_names("DC input", record.dc_power_w)
+                    _check_names("correction", [record.correction] if record.correction else [])
                     _flush(decoded, key, run)
                     run = runs[key] = _Run(record)
                 run.parts.append(record)
@@ -159,8 +170,12 @@ class _Run:
 
     def __init__(self, first: PowerRecord) -> None:
         self.names = first.dc_power_w.keys()
+        self.correction = first.correction
         self.parts: list[PowerRecord] = []
         self.places: list[int] = []
+
+    def takes(self, record: PowerRecord) -> bool:
+        return self.names == record.dc_power_w.keys() and self.correction == record.correction
 
 
 def _key(key: bytes | None) -> str:
@@ -290,7 +305,7 @@ def _gather(parts: Sequence[PowerRecord]) -> PowerSamples:
     for name, power in power_w.items():
         if np.abs(power).max(initial=0.0, where=~np.isnan(power)) > LARGEST_W:
             raise ValueError(f"a power in dc_power_w[{name!r}] is beyond {LARGEST_W:g} W")
-    return PowerSamples(np.array(times, dtype=np.int64), power_w)
+    return PowerSamples(np.array(times, dtype=np.int64), power_w, parts[0].correction)
 
 
 def _control(key: str, record: TelemetryRecord) -> Message:
@@ -300,9 +315,24 @@ def _control(key: str, record: TelemetryRecord) -> Message:
             raise ValueError(f"the topology of {block.key} came under the key {key}")
         return Configure(block)
     assert not isinstance(record, PowerRecord)
-    if not EARLIEST_MS <= record.t < LATEST_MS:
-        raise ValueError("t lies outside 1971-2109; it is in milliseconds UTC")
+    if isinstance(record, CorrectionBeginRecord | CorrectionEndRecord):
+        return _correction(record)
+    _check_time("t", record.t)
     return Heartbeat(record.t) if isinstance(record, HeartbeatRecord) else EndOfData(record.t)
+
+
+def _correction(record: CorrectionBeginRecord | CorrectionEndRecord) -> Message:
+    _check_names("correction", [record.id])
+    if isinstance(record, CorrectionEndRecord):
+        return CorrectionEnd(record.id)
+    _check_time("since", record.since)
+    _check_time("until", record.until)
+    return CorrectionBegin(record.id, record.since, record.until)
+
+
+def _check_time(name: str, time: int) -> None:
+    if not EARLIEST_MS <= time < LATEST_MS:
+        raise ValueError(f"{name} lies outside 1971-2109; it is in milliseconds UTC")
 
 
 def _record(message: Message) -> TelemetryRecord:
@@ -311,11 +341,16 @@ def _record(message: Message) -> TelemetryRecord:
             v=1,
             t=message.times.tolist(),
             dc_power_w={name: _nullable(power) for name, power in message.power_w.items()},
+            correction=message.correction,
         )
     if isinstance(message, Configure):
         return topology_record(message.block)
     if isinstance(message, Heartbeat):
         return HeartbeatRecord(v=1, t=message.time)
+    if isinstance(message, CorrectionBegin):
+        return CorrectionBeginRecord(v=1, id=message.id, since=message.since, until=message.until)
+    if isinstance(message, CorrectionEnd):
+        return CorrectionEndRecord(v=1, id=message.id)
     return EndOfDataRecord(v=1, t=message.time)
 
 

@@ -85,12 +85,15 @@ class InputSpec:
         Of each group of sums.
     most_waiting
         Samples that wait to be settled; when one more comes the older half is settled.
+    told
+        Windows up to this time are given in any case, also inside a long silence [ms UTC].
     """
 
     rules: Rules
     calendar: SiteCalendar
     shares: tuple[float, ...]
     most_waiting: int
+    told: int = 0
 
     @property
     def resolutions(self) -> tuple[str, ...]:
@@ -163,13 +166,13 @@ def preview_until(state: InputState, spec: InputSpec, until: int) -> dict[str, R
     """
     if state.last is None:
         return {}
-    tail, known_until = _tail(state.last, spec)
+    tail, known_until = tail_energy(state.last, spec)
     runs = {}
     for name, window in state.windows.items():
         if window.open is not None:
             last = max(until, known_until) if name == DAY else known_until
             edges = spec.calendar.edges(name, window.open.start, max(last - 1, state.last[0]))
-            runs[name] = preview(window, edges, [_energy_columns(tail, spec)])
+            runs[name] = preview(window, edges, [tail])
     return runs
 
 
@@ -210,11 +213,12 @@ def _carry(state: InputState, carry: Callable[[Sequence[list[int]]], list[list[i
         }
 
 
-def _tail(last: tuple[int, float], spec: InputSpec) -> tuple[Pieces, int]:
+def tail_energy(last: tuple[int, float], spec: InputSpec) -> tuple[Contribution, int]:
+    """Energy after the last sample of the data, and the time until which it is known [ms UTC]."""
     time, power = last
     hold_ms = spec.rules.held_ms
     slots = spec.calendar.edges("5min", time, time + hold_ms)
-    return held(time, power, slots, hold_ms), time + hold_ms
+    return _energy_columns(held(time, power, slots, hold_ms), spec), time + hold_ms
 
 
 def _remember_latest(state: InputState, taken: Samples) -> None:
@@ -264,7 +268,7 @@ def _fold_windows(
     for name in spec.resolutions:
         window = state.windows.setdefault(name, WindowState())
         start = int(times[0]) if window.open is None else window.open.start
-        told = max(window.published, default=start)
+        told = max([spec.told, *window.published])
         edges, silent = window_edges(spec.calendar, spec.rules, name, times, start, told)
         closed = accumulate(window, edges, [contribution], state.holes)
         result.closed[name] = closed.without(silent)

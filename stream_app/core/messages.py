@@ -21,10 +21,13 @@ class PowerSamples:
         (n,) ms UTC, in order of arrival.
     power_w
         DC input name -> (n,) power [W], + = discharge; NaN where the input has no value.
+    correction
+        Id of the correction that they belong to; None: they are counted as they come.
     """
 
     times: Ints
     power_w: Mapping[str, Floats]
+    correction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,23 @@ class Configure:
     block: PowerBlock
 
 
-Message = PowerSamples | Heartbeat | EndOfData | Configure
+@dataclass(frozen=True)
+class CorrectionBegin:
+    """Samples with this id replace the local days in ``[since, until)`` [ms UTC]."""
+
+    id: str
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
+class CorrectionEnd:
+    """All samples of a correction have come."""
+
+    id: str
+
+
+Message = PowerSamples | Heartbeat | EndOfData | Configure | CorrectionBegin | CorrectionEnd
 
 
 RevisionReason = Literal["end_of_data", "late_data", "correction"]

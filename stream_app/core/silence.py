@@ -22,6 +22,7 @@ def window_edges(
 
     All that lies inside one long silence is one window: nothing falls into it, and it is not
     published. Only windows up to ``told`` are: they were published before, and may be revised.
+    Samples may lie before ``start``.
 
     Returns
     -------
@@ -29,7 +30,7 @@ def window_edges(
     """
     (begin, end), *others = _stretches(rules, resolution, times, start)
     if not others:
-        return calendar.edges(resolution, begin, end), np.zeros(0, dtype=np.int64)
+        return calendar.edges(resolution, begin, max(begin, end)), np.zeros(0, dtype=np.int64)
     known = [(begin, max(end, told)), *others]
     parts = [calendar.edges(resolution, begin, end) for begin, end in known]
     silent = [a[-1] for a, b in pairwise(parts) if a[-1] < b[0]]

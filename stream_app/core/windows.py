@@ -195,7 +195,8 @@ def preview(state: WindowState, edges: Ints, contributions: Sequence[Contributio
 
 def totals(state: WindowState, edges: Ints, contributions: Sequence[Contribution]) -> Ints:
     """Sums of shape (columns, n) for the n windows between ``edges``."""
-    width = max(columns.stop for _, _, columns in contributions)
+    widths = [columns.stop for _, _, columns in contributions]
+    width = max(widths, default=0) if state.open is None else len(state.open.sums)
     sums = np.zeros((width, edges.size - 1), dtype=np.int64)
     if state.open is not None:
         sums[:, 0] += np.array(state.open.sums, dtype=np.int64)

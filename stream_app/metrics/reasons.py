@@ -7,6 +7,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("no_topology", r"no topology is known"),
     ("unknown_input", r"the topology has no DC input "),
     ("no_key", r"the record has no key"),
+    ("bad_correction", r"correction"),
     ("too_large", r"at most \d+"),
     ("wrong_version", r"this program reads version"),
     ("bad_name", r"cannot be printed"),

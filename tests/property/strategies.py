@@ -153,10 +153,12 @@ def blocked(messages: Sequence[Message]) -> list[Message]:
             isinstance(message, PowerSamples)
             and isinstance(before, PowerSamples)
             and list(message.power_w) == list(before.power_w)
+            and message.correction == before.correction
         ):
             merged[-1] = PowerSamples(
                 np.concatenate([before.times, message.times]),
                 {n: np.concatenate([before.power_w[n], p]) for n, p in message.power_w.items()},
+                message.correction,
             )
         else:
             merged.append(message)

@@ -13,7 +13,14 @@ import schemas
 from schemas.results import ProgressRecord
 from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.telemetry import encode
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, PowerSamples
+from stream_app.core.messages import (
+    Configure,
+    CorrectionBegin,
+    CorrectionEnd,
+    EndOfData,
+    Heartbeat,
+    PowerSamples,
+)
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
 
@@ -40,6 +47,7 @@ POWER = PowerSamples(
     },
 )
 LATE = PowerSamples(np.array([MIDNIGHT_MS], dtype=np.int64), {"2": np.array([-130e3])})
+CORRECTION = CorrectionBegin("north-7c0ffee", MIDNIGHT_MS, MIDNIGHT_MS + 86_400_000)
 END = EndOfData(MIDNIGHT_MS + 9 * QUARTER_MS)
 
 
@@ -68,6 +76,8 @@ def make() -> dict[str, bytes]:
         "PowerRecord": encode(POWER),
         "HeartbeatRecord": encode(Heartbeat(MIDNIGHT_MS)),
         "EndOfDataRecord": encode(END),
+        "CorrectionBeginRecord": encode(CORRECTION),
+        "CorrectionEndRecord": encode(CorrectionEnd(CORRECTION.id)),
         "RollupRecord": first["rollup.15min.v1"],
         "DailyRecord": first["energy.daily.v1"],
         "AlarmRecord": first["alarm.events.v1"],

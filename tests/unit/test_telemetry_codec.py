@@ -1,6 +1,7 @@
 """Bytes of the telemetry topic to messages: what is read, what is refused and why."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from stream_app.codec.limits import (
     MOST_TIMES,
 )
 from stream_app.codec.telemetry import Record, decode, encode, power_block, topology_record
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
+from stream_app.core.messages import (
+    Configure,
+    CorrectionBegin,
+    CorrectionEnd,
+    EndOfData,
+    Heartbeat,
+    Message,
+    PowerSamples,
+)
 from stream_app.core.topology import Rules
 from tests.unit.blocks import MINUTE, NAN, START, block, power
 
@@ -216,8 +225,10 @@ def test_inputs_in_another_order_are_the_same_inputs() -> None:
         Configure(block(Rules("left", 1, 2, 3, 4, 5, 6, 7, 8.5, ("1d",)), "Australia/Lord_Howe")),
         Heartbeat(START),
         EndOfData(START + 1),
+        CorrectionBegin("c", START, START + 1),
+        CorrectionEnd("c"),
     ],
-    ids=["topology", "topology with other rules", "heartbeat", "end of data"],
+    ids=["topology", "topology with other rules", "heartbeat", "end of data", "begin", "end"],
 )
 def test_what_is_written_is_read_again(message: Message) -> None:
     assert decode([(KEY, encode(message))]).inbox(KEY.decode()).messages == [message]
@@ -248,3 +259,27 @@ def test_a_topology_from_before_there_were_corrections_asks_for_none() -> None:
 
     assert isinstance(message, Configure)
     assert message.block.rules.correction_ms == 0
+
+
+def test_samples_of_a_correction_are_a_message_of_their_own() -> None:
+    plain, corrected = power([0], i1=[1]), replace(power([15], i1=[2]), correction="c")
+
+    inbox = decode([(KEY, encode(each)) for each in (plain, corrected, plain)]).inbox(KEY.decode())
+
+    assert [each.correction for each in inbox.messages] == [None, "c", None]  # type: ignore[union-attr]
+    assert inbox.places == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"kind": "correction_begin", "v": 1, "id": "c", "since": 1, "until": START}, "since lies"),
+        ({"kind": "correction_begin", "v": 1, "id": "c", "since": START, "until": 1}, "until lies"),
+        ({"kind": "correction_begin", "v": 1, "id": "", "since": START, "until": START}, "a name"),
+        ({"kind": "correction_end", "v": 1, "id": "x" * 101}, "a name of correction"),
+    ],
+)
+def test_a_correction_out_of_bounds_is_refused(record: dict[str, object], reason: str) -> None:
+    ((_, found),) = decode([(KEY, json.dumps(record).encode())]).bad
+
+    assert reason in found
