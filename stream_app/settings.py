@@ -164,6 +164,8 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 def redis_options(settings: Settings) -> dict[str, Any]:
     """Arguments of ``Redis.from_url`` that come from the settings."""
     options: dict[str, Any] = {"url": settings.redis_url.get_secret_value()}
+    if options["url"].startswith("rediss:"):
+        options["ssl_check_hostname"] = True
     if settings.redis_password:
         options["password"] = settings.redis_password.get_secret_value()
     if settings.redis_cafile:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kafka
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "2000"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 PARTITIONS = 4
-ROUNDS = 5
+ROUNDS = max(5, RECORDS // 10_000)
 GROWTH_MB = 64
 """Growth of a worker's memory, from after the first round to the end, that counts as flat."""
 

@@ -121,6 +121,7 @@ def test_commands_speak_tls_with_name_and_password(variables: dict[str, str]) ->
     doctor = bess(variables, "doctor")
     assert doctor.returncode == 0
     assert "every BESS_ variable and every name in bess.toml is a setting" in doctor.stdout
+    assert "no state" in bess(variables, "state", "show", "north/1").stderr
 
 
 def test_a_client_certificate_with_a_locked_key_opens_the_door(
@@ -156,6 +157,7 @@ def test_a_client_certificate_with_a_locked_key_opens_the_door(
         ({"BESS_REDIS_URL": "password inside"}, "Redis refuses the password"),
         ({"BESS_REDIS_PASSWORD_FILE": None}, "Redis refuses the password"),
         ({"BESS_REDIS_CAFILE": "other.pem"}, "Redis does not answer"),
+        ({"BESS_REDIS_URL": "other name"}, "Redis does not answer"),
         ({"BESS_REDIS_URL": "rediss://127.0.0.1:1/0"}, "Redis does not answer"),
         ({"BESS_BROKERS": "127.0.0.1:1"}, "Kafka does not answer"),
     ],
@@ -174,6 +176,8 @@ def test_what_does_not_fit_is_told_without_the_secret(
     if changed.get("BESS_REDIS_URL") == "password inside":
         address = safe.redis_url.removeprefix("rediss://")
         changed = {"BESS_REDIS_URL": f"rediss://:{KEY_PASSWORD}@{address}"}
+    if changed.get("BESS_REDIS_URL") == "other name":
+        changed = {"BESS_REDIS_URL": safe.redis_url.replace("127.0.0.1", "localhost")}
     given = {
         name: str(safe.folder / value) if value == "other.pem" else value
         for name, value in changed.items()
