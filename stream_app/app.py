@@ -19,6 +19,7 @@ from stream_app.engine.recovery import Restored, TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
 from stream_app.health import PERIOD_S, Progress, observe
+from stream_app.heartbeats import Heartbeats
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options, redis_options
 
@@ -82,6 +83,10 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
         work = EnergyWork(table, names, metrics, live, letters)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
+
+    if settings.heartbeat_s:
+        telemetry = app.topic(names[topics.TELEMETRY], **raw)
+        app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
 
     @app.timer(PERIOD_S)
     async def watch() -> None:

@@ -89,6 +89,19 @@ class BlockState:
         times = (self.heard, *(each.clock.now for each in self.present.values()))
         return max((time for time in times if time is not None), default=None)
 
+    @property
+    def expects(self) -> tuple[int, int] | None:
+        """Newest sample [ms UTC], and the silence [ms] after it that raises STALE_DATA.
+
+        None where nothing is to come or to tell: before the first samples, after an end of data,
+        and once all inputs are told silent.
+        """
+        heard = [each for each in self.present.values() if each.clock.now is not None]
+        waits = [each for each in heard if "STALE_DATA" not in each.rules.active]
+        if self.block is None or not waits or all(each.clock.ended for each in heard):
+            return None
+        return max(each.clock.now or 0 for each in heard), self.block.rules.stale_ms
+
 
 def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:
     """Fold messages of one block, in order, into ``state``.
@@ -163,9 +176,10 @@ def _unknown_inputs(block: PowerBlock, message: CorrectionEnd | PowerSamples) ->
 def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     """Take a new topology; windows that it changes or ends are published as they are."""
     outputs = Outputs()
-    if block != state.block:
-        outputs.rollups += _close_holes(state, 0, LATEST)
-        state.correction = None
+    if block == state.block:
+        return outputs
+    outputs.rollups += _close_holes(state, 0, LATEST)
+    state.correction = None
     old, counted = state.block, state.counted
     resolutions = {*block.rules.resolutions, integrator.DAY}
     for name in old.inputs if old is not None else ():

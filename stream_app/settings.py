@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         le=300.0,
         description="silence after which the broker gives a worker's work away",
     )
+    heartbeat_s: float = Field(
+        30.0, ge=0, le=3600, description="time between heartbeats of live, silent blocks; 0: none"
+    )
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
         description="at_least_once has no transactions: after a crash outputs may repeat",

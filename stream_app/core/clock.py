@@ -43,6 +43,12 @@ class Clock:
     settled: int | None = None
     ahead: list[Sample] = field(default_factory=list)
 
+    @property
+    def ended(self) -> bool:
+        """Whether an end of data came after the newest sample."""
+        now, settled = self.now, self.settled
+        return now is not None and settled is not None and settled > now
+
     def copy(self) -> "Clock":
         """The clock as it is now."""
         return replace(self, ahead=list(self.ahead))

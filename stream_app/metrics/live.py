@@ -59,6 +59,8 @@ class BlockReading:
         Event time of the newest sample of any input, Unix seconds.
     active
         The rules that stand raised, once for each input.
+    expects
+        Newest sample and limit of silence [ms], see ``BlockState.expects``.
     """
 
     site: str
@@ -66,6 +68,7 @@ class BlockReading:
     last_sample_s: float | None
     active: tuple[str, ...]
     enclosures: tuple[EnclosureReading, ...]
+    expects: tuple[int, int] | None
 
 
 class LiveView(Collector):
@@ -95,6 +98,11 @@ class LiveView(Collector):
             for key in keys:
                 self._readings.pop(key, None)
 
+    def expectations(self) -> dict[str, tuple[int, int]]:
+        """What is expected of each block that expects something, by key."""
+        with self._lock:
+            return {key: each.expects for key, each in self._readings.items() if each.expects}
+
     def describe(self) -> Iterable[Family]:
         """Name the families, for the check at registration."""
         return [_family(metric) for metric in LIVE]
@@ -121,6 +129,7 @@ def reading(state: BlockState) -> BlockReading | None:
         last_sample_s=max(newest) / 1000 if newest else None,
         active=tuple(rule for _, each in inputs for rule in each.rules.active),
         enclosures=tuple(e for name, each in inputs for e in _enclosures(block, name, each)),
+        expects=state.expects,
     )
 
 

@@ -147,6 +147,9 @@ def test_late_samples_are_given_back_as_they_came() -> None:
 def test_the_same_topology_again_changes_nothing() -> None:
     plant = Plant()
     plant.feed(power([0, 15], i1=[600, 600]))
+    before = snapshot(plant.state)
+    plant.feed(Configure(block()))
+    assert snapshot(plant.state) == before
 
     outputs = plant.feed(Configure(block()), power([30], i1=[600]), EndOfData(START + 30 * MINUTE))
 
