@@ -56,15 +56,29 @@ BROKER_SETTINGS: Mapping[str, str] = {
 
 
 def kafka_server(
-    directory: Path, say: Say = say_on_stderr, environment: Mapping[str, str] = os.environ
+    directory: Path,
+    say: Say = say_on_stderr,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    port: int | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Server:
-    """Describe a broker that keeps its data and log in `directory`; it isn't started yet."""
-    port, controller_port = free_port(), free_port()
+    """Describe a broker that keeps its data and log in `directory`; it isn't started yet.
+
+    Parameters
+    ----------
+    port
+        Port that clients are to use; by default a free one.
+    overrides
+        Broker settings that come before those made here.
+    """
+    port, controller_port = port or free_port(), free_port()
     settings = {
         **BROKER_SETTINGS,
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "log.dirs": str(directory / "data"),
+        **(overrides or {}),
     }
     return Server(
         name="Kafka",

@@ -1,0 +1,206 @@
+"""The invariants I1-I10: each a function from evidence to violations in words.
+
+`check` applies those that need no clock; none of them knows which fault was injected.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas import topics as contract
+from stream_app.reports.daily import daily_csv, newest
+from tests.faults.evidence import Evidence
+from tests.faults.golden import Golden, Row, golden, streamed
+from tests.faults.workload import Record as Sent
+
+SHOWN = 5
+"""Of many violations of one kind, so many are spelled out."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that does not hold, and how that shows."""
+
+    invariant: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.words}"
+
+
+def check(
+    evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True
+) -> list[Violation]:
+    """All violations; ``poison`` are the records that had to become dead letters.
+
+    ``view`` is False for an application that keeps no view in Redis.
+    """
+    right, found = golden(evidence), streamed(evidence)
+    rules: dict[str, Callable[[], list[str]]] = {
+        "I1": lambda: counted_once(right, found),
+        "I2": lambda: unique_and_complete(right.rows, found.rows),
+        "I3": lambda: equal_values(right.rows, found.rows) + same_reports(right, found),
+        "I4": lambda: view_is_the_fold(evidence) if view else [],
+        "I5": lambda: view_is_the_changelog(evidence) if view else [],
+        "I6": lambda: settled(evidence, view=view),
+        "I7": lambda: in_order(right.rows, found.rows),
+        "I8": lambda: dead_letters(evidence, right, poison),
+    }
+    return [Violation(name, words) for name, rule in rules.items() for words in few(rule())]
+
+
+def few(words: Sequence[str]) -> list[str]:
+    """The first of many, and how many more there are."""
+    rest = len(words) - SHOWN
+    return [*words[:SHOWN], f"and {rest} more"] if rest > 0 else list(words)
+
+
+def counted_once(right: Golden, found: Golden) -> list[str]:
+    """I1: each enclosure has as many samples as the telemetry holds for it."""
+    expected, counted = _samples(right), _samples(found)
+    return [
+        f"{enclosure} has {counted[enclosure]} samples, not {expected[enclosure]}"
+        for enclosure in sorted(expected.keys() | counted.keys())
+        if expected[enclosure] != counted[enclosure]
+    ]
+
+
+def _samples(results: Golden) -> Counter[str]:
+    samples: Counter[str] = Counter()
+    for day in newest(results.daily):
+        samples[day.enclosure] += day.samples
+    return samples
+
+
+def unique_and_complete(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
+    """I2: every row is there, and none once more."""
+    expected, published = Counter(map(_name, right)), Counter(map(_name, found))
+    return [
+        f"{name} is published {published[name]} times, not {expected[name]}"
+        for name in sorted(expected.keys() | published.keys())
+        if expected[name] != published[name]
+    ]
+
+
+def equal_values(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
+    """I3: what a row says is what the fold says."""
+    said: dict[str, set[bytes]] = defaultdict(set)
+    for row in right:
+        said[_name(row)].add(row.value)
+    return [
+        f"{_name(row)} says {row.value!r}, the fold {sorted(said[_name(row)])!r}"
+        for row in found
+        if _name(row) in said and row.value not in said[_name(row)]
+    ]
+
+
+def same_reports(right: Golden, found: Golden) -> list[str]:
+    """I3: the daily table and the alarm history are those of the undisturbed run, byte for byte."""
+    words = []
+    if daily_csv(newest(right.daily)) != daily_csv(newest(found.daily)):
+        words.append("the daily table differs from that of the undisturbed run")
+    if right.alarms != found.alarms:
+        words.append("the alarm history differs from that of the undisturbed run")
+    return words
+
+
+def view_is_the_fold(evidence: Evidence) -> list[str]:
+    """I4: Redis shows the fold of the telemetry before the offset that it claims."""
+    until = {number: view.offset for number, view in evidence.views.items()}
+    right = golden(evidence, until).states
+    shown = {number: dict(view.states) for number, view in evidence.views.items()}
+    return _differences("the view", shown, "the fold", right)
+
+
+def view_is_the_changelog(evidence: Evidence) -> list[str]:
+    """I5: the view rebuilt from the changelog is the view."""
+    shown = {number: dict(view.states) for number, view in evidence.views.items()}
+    return _differences("the view", shown, "the changelog", evidence.changelog())
+
+
+States = Mapping[int, Mapping[bytes, bytes]]
+
+
+def _differences(one: str, ones: States, other: str, others: States) -> list[str]:
+    words = []
+    for number in sorted(ones.keys() | others.keys()):
+        a, b = ones.get(number, {}), others.get(number, {})
+        for key in sorted(a.keys() | b.keys()):
+            if a.get(key) != b.get(key):
+                has = "differs" if key in a and key in b else "is missing"
+                words.append(f"{key.decode()} of partition {number} {has}: {one} and {other}")
+    return words
+
+
+def settled(evidence: Evidence, *, view: bool = True) -> list[str]:
+    """I6: group, view and input end at the same offset, and no transaction is open."""
+    words = [f"{count} offsets of {place} are in doubt" for place, count in evidence.open.items()]
+    for number, end in sorted(evidence.ends.items()):
+        at = evidence.committed.get(number, 0)
+        if at != end:
+            words.append(f"the group is at {at} of partition {number}, the input ends at {end}")
+        shown = evidence.views[number].offset if view and number in evidence.views else end
+        if shown != end:
+            words.append(f"the view is at {shown} of partition {number}, the input ends at {end}")
+    return words
+
+
+def in_order(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
+    """I7: the rows of a series come in the order of the fold; none goes back."""
+    place = {each: number for number, each in enumerate(_numbered(right))}
+    newest_of: dict[tuple[str, str], int] = {}
+    words = []
+    for row, each in zip(found, _numbered(found), strict=True):
+        series, at = (row.topic, row.series), place.get(each, -1)
+        if 0 <= at < newest_of.get(series, -1):
+            words.append(f"{_name(row)} comes after what it precedes")
+        newest_of[series] = max(at, newest_of.get(series, -1))
+    return words
+
+
+def _numbered(rows: Iterable[Row]) -> Iterator[tuple[str, int]]:
+    """Names of rows, with how often the name came before."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        yield _name(row), seen[_name(row)]
+        seen[_name(row)] += 1
+
+
+def dead_letters(evidence: Evidence, right: Golden, poison: Iterable[Sent]) -> list[str]:
+    """I8: dead letters are the planted records as they were sent, each once, with its place."""
+    planted = set(poison)
+    expected: Counter[tuple[int, int, Sent]] = Counter()
+    words = []
+    for record in evidence.of(contract.TELEMETRY):
+        sent, place = (record.key, record.value), (record.partition, record.offset)
+        if sent in planted:
+            expected[(*place, _letter(sent))] += 1
+        elif place in right.refused:
+            words.append(f"a good record at {place} is refused: {right.refused[place]}")
+    found: Counter[tuple[int, int, Sent]] = Counter()
+    for letter in evidence.of(contract.DEAD_LETTERS):
+        headers = dict(letter.headers)
+        at = int(headers["bess_partition"]), int(headers["bess_offset"])
+        found[(*at, (letter.key, letter.value))] += 1
+    return words + [
+        f"offset {each[1]} of partition {each[0]} has {found[each]} dead letters, "
+        f"not {expected[each]}"
+        for each in sorted(expected.keys() | found.keys(), key=lambda each: each[:2])
+        if expected[each] != found[each]
+    ]
+
+
+def _letter(sent: Sent) -> Sent:
+    key, value = sent
+    return key or b"", value or b""
+
+
+def alive(pause_s: float, bound_s: float) -> list[str]:
+    """I9: processing never stands still for longer than the bound."""
+    if pause_s <= bound_s:
+        return []
+    return [f"a partition stood still for {pause_s:.1f} s, the bound is {bound_s:.0f} s"]
+
+
+def _name(row: Row) -> str:
+    return f"{row.topic} {row.series} {row.id}"

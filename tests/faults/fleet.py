@@ -1,0 +1,160 @@
+"""Workers under a supervisor that starts them again, as systemd or Kubernetes would."""
+
+import asyncio
+import itertools
+import shutil
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from deploy.local.spawn import Child, end, spawn
+from tests.faults.failpoints import FAIL_AT, FIRED, FailPoint
+
+POLL_S = 0.02
+STOP_S = 30.0
+LIFE_S = 25.0
+"""Time in which a failpoint must fire; a worker that misses it is killed, and it does not count."""
+WORKER = ("-m", "tests.faults.worker")
+
+
+@dataclass(frozen=True)
+class Life:
+    """One worker process: slot, status it ended with (None: still running), its failpoint."""
+
+    slot: int
+    status: int
+    seconds: float
+    point: FailPoint | None
+    fired: bool
+
+
+@dataclass
+class Fleet:
+    """Worker processes, one a slot, each started again when it ends.
+
+    Attributes
+    ----------
+    environment
+        Settings of the workers, ``BESS_...``.
+    logs
+        Folder of their output.
+    random
+        Of the pauses before a restart.
+    instances
+        Whether slots have fixed names: a restart then waits for no session to run out.
+    frozen_s
+        Time after which a worker that a failpoint froze goes on.
+    plan
+        Failpoints still to be given out, one to each process that starts.
+    lives
+        Processes that have ended.
+    """
+
+    environment: Mapping[str, str]
+    logs: Path
+    random: Random
+    instances: bool = True
+    frozen_s: float = 12.0
+    command: tuple[str, ...] = WORKER
+    plan: deque[FailPoint] = field(default_factory=deque)
+    lives: list[Life] = field(default_factory=list)
+    _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    _running: dict[int, Child] = field(default_factory=dict)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.gather(*(self.remove(slot) for slot in list(self._tasks)))
+
+    def add(self, slot: int) -> None:
+        """Open a slot."""
+        self._tasks[slot] = asyncio.create_task(self._tend(slot))
+
+    async def remove(self, slot: int) -> int | None:
+        """Close a slot: stop its worker in order; its exit status, None where none was running."""
+        self._tasks.pop(slot).cancel()
+        process = self._running.pop(slot, None)
+        if process is None or process.poll() is not None:
+            return None
+        process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(end, process, STOP_S)
+        return process.returncode
+
+    @property
+    def slots(self) -> list[int]:
+        """Open slots."""
+        return sorted(self._tasks)
+
+    @property
+    def running(self) -> dict[int, int]:
+        """Process ids of the workers that run now, by slot."""
+        return {slot: each.pid for slot, each in self._running.items() if each.poll() is None}
+
+    @property
+    def fired(self) -> list[FailPoint]:
+        """Failpoints that have done their work."""
+        return [life.point for life in self.lives if life.point and life.fired]
+
+    def signal(self, slot: int, number: signal.Signals) -> bool:
+        """Send a signal to a slot's worker; False where none is running."""
+        process = self._running.get(slot)
+        if process is None or process.poll() is not None:
+            return False
+        process.send_signal(number)
+        return True
+
+    def arm(self, points: Iterable[FailPoint]) -> None:
+        """Give one of these to each process that starts from now on."""
+        self.plan.extend(points)
+
+    async def _tend(self, slot: int) -> None:
+        while True:
+            await self._live(slot)
+            await asyncio.sleep(self.random.uniform(0.05, 0.3))
+
+    async def _live(self, slot: int) -> None:
+        number, point = next(self._numbers), self.plan.popleft() if self.plan else None
+        fired = self.logs / f"fired-{number}"
+        log = self.logs / f"worker-{number}.log"
+        start = time.monotonic()
+        process = self._running[slot] = spawn(self._command(slot, point, fired), log)
+        while process.poll() is None:
+            await asyncio.sleep(POLL_S)
+            if point:
+                _attend(process, point, fired, time.monotonic() - start, self.frozen_s)
+        end(process, 0)
+        seconds = time.monotonic() - start
+        self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists()))
+
+    def _command(self, slot: int, point: FailPoint | None, fired: Path) -> list[str]:
+        env = shutil.which("env")
+        assert env
+        own = {FAIL_AT: str(point), FIRED: str(fired)} if point else {}
+        name = {"BESS_INSTANCE": f"slot{slot}"} if self.instances else {}
+        variables = {**self.environment, **own, **name}
+        pairs = [f"{key}={value}" for key, value in variables.items()]
+        return [env, "-i", *pairs, sys.executable, *self.command]
+
+
+def _attend(
+    process: Child, point: FailPoint, fired: Path, lived_s: float, frozen_s: float
+) -> None:
+    if not fired.exists():
+        if lived_s > LIFE_S:
+            process.kill()
+    elif point.action == "stop" and time.time() - fired.stat().st_mtime > frozen_s:
+        process.send_signal(signal.SIGCONT)

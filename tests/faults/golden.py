@@ -1,0 +1,160 @@
+"""The results as rows that do not depend on framing, and what they must be.
+
+The golden ones come from folding the telemetry topic itself in this process, record after record in
+the order of its offsets: whatever was sent, once, twice or not at all, that is the input.
+"""
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from schemas import topics as contract
+from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
+from stream_app.agents import fold_chunk
+from stream_app.codec.results import encode_outputs
+from stream_app.codec.telemetry import decode
+from stream_app.engine.table import state_key
+from tests.faults.evidence import Evidence, Record
+
+SLICE = 500
+"""Records folded at a time here; workers cut otherwise, which must change nothing."""
+TABLE = "energy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The smallest thing that a result says.
+
+    Attributes
+    ----------
+    series
+        What comes in the order of event time: the windows of one enclosure, the alarms of one rule.
+    id
+        Names the row within its series.
+    value
+        All that it says.
+    """
+
+    topic: str
+    series: str
+    id: str
+    value: bytes
+
+
+@dataclass
+class Golden:
+    """What the telemetry up to some offsets leads to.
+
+    Attributes
+    ----------
+    rows
+        In the order of each series.
+    daily, alarms
+        Records, the alarms by key in order.
+    states
+        Partition -> key in the view -> state.
+    refused
+        (partition, offset) -> reason.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    daily: list[DailyRecord] = field(default_factory=list)
+    alarms: dict[bytes, list[bytes]] = field(default_factory=dict)
+    states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    refused: dict[tuple[int, int], str] = field(default_factory=dict)
+
+
+def golden(evidence: Evidence, until: Mapping[int, int] | None = None) -> Golden:
+    """Fold the telemetry, all of it or that before the offsets ``until``."""
+    found = Golden()
+    published: list[tuple[str, Record]] = []
+    for partition, records in evidence.input().items():
+        table: dict[bytes, bytes] = {}
+        ours = [each for each in records if until is None or each.offset < until.get(partition, 0)]
+        for first in range(0, len(ours), SLICE):
+            part = ours[first : first + SLICE]
+            pairs = [(record.key, record.value) for record in part]
+            folded = fold_chunk(decode(pairs), table, pairs)
+            for place, reason in folded.refused.items():
+                found.refused[partition, part[place].offset] = reason
+            published += (
+                (each.topic.suffix, Record(partition, 0, each.key, each.value, each.headers))
+                for each in encode_outputs(folded.outputs)
+            )
+        found.states[partition] = {state_key(TABLE, key): state for key, state in table.items()}
+    _take(found, published)
+    return found
+
+
+def streamed(evidence: Evidence) -> Golden:
+    """What the workers have published, in the form of :func:`golden`."""
+    found = Golden(states={number: dict(view.states) for number, view in evidence.views.items()})
+    _take(
+        found,
+        ((topic, record) for topic, records in evidence.topics.items() for record in records),
+    )
+    return found
+
+
+def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
+    alarms: dict[bytes, list[bytes]] = defaultdict(list)
+    for topic, record in published:
+        if record.value is None or topic not in ROWS:
+            continue
+        found.rows += (Row(topic, *each) for each in ROWS[topic](record.value))
+        if topic == contract.DAILY.suffix:
+            found.daily.append(msgspec.json.decode(record.value, type=DailyRecord))
+        elif topic == contract.ALARMS.suffix:
+            alarms[record.key or b""].append(record.value)
+    found.alarms = dict(alarms)
+
+
+Cells = tuple[str, str, bytes]
+
+
+def _windows(value: bytes) -> Iterator[Cells]:
+    record = msgspec.json.decode(value, type=RollupRecord)
+    quality = {k: v for k, v in msgspec.structs.asdict(record.quality).items() if v is not None}
+    columns = {**msgspec.structs.asdict(record), **quality}
+    lists = {k: v for k, v in columns.items() if isinstance(v, list) and k != "enclosures"}
+    for place, start in enumerate(record.start):
+        window = {name: column[place] for name, column in lists.items()}
+        said = {name: figure for name, figure in window.items() if figure or name not in quality}
+        name = f"{start}/r{record.revision[place]}/{'final' if record.final else 'preview'}"
+        for enclosure in record.enclosures:
+            yield f"{record.id}/{enclosure}", name, _encode(said)
+
+
+def _day(value: bytes) -> Iterator[Cells]:
+    record = msgspec.json.decode(value, type=DailyRecord)
+    name = f"{record.date}/r{record.revision}/{'final' if record.final else 'preview'}"
+    yield f"{record.site}/{record.enclosure}", name, value
+
+
+def _condition(kind: type[AlarmRecord | FindingRecord], value: bytes) -> Iterator[Cells]:
+    record = msgspec.json.decode(value, type=kind)
+    yield f"{record.site}/{record.block}/{record.input}/{record.rule}", record.id, value
+
+
+def _late(value: bytes) -> Iterator[Cells]:
+    record = msgspec.json.decode(value, type=TooLateRecord)
+    for time, power in zip(record.t, record.dc_power_w, strict=True):
+        yield f"{record.site}/{record.block}/{record.input}", f"{time}", _encode(power)
+
+
+ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
+    **{topic.suffix: _windows for topic in contract.ROLLUPS.values()},
+    contract.DAILY.suffix: _day,
+    contract.ALARMS.suffix: functools.partial(_condition, AlarmRecord),
+    contract.FINDINGS.suffix: functools.partial(_condition, FindingRecord),
+    contract.TOO_LATE.suffix: _late,
+}
+"""Topic suffix -> the rows of one of its records."""
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")

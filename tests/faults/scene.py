@@ -1,0 +1,199 @@
+"""One run: a deployment with workers under a supervisor, fed while a fault does its work."""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
+
+from schemas.topics import TELEMETRY
+from stream_app.settings import Settings, kafka_options
+from stream_app.topics import create_topics
+from tests.faults.checker import Violation, check
+from tests.faults.evidence import gather
+from tests.faults.fleet import Fleet, Life
+from tests.faults.stack import RigStack
+from tests.faults.watch import Watch
+from tests.faults.workload import Workload
+
+PARTITIONS = 4
+CHUNK_RECORDS = 25
+SESSION_S = 4.0
+POLL_S = 0.05
+OUTAGE_MS = 300_000
+"""The feed outlasts any outage that a fault makes."""
+
+
+@dataclass
+class Scene:
+    """What a fault is given to work with.
+
+    Attributes
+    ----------
+    settings
+        The deployment as the rig sees it, past the proxies.
+    sent
+        Records of the workload that the broker has.
+    """
+
+    stack: RigStack
+    settings: Settings
+    fleet: Fleet
+    watch: Watch
+    workload: Workload
+    random: Random
+    sent: int = 0
+
+    async def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
+        """Wait for a condition.
+
+        Raises
+        ------
+        TimeoutError
+            It did not come true in time.
+        """
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not happen in {limit_s:.0f} s")
+            await asyncio.sleep(POLL_S)
+
+    async def folded(self, more: int, limit_s: float = 60.0) -> None:
+        """Wait until the workers have committed so many more records, or all there are."""
+        goal = self.watch.folded + more
+        await self.until(
+            lambda: self.watch.folded >= goal or self.done, limit_s, f"folding {more} records"
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole workload is sent and committed."""
+        total = len(self.workload.records)
+        ends = sum(self.watch.ends.values())
+        return self.sent == total and ends >= total and self.watch.behind == 0
+
+    async def feed(self, rate: float | None) -> None:
+        """Send the workload, ``rate`` records a second, None: as fast as it goes."""
+        options = kafka_options(self.settings)
+        producer = AIOKafkaProducer(
+            **options, enable_idempotence=True, request_timeout_ms=OUTAGE_MS, linger_ms=5
+        )
+        start, name = time.monotonic(), TELEMETRY.name(self.settings.prefix)
+        async with producer:
+            for number, (key, value) in enumerate(self.workload.records):
+                if rate and (ahead := number / rate - (time.monotonic() - start)) > 0:
+                    await asyncio.sleep(ahead)
+                await producer.send(name, value, key=key)
+                self.sent = number
+            await producer.flush()
+        self.sent = len(self.workload.records)
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    seed
+        Gives the same run again.
+    pause_s
+        Longest time that a partition stood still although it had records.
+    """
+
+    fault: str
+    seed: int
+    violations: list[Violation] = field(default_factory=list)
+    pause_s: float = 0.0
+    seconds: float = 0.0
+    records: int = 0
+    lives: list[Life] = field(default_factory=list)
+    kill_points: int = 0
+
+
+@asynccontextmanager
+async def scene(
+    stack: RigStack,
+    workload: Workload,
+    seed: int,
+    folder: Path,
+    *,
+    slots: Sequence[int] = (0, 1),
+    rate: float | None = None,
+    instances: bool = True,
+    command: tuple[str, ...] | None = None,
+) -> AsyncIterator[Scene]:
+    """A deployment of its own on the stack, fed and worked on while the ``with`` block lasts."""
+    random = Random(seed)
+    direct = _settings(stack.direct.brokers, stack.direct.redis_url)
+    folder.mkdir(parents=True, exist_ok=True)
+    await create_topics(direct)
+    fleet = Fleet(_environment(stack, direct), folder, random, instances=instances)
+    if command:
+        fleet.command = command
+    async with Watch(direct) as watch, fleet:
+        here = Scene(stack, direct, fleet, watch, workload, random)
+        feeding = asyncio.create_task(here.feed(rate))
+        for slot in slots:
+            fleet.add(slot)
+        try:
+            yield here
+            await feeding
+        finally:
+            feeding.cancel()
+            stack.restore()
+
+
+async def quiesce(here: Scene, limit_s: float) -> None:
+    """Mend everything, and wait until the workers have folded all of the workload."""
+    here.stack.restore()
+    here.fleet.plan.clear()
+    await here.until(lambda: here.done, limit_s, "folding all records")
+
+
+async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
+    """Stop the workers and check what they leave behind."""
+    statuses = [await here.fleet.remove(slot) for slot in here.fleet.slots]
+    words = [f"a worker that was told to stop ended with {s}" for s in statuses if s not in {0, None}]
+    found = check(await gather(here.settings), here.workload.poison, view=view)
+    return [Violation("I9", each) for each in words] + found
+
+
+def _settings(brokers: str, redis_url: str) -> Settings:
+    return Settings(
+        brokers=brokers,
+        redis_url=SecretStr(redis_url),
+        prefix=f"rig{uuid.uuid4().hex[:8]}",
+        partitions=PARTITIONS,
+        chunk_records=CHUNK_RECORDS,
+        session_timeout_s=SESSION_S,
+    )
+
+
+def _environment(stack: RigStack, settings: Settings) -> dict[str, str]:
+    ours = {
+        "BESS_BROKERS": stack.proxied.brokers,
+        "BESS_REDIS_URL": stack.proxied.redis_url,
+        "BESS_PREFIX": settings.prefix,
+        "BESS_PARTITIONS": str(settings.partitions),
+        "BESS_CHUNK_RECORDS": str(settings.chunk_records),
+        "BESS_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
+        "BESS_METRICS_PORT": "0",
+        "BESS_LOG_FORMAT": "json",
+    }
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("BESS_")}, **ours}
+
+
+def folded_statuses(lives: Iterable[Life]) -> dict[int, int]:
+    """How many processes ended with which status."""
+    found: dict[int, int] = {}
+    for life in lives:
+        found[life.status] = found.get(life.status, 0) + 1
+    return found

@@ -1,0 +1,89 @@
+"""A Kafka and a Redis of the rig's own, and a proxy before each of them."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.local import Endpoints, Say, Server
+from deploy.local.kafka import kafka_server
+from deploy.local.process import free_port, say_on_stderr
+from deploy.local.redis import redis_server
+from tests.faults.proxy import Proxy
+
+
+@dataclass
+class RigStack:
+    """Servers that can be killed, and proxies that can be spoiled.
+
+    Workers come through the proxies; the rig itself, which judges, goes to the servers directly. As
+    Kafka's clients go on to the address that a broker advertises, it has a listener for each.
+    """
+
+    directory: Path
+    say: Say = say_on_stderr
+
+    def __enter__(self) -> Self:
+        port, behind, control = free_port(), free_port(), free_port()
+        self.kafka_proxy = Proxy(behind, framed=True)
+        listeners = {
+            "PLAINTEXT": f"127.0.0.1:{port}",
+            "PROXIED": f"127.0.0.1:{behind}",
+            "CONTROLLER": f"127.0.0.1:{control}",
+        }
+        advertised = {**listeners, "PROXIED": f"127.0.0.1:{self.kafka_proxy.port}"}
+        del advertised["CONTROLLER"]
+        overrides = {
+            "listeners": _spelled(listeners),
+            "advertised.listeners": _spelled(advertised),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+            "controller.quorum.voters": f"1@127.0.0.1:{control}",
+            "group.min.session.timeout.ms": "1000",
+            "transaction.max.timeout.ms": "900000",
+        }
+        self.kafka: Server = kafka_server(
+            self.directory / "kafka", self.say, port=port, overrides=overrides
+        )
+        self.redis: Server = redis_server(self.directory / "redis", self.say)
+        self.redis_proxy = Proxy(int(self.redis.address.rpartition(":")[2]), framed=False)
+        with ExitStack() as cleanup:
+            for server in (self.redis, self.kafka):
+                cleanup.callback(server.stop)
+                server.start()
+            for proxy in (self.kafka_proxy, self.redis_proxy):
+                cleanup.enter_context(proxy)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def direct(self) -> Endpoints:
+        """Addresses of the servers themselves."""
+        return Endpoints.of(self.kafka.address, self.redis.address)
+
+    @property
+    def proxied(self) -> Endpoints:
+        """Addresses for the workers."""
+        return Endpoints.of(
+            f"127.0.0.1:{self.kafka_proxy.port}", f"127.0.0.1:{self.redis_proxy.port}"
+        )
+
+    def restore(self) -> None:
+        """Both servers run and answer, and the proxies let everything through."""
+        for server in (self.redis, self.kafka):
+            server.resume()
+            server.start()
+        for proxy in (self.kafka_proxy, self.redis_proxy):
+            proxy.heal()
+
+
+def _spelled(listeners: dict[str, str]) -> str:
+    return ",".join(f"{name}://{address}" for name, address in listeners.items())

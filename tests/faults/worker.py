@@ -1,0 +1,12 @@
+"""``python -m tests.faults.worker``: the real ``bess worker`` with a failpoint in it."""
+
+import os
+import sys
+
+from stream_app.cli import main
+from tests.faults.failpoints import arm
+
+if __name__ == "__main__":
+    arm(os.environ)
+    sys.argv = ["bess", "worker"]
+    main()
