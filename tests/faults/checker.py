@@ -7,7 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from schemas import topics as contract
+from schemas.results import AlarmRecord
 from stream_app.reports.daily import daily_csv, newest
 from tests.faults.evidence import Evidence
 from tests.faults.golden import Golden, Row, golden, streamed
@@ -99,9 +102,15 @@ def same_reports(right: Golden, found: Golden) -> list[str]:
     words = []
     if daily_csv(newest(right.daily)) != daily_csv(newest(found.daily)):
         words.append("the daily table differs from that of the undisturbed run")
-    if right.alarms != found.alarms:
+    if _by_time(right.alarms) != _by_time(found.alarms):
         words.append("the alarm history differs from that of the undisturbed run")
     return words
+
+
+def _by_time(alarms: Mapping[bytes, Sequence[bytes]]) -> list[bytes]:
+    """The history as one reads it: by time, then id."""
+    records = [(msgspec.json.decode(value, type=AlarmRecord), value) for each in alarms.values() for value in each]
+    return [value for _, value in sorted(records, key=lambda each: (each[0].time, each[0].id))]
 
 
 def view_is_the_fold(evidence: Evidence) -> list[str]:
@@ -109,7 +118,8 @@ def view_is_the_fold(evidence: Evidence) -> list[str]:
     until = {number: view.offset for number, view in evidence.views.items()}
     right = golden(evidence, until).states
     shown = {number: dict(view.states) for number, view in evidence.views.items()}
-    return _differences("the view", shown, "the fold", right)
+    damage = [view.damage for view in evidence.views.values() if view.damage]
+    return damage + _differences("the view", shown, "the fold", right)
 
 
 def view_is_the_changelog(evidence: Evidence) -> list[str]:
@@ -156,6 +166,15 @@ def in_order(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
             words.append(f"{_name(row)} comes after what it precedes")
         newest_of[series] = max(at, newest_of.get(series, -1))
     return words
+
+
+def alarms_in_order(right: Golden, found: Golden) -> list[str]:
+    """I7: the alarms of a block, of whatever rule, come in the order of the fold."""
+    return [
+        f"the alarms of {key.decode()} come in another order"
+        for key, alarms in found.alarms.items()
+        if alarms != right.alarms.get(key) and sorted(alarms) == sorted(right.alarms.get(key, []))
+    ]
 
 
 def _numbered(rows: Iterable[Row]) -> Iterator[tuple[str, int]]:

@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 
 from schemas import topics as contract
 from schemas.topics import Topic
-from stream_app.engine.partition import POSITION_KEY
-from stream_app.engine.view import RedisView
+from stream_app.engine.changelog import Groups
+from stream_app.engine.position import Position
+from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.settings import Settings, kafka_options
 
 SETTLE_S = 30.0
@@ -44,10 +45,14 @@ class Record:
 
 @dataclass(frozen=True)
 class View:
-    """A partition of the Redis view: next telemetry offset to fold, and states by key."""
+    """A partition of the Redis view: next telemetry offset to fold, and states by key.
+
+    ``damage`` says why it cannot be read.
+    """
 
     offset: int
     states: Mapping[bytes, bytes]
+    damage: str | None = None
 
 
 @dataclass
@@ -75,12 +80,11 @@ class Evidence:
         return dict(found)
 
     def changelog(self) -> dict[int, dict[bytes, bytes]]:
-        """Newest state of each key, by partition."""
-        found: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        """States that the changelog comes to, by partition."""
+        found: dict[int, Groups] = defaultdict(lambda: Groups(Position()))
         for record in self.of(contract.STATE):
-            if record.key not in {POSITION_KEY, None} and record.value is not None:
-                found[record.partition][record.key or b""] = record.value
-        return dict(found)
+            found[record.partition].feed([record])
+        return {partition: groups.take() for partition, groups in found.items()}
 
 
 async def gather(settings: Settings) -> Evidence:
@@ -118,9 +122,11 @@ async def views(settings: Settings) -> dict[int, View]:
         view = RedisView(redis, settings.app_id)
         found = {}
         for number in range(settings.partitions):
-            position = await view.position(number)
-            states = await view.load_all(number)
-            found[number] = View(position.offsets.get(name, 0), states)
+            try:
+                position, states = await view.read(number)
+                found[number] = View(position.offsets.get(name, 0), states)
+            except DamagedViewError as damage:
+                found[number] = View(0, {}, str(damage))
     return found
 
 

@@ -18,7 +18,6 @@ FAIL_AT, FIRED = "RIG_FAIL_AT", "RIG_FIRED"
 """Variables of a worker: its failpoint, and the file in which it notes that it fires."""
 
 ENGINE = "stream_app.engine"
-PRODUCER = "aiokafka", "AIOKafkaProducer"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ STEPS = {
     step.name: step
     for step in (
         Step("take", f"{ENGINE}.engine", "Engine.start"),
-        Step("load", f"{ENGINE}.partition", "Partition.load"),
         Step("fold", "stream_app.agents", "EnergyWork.fold"),
         Step("begin", "aiokafka", "AIOKafkaProducer.begin_transaction"),
         Step("send", "aiokafka", "AIOKafkaProducer.send"),
@@ -43,11 +41,12 @@ STEPS = {
         Step("offsets", "aiokafka", "AIOKafkaProducer.send_offsets_to_transaction"),
         Step("commit", "aiokafka", "AIOKafkaProducer.commit_transaction"),
         Step("swap", f"{ENGINE}.view", "RedisView.swap", inside_commit=True),
-        Step("fence", "aiokafka", "AIOKafkaProducer.start"),
-        Step("changelog", f"{ENGINE}.recovery", "_catch_up_with_log"),
+        Step("fence", f"{ENGINE}.publisher", "ExactlyOnce.start"),
+        Step("changelog", f"{ENGINE}.recovery", "_restore"),
         Step("rebuild", f"{ENGINE}.view", "RedisView.swap", inside_commit=False),
     )
 }
+"""In the order in which a worker comes to them; the last three are those of a take-over."""
 COMMIT = Step("", f"{ENGINE}.partition", "Partition.commit")
 SIDES = ("before", "after")
 ACTIONS = ("kill", "stop", "raise")

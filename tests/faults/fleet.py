@@ -67,6 +67,7 @@ class Fleet:
     lives: list[Life] = field(default_factory=list)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
+    _names: dict[int, str] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def __aenter__(self) -> Self:
@@ -80,8 +81,10 @@ class Fleet:
     ) -> None:
         await asyncio.gather(*(self.remove(slot) for slot in list(self._tasks)))
 
-    def add(self, slot: int) -> None:
-        """Open a slot."""
+    def add(self, slot: int, name: str | None = None) -> None:
+        """Open a slot, with a worker of that name or of the slot's own."""
+        if self.instances:
+            self._names[slot] = name or f"slot{slot}"
         self._tasks[slot] = asyncio.create_task(self._tend(slot))
 
     async def remove(self, slot: int) -> int | None:
@@ -144,7 +147,7 @@ class Fleet:
         env = shutil.which("env")
         assert env
         own = {FAIL_AT: str(point), FIRED: str(fired)} if point else {}
-        name = {"BESS_INSTANCE": f"slot{slot}"} if self.instances else {}
+        name = {"BESS_INSTANCE": self._names[slot]} if slot in self._names else {}
         variables = {**self.environment, **own, **name}
         pairs = [f"{key}={value}" for key, value in variables.items()]
         return [env, "-i", *pairs, sys.executable, *self.command]

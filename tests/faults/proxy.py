@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from deploy.local.process import free_port
 
@@ -20,7 +20,7 @@ PRODUCE, END_TXN, TXN_OFFSET_COMMIT = 0, 26, 28
 BLOCK = 1 << 16
 
 
-@dataclass
+@dataclass(frozen=True)
 class Weather:
     """What happens to the bytes that pass.
 
@@ -36,8 +36,6 @@ class Weather:
         Kafka requests of these kinds reach the broker, and their answers get lost.
     reset
         Kafka requests of these kinds are cut in their middle, the connection is reset.
-    spoiled
-        Answers dropped and requests reset so far.
     """
 
     closed: bool = False
@@ -46,7 +44,6 @@ class Weather:
     delay_s: float = 0.0
     drop: frozenset[int] = frozenset()
     reset: frozenset[int] = frozenset()
-    spoiled: int = 0
 
 
 @dataclass(eq=False)
@@ -71,11 +68,17 @@ class Proxy:
     ----------
     framed
         The bytes are Kafka's protocol: requests are told apart, as ``drop`` and ``reset`` need.
+
+    Attributes
+    ----------
+    spoiled
+        Answers dropped and requests reset so far.
     """
 
     def __init__(self, target: int, *, framed: bool, port: int | None = None) -> None:
         self.port = port or free_port()
         self.weather = Weather()
+        self.spoiled = 0
         self._target, self._framed = target, framed
         self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
@@ -98,24 +101,21 @@ class Proxy:
         self._thread.join(10)
         self._loop.close()
 
-    def cut(self) -> None:
-        """Reset every connection and refuse new ones, until :meth:`heal`."""
-        self.weather.closed = True
-        self.reset_all()
+    def spoil(self, **weather: Any) -> None:
+        """Set the weather, see :class:`Weather`; with ``closed`` the connections are reset too."""
+        self.weather = Weather(**weather)
+        if self.weather.closed:
+            self.reset_all()
+
+    def heal(self) -> None:
+        """Fair weather again; connections that lost bytes cannot be used any more and are reset."""
+        before, self.weather = self.weather, Weather()
+        if before.swallow_requests or before.swallow_answers:
+            self.reset_all()
 
     def reset_all(self) -> None:
         """Reset every connection; new ones are let through."""
         self._call(lambda: [link.abort() for link in list(self._links)])
-
-    def heal(self) -> int:
-        """Fair weather again; gives how much was spoiled.
-
-        Connections that lost bytes cannot be used any more and are reset.
-        """
-        before, self.weather = self.weather, Weather()
-        if before.swallow_requests or before.swallow_answers:
-            self.reset_all()
-        return before.spoiled
 
     def _call(self, work: Callable[[], object]) -> None:
         done: Future[None] = Future()
@@ -181,7 +181,7 @@ class Proxy:
                 await self._hold()
                 kind, correlation = struct.unpack_from(">h", frame, 4)[0], frame[8:12]
                 if kind in self.weather.reset:
-                    self.weather.spoiled += 1
+                    self.spoiled += 1
                     link.server.write(frame[: len(frame) // 2])
                     await link.server.drain()
                     link.abort()
@@ -198,7 +198,7 @@ class Proxy:
                 await self._hold()
                 if self._framed and data[4:8] in link.dropped:
                     link.dropped.discard(data[4:8])
-                    self.weather.spoiled += 1
+                    self.spoiled += 1
                 elif not self.weather.swallow_answers:
                     link.client.write(data)
                     await link.client.drain()

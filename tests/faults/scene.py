@@ -41,6 +41,8 @@ class Scene:
         The deployment as the rig sees it, past the proxies.
     sent
         Records of the workload that the broker has.
+    complaints
+        What was seen to be wrong while it ran.
     """
 
     stack: RigStack
@@ -50,6 +52,13 @@ class Scene:
     workload: Workload
     random: Random
     sent: int = 0
+    complaints: list[Violation] = field(default_factory=list)
+
+    def expect(self, slot: int, status: int | None) -> None:
+        """A worker that was told to stop must have ended in order."""
+        if status not in {0, None}:
+            words = f"the worker of slot {slot} was told to stop and ended with {status}"
+            self.complaints.append(Violation("I9", words))
 
     async def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
         """Wait for a condition.
@@ -96,28 +105,6 @@ class Scene:
         self.sent = len(self.workload.records)
 
 
-@dataclass
-class Outcome:
-    """What a run came to.
-
-    Attributes
-    ----------
-    seed
-        Gives the same run again.
-    pause_s
-        Longest time that a partition stood still although it had records.
-    """
-
-    fault: str
-    seed: int
-    violations: list[Violation] = field(default_factory=list)
-    pause_s: float = 0.0
-    seconds: float = 0.0
-    records: int = 0
-    lives: list[Life] = field(default_factory=list)
-    kill_points: int = 0
-
-
 @asynccontextmanager
 async def scene(
     stack: RigStack,
@@ -160,10 +147,10 @@ async def quiesce(here: Scene, limit_s: float) -> None:
 
 async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
     """Stop the workers and check what they leave behind."""
-    statuses = [await here.fleet.remove(slot) for slot in here.fleet.slots]
-    words = [f"a worker that was told to stop ended with {s}" for s in statuses if s not in {0, None}]
-    found = check(await gather(here.settings), here.workload.poison, view=view)
-    return [Violation("I9", each) for each in words] + found
+    for slot in here.fleet.slots:
+        here.expect(slot, await here.fleet.remove(slot))
+    evidence = await gather(here.settings)
+    return here.complaints + check(evidence, here.workload.poison, view=view)
 
 
 def _settings(brokers: str, redis_url: str) -> Settings:
@@ -189,11 +176,3 @@ def _environment(stack: RigStack, settings: Settings) -> dict[str, str]:
         "BESS_LOG_FORMAT": "json",
     }
     return {**{k: v for k, v in os.environ.items() if not k.startswith("BESS_")}, **ours}
-
-
-def folded_statuses(lives: Iterable[Life]) -> dict[int, int]:
-    """How many processes ended with which status."""
-    found: dict[int, int] = {}
-    for life in lives:
-        found[life.status] = found.get(life.status, 0) + 1
-    return found

@@ -1,5 +1,6 @@
 """A Kafka and a Redis of the rig's own, and a proxy before each of them."""
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,11 @@ class RigStack:
         self.redis: Server = redis_server(self.directory / "redis", self.say)
         self.redis_proxy = Proxy(int(self.redis.address.rpartition(":")[2]), framed=False)
         with ExitStack() as cleanup:
+            for proxy in (self.kafka_proxy, self.redis_proxy):
+                cleanup.enter_context(proxy)
             for server in (self.redis, self.kafka):
                 cleanup.callback(server.stop)
                 server.start()
-            for proxy in (self.kafka_proxy, self.redis_proxy):
-                cleanup.enter_context(proxy)
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -83,6 +84,13 @@ class RigStack:
             server.start()
         for proxy in (self.kafka_proxy, self.redis_proxy):
             proxy.heal()
+
+
+    def cut_redis_file(self, count: int) -> None:
+        """Take bytes off the end of a stopped Redis's file, as a loss of power would."""
+        files = sorted((self.directory / "redis").rglob("*.aof"), key=lambda p: p.stat().st_mtime)
+        size = files[-1].stat().st_size
+        os.truncate(files[-1], max(0, size - count))
 
 
 def _spelled(listeners: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 
 from stream_app.codec.telemetry import encode
+from stream_app.core.energy import Floats
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 
@@ -82,7 +83,10 @@ def _block(number: int, site: str) -> PowerBlock:
 def _messages(block: PowerBlock, samples: int, random: np.random.Generator) -> Iterator[Record]:
     key = block.key.encode()
     times = START_MS + INTERVAL_MS * np.arange(samples, dtype=np.int64)
-    power = {name: _power(samples, random) for name in block.inputs}
+    power = {
+        name: _power(samples, 20 + 40 * number, random)
+        for number, name in enumerate(block.inputs)
+    }
 
     def record(message: Message) -> Record:
         return key, encode(message)
@@ -104,9 +108,9 @@ def _messages(block: PowerBlock, samples: int, random: np.random.Generator) -> I
     yield record(EndOfData(int(times[-1]) + INTERVAL_MS))
 
 
-def _power(samples: int, random: np.random.Generator) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _power(samples: int, silent_at: int, random: np.random.Generator) -> Floats:
     power = np.round(random.normal(0, 1e6, samples), 1)
-    for first in range(20, samples, 110):
+    for first in range(silent_at, samples, 110):
         power[first : first + 8] = np.nan
     for first in range(60, samples, 150):
         power[first : first + 15] = 5e5
