@@ -20,12 +20,12 @@ from tests.faults.scene import SESSION_S, Scene
 from tests.faults.workload import Workload, shuffled, station, with_poison
 
 Inject = Callable[[Scene], Awaitable[None]]
-Load = Callable[[int], Workload]
+Load = Callable[[int, int], Workload]
 
 RECOVERY_STEPS = ("fence", "changelog", "rebuild")
 
 
-def telemetry(seed: int, samples: int = 250) -> Workload:
+def telemetry(samples: int, seed: int) -> Workload:
     """The usual workload: eight blocks, a record for each time."""
     return station(8, samples, seed)
 
@@ -44,6 +44,8 @@ class Fault:
         Runs in a full pass.
     slots
         Workers.
+    samples, load
+        The telemetry: times of each block, and what makes it.
     rate
         Records sent in a second; None: all at once, so that no chunk is ever missing.
     bound_s
@@ -57,6 +59,7 @@ class Fault:
     slots: int = 2
     rate: float | None = 300.0
     bound_s: float = 40.0
+    samples: int = 250
     load: Load = telemetry
     instances: bool = True
 
@@ -96,7 +99,7 @@ async def kill_at_random(scene: Scene) -> None:
         scene.fleet.signal(scene.random.choice(scene.fleet.slots), signal.SIGKILL)
 
 
-@fault("F2", "a worker is killed at each step", rounds=10, slots=1, rate=None)
+@fault("F2", "a worker is killed at each step", rounds=10, rate=None, samples=400, bound_s=150)
 async def kill_at_each_step(scene: Scene) -> None:
     await die_at(scene, kill_points(scene.random))
 
@@ -306,14 +309,14 @@ async def nothing(scene: Scene) -> None:
     await scene.until(lambda: scene.done, 120, "folding all records")
 
 
-def poisoned(seed: int) -> Workload:
+def poisoned(samples: int, seed: int) -> Workload:
     """One record in a hundred is none."""
-    return with_poison(telemetry(seed), 0.01, seed)
+    return with_poison(telemetry(samples, seed), 0.01, seed)
 
 
-def disordered(seed: int) -> Workload:
+def disordered(samples: int, seed: int) -> Workload:
     """Shuffled within the lateness, one in twenty twice."""
-    return shuffled(telemetry(seed), seed)
+    return shuffled(telemetry(samples, seed), seed)
 
 
 fault("F18", "one record in a hundred is poison", load=poisoned)(nothing)

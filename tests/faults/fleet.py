@@ -21,6 +21,8 @@ POLL_S = 0.02
 STOP_S = 30.0
 LIFE_S = 25.0
 """Time in which a failpoint must fire; a worker that misses it is killed, and it does not count."""
+HOPELESS = 10
+"""So many workers in a row that end with status 1 are no accident."""
 WORKER = ("-m", "tests.faults.worker")
 
 
@@ -67,6 +69,7 @@ class Fleet:
     lives: list[Life] = field(default_factory=list)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
+    _killed: set[int] = field(default_factory=set)
     _names: dict[int, str] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -91,7 +94,7 @@ class Fleet:
         """Close a slot: stop its worker in order; its exit status, None where none was running."""
         self._tasks.pop(slot).cancel()
         process = self._running.pop(slot, None)
-        if process is None or process.poll() is not None:
+        if process is None or process.poll() is not None or process.pid in self._killed:
             return None
         process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(end, process, STOP_S)
@@ -112,12 +115,27 @@ class Fleet:
         """Failpoints that have done their work."""
         return [life.point for life in self.lives if life.point and life.fired]
 
+    def check(self) -> None:
+        """Fail soon where no worker can start at all.
+
+        Raises
+        ------
+        RuntimeError
+            The last ones ended by themselves with an error; shows the end of the newest log.
+        """
+        last = self.lives[-HOPELESS:]
+        if len(last) == HOPELESS and all(life.status == 1 for life in last):
+            newest = max(self.logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
+            raise RuntimeError(f"no worker can start; {newest}:\n{newest.read_text()[-2000:]}")
+
     def signal(self, slot: int, number: signal.Signals) -> bool:
         """Send a signal to a slot's worker; False where none is running."""
         process = self._running.get(slot)
         if process is None or process.poll() is not None:
             return False
         process.send_signal(number)
+        if number is signal.SIGKILL:
+            self._killed.add(process.pid)
         return True
 
     def arm(self, points: Iterable[FailPoint]) -> None:

@@ -123,7 +123,8 @@ def _windows(value: bytes) -> Iterator[Cells]:
     lists = {k: v for k, v in columns.items() if isinstance(v, list) and k != "enclosures"}
     for place, start in enumerate(record.start):
         window = {name: column[place] for name, column in lists.items()}
-        said = {name: figure for name, figure in window.items() if figure or name not in quality}
+        said: dict[str, Any] = {k: v for k, v in window.items() if v or k not in quality}
+        said["reason"] = record.reason
         name = f"{start}/r{record.revision[place]}/{'final' if record.final else 'preview'}"
         for enclosure in record.enclosures:
             yield f"{record.id}/{enclosure}", name, _encode(said)

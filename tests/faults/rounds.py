@@ -53,7 +53,7 @@ class Outcome:
 async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcome:
     """Let a fault do its work once; what goes wrong on the way is a violation too."""
     outcome, start = Outcome(fault, seed), time.monotonic()
-    workload = fault.load(seed)
+    workload = fault.load(fault.samples, seed)
     outcome.records = len(workload.records)
     slots = range(fault.slots)
     staging = scene(

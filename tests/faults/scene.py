@@ -70,6 +70,7 @@ class Scene:
         """
         deadline = time.monotonic() + limit_s
         while not condition():
+            self.fleet.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what} did not happen in {limit_s:.0f} s")
             await asyncio.sleep(POLL_S)

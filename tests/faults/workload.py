@@ -37,10 +37,13 @@ class Workload:
     poison: frozenset[Record] = frozenset()
 
 
-def station(blocks: int, samples: int, seed: int, site: str = "rig") -> Workload:
-    """A station: topology, then a record for each block and time, then the end of the data."""
+def station(blocks: int, samples: int, seed: int, *, strays: bool = True) -> Workload:
+    """A station: topology, then a record for each block and time, then the end of the data.
+
+    ``strays`` are samples that come too late, or from the future.
+    """
     random = np.random.default_rng(seed)
-    queues = [list(_messages(_block(number, site), samples, random)) for number in range(blocks)]
+    queues = [list(_messages(_block(number), samples, random, strays)) for number in range(blocks)]
     return Workload(list(_in_turns(queues)))
 
 
@@ -66,21 +69,24 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
     for place, record in enumerate(workload.records):
         movable = record[1] is not None and b'"kind":"power"' in record[1]
         late = random.uniform(0, (LATENESS - 1) * blocks) if movable else 0.0
-        places.append((place + late, place, record))
+        last = b"end_of_data" in (record[1] or b"") and len(workload.records)
+        places.append((place + late + last, place, record))
         if movable and random.random() < doubled:
             places.append((place + late + random.uniform(0, blocks / 2), place, record))
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
 
 
-def _block(number: int, site: str) -> PowerBlock:
+def _block(number: int) -> PowerBlock:
     inputs = {
         "DC1": {f"{number}E1": 0.5, f"{number}E2": 0.5},
         "DC2": {f"{number}E3": 0.6, f"{number}E4": 0.4},
     }
-    return PowerBlock(site, f"INV{number}", "Australia/Sydney", inputs, RULES)
+    return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, RULES)
 
 
-def _messages(block: PowerBlock, samples: int, random: np.random.Generator) -> Iterator[Record]:
+def _messages(
+    block: PowerBlock, samples: int, random: np.random.Generator, strays: bool
+) -> Iterator[Record]:
     key = block.key.encode()
     times = START_MS + INTERVAL_MS * np.arange(samples, dtype=np.int64)
     power = {
@@ -99,9 +105,9 @@ def _messages(block: PowerBlock, samples: int, random: np.random.Generator) -> I
     yield record(Configure(block))
     for place in range(samples):
         yield sample(place)
-        if place % 97 == 50:
+        if strays and place % 97 == 50:
             yield sample(place - 3 * LATENESS)
-        if place % 89 == 40:
+        if strays and place % 89 == 40:
             yield sample(place, ahead_ms=30 * INTERVAL_MS)
         if place % 61 == 30:
             yield record(Heartbeat(int(times[place]) + INTERVAL_MS // 2))

@@ -1,0 +1,26 @@
+"""Playing the negative control: stock Faust under the same kills, before the same checker."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from tests.faults.checker import Violation
+from tests.faults.faults import telemetry
+from tests.faults.scene import judge, quiesce, scene
+from tests.faults.stack import RigStack
+
+KILLS = 2
+COMMAND = ("-m", "tests.faults.stock")
+
+
+async def stock_faust(stack: RigStack, seed: int, folder: Path, samples: int = 45) -> list[Violation]:
+    """Kill a worker of stock Faust under load a few times; gives what the checker says."""
+    workload = telemetry(samples, seed)
+    staging = scene(stack, workload, seed, folder, slots=[0], rate=60.0, instances=False, command=COMMAND)
+    async with staging as here:
+        for _ in range(KILLS):
+            await here.folded(1)
+            await asyncio.sleep(here.random.uniform(1.0, 2.0))
+            here.fleet.signal(0, signal.SIGKILL)
+        await quiesce(here, 90)
+        return await judge(here, view=False)
