@@ -31,9 +31,7 @@ class Violation:
         return f"{self.invariant}: {self.words}"
 
 
-def check(
-    evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True
-) -> list[Violation]:
+def check(evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True) -> list[Violation]:
     """All violations; ``poison`` are the records that had to become dead letters.
 
     ``view`` is False for an application that keeps no view in Redis.
@@ -109,7 +107,11 @@ def same_reports(right: Golden, found: Golden) -> list[str]:
 
 def _by_time(alarms: Mapping[bytes, Sequence[bytes]]) -> list[bytes]:
     """The history as one reads it: by time, then id."""
-    records = [(msgspec.json.decode(value, type=AlarmRecord), value) for each in alarms.values() for value in each]
+    records = [
+        (msgspec.json.decode(value, type=AlarmRecord), value)
+        for each in alarms.values()
+        for value in each
+    ]
     return [value for _, value in sorted(records, key=lambda each: (each[0].time, each[0].id))]
 
 

@@ -13,10 +13,15 @@ KILLS = 2
 COMMAND = ("-m", "tests.faults.stock")
 
 
-async def stock_faust(stack: RigStack, seed: int, folder: Path, samples: int = 45) -> list[Violation]:
+async def stock_faust(
+    stack: RigStack, seed: int, folder: Path, samples: int = 70
+) -> list[Violation]:
     """Kill a worker of stock Faust under load a few times; gives what the checker says."""
     workload = telemetry(samples, seed)
-    staging = scene(stack, workload, seed, folder, slots=[0], rate=60.0, instances=False, command=COMMAND)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    staging = scene(
+        stack, workload, seed, folder, slots=[0], rate=40.0, instances=False, command=COMMAND
+    )
     async with staging as here:
         for _ in range(KILLS):
             await here.folded(1)

@@ -93,8 +93,7 @@ async def gather(settings: Settings) -> Evidence:
     async with _consumer(settings, "read_committed") as consumer:
         async with _consumer(settings, "read_uncommitted") as every:
             found.open = await _await_stable(settings, consumer, every)
-        for topic in READ:
-            found.topics[topic.suffix] = await _read(consumer, _partitions(settings, [topic]))
+        found.topics = await _read(consumer, settings)
         telemetry = _partitions(settings, [contract.TELEMETRY])
         ends = await consumer.end_offsets(telemetry)
         found.ends = {tp.partition: end for tp, end in ends.items()}
@@ -155,15 +154,21 @@ async def _await_stable(
         await asyncio.sleep(0.2)
 
 
-async def _read(consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> list[Record]:
+async def _read(consumer: AIOKafkaConsumer, settings: Settings) -> dict[str, list[Record]]:
+    tps = _partitions(settings, READ)
     ends = await consumer.end_offsets(tps)
     consumer.assign(tps)
     await consumer.seek_to_beginning()
-    found: list[Record] = []
+    found: dict[str, list[Record]] = {topic.name(settings.prefix): [] for topic in READ}
     while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-        for batch in (await consumer.getmany(timeout_ms=200)).values():
-            found += map(_record, batch)
-    return sorted(found, key=lambda record: (record.partition, record.offset))
+        for tp, batch in (await consumer.getmany(timeout_ms=200)).items():
+            found[tp.topic] += map(_record, batch)
+    # Of a topic's partitions none comes before another; within one the offsets rise.
+    return {topic.suffix: sorted(found[topic.name(settings.prefix)], key=_place) for topic in READ}
+
+
+def _place(record: Record) -> tuple[int, int]:
+    return record.partition, record.offset
 
 
 def _record(record: Any) -> Record:

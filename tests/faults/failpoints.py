@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 FAIL_AT, FIRED = "RIG_FAIL_AT", "RIG_FIRED"
@@ -88,7 +89,7 @@ def arm(environment: Mapping[str, str]) -> None:
         point = FailPoint.parse(text)
         step = STEPS[point.step]
         wrap(COMMIT, _marking_commits)
-        wrap(step, functools.partial(_failing, _Trap(point, step, environment[FIRED])))
+        wrap(step, functools.partial(_failing, _Trap(point, step, Path(environment[FIRED]))))
 
 
 def find(step: Step) -> tuple[Any, str]:
@@ -115,7 +116,7 @@ def wrap(step: Step, wrapper: Callable[[Any], Any]) -> None:
 class _Trap:
     point: FailPoint
     step: Step
-    log: str
+    log: Path
     seen: int = 0
 
     def pass_by(self, side: str) -> None:
@@ -126,7 +127,7 @@ class _Trap:
             self._fire()
 
     def _fire(self) -> None:
-        with open(self.log, "a", encoding="utf-8") as log:
+        with self.log.open("a", encoding="utf-8") as log:
             log.write(f"{self.point}\n")
         if self.point.action == "raise":
             raise RuntimeError(f"failpoint {self.point}")

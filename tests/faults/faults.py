@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -240,7 +241,8 @@ async def state_changed(scene: Scene) -> None:
     async with Redis.from_url(scene.stack.direct.redis_url) as redis:
         view = RedisView(redis, scene.settings.app_id)
         for number in range(scene.settings.partitions):
-            for key, value in (await redis.hgetall(view.states_key(number))).items():
+            states: Any = await redis.hgetall(view.states_key(number))
+            for key, value in states.items():
                 spoiled = value[:-1] + bytes([value[-1] ^ 1])
                 await redis.hset(view.states_key(number), key, spoiled)
     scene.fleet.signal(scene.random.choice(scene.fleet.slots), signal.SIGKILL)
@@ -282,15 +284,18 @@ fault("F15", "the network to Redis fails")(partial(cut, proxy="redis"))
 
 async def spoil(scene: Scene, kind: int, *, reset: bool, times: int) -> None:
     """The answer to one kind of request gets lost, or the connection breaks within it."""
-    link = scene.stack.kafka_proxy
+    link, kinds = scene.stack.kafka_proxy, frozenset({kind})
     for _ in range(times):
         await scene.folded(60)
-        before = link.spoiled
-        kinds = frozenset({kind})
+        enough = link.spoiled + 1
         link.spoil(reset=kinds) if reset else link.spoil(drop=kinds)
-        await scene.until(lambda: link.spoiled > before, 30, "a spoiled request")
+        await scene.until(partial(_has_spoiled, link, enough), 30, "a spoiled request")
         link.heal()
     await scene.folded(60, limit_s=150)
+
+
+def _has_spoiled(link: Proxy, count: int) -> bool:
+    return link.spoiled >= count
 
 
 fault("F15", "the connection breaks within a commit", bound_s=90)(

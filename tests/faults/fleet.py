@@ -171,9 +171,7 @@ class Fleet:
         return [env, "-i", *pairs, sys.executable, *self.command]
 
 
-def _attend(
-    process: Child, point: FailPoint, fired: Path, lived_s: float, frozen_s: float
-) -> None:
+def _attend(process: Child, point: FailPoint, fired: Path, lived_s: float, frozen_s: float) -> None:
     if not fired.exists():
         if lived_s > LIFE_S:
             process.kill()

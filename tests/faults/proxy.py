@@ -115,7 +115,11 @@ class Proxy:
 
     def reset_all(self) -> None:
         """Reset every connection; new ones are let through."""
-        self._call(lambda: [link.abort() for link in list(self._links)])
+        self._call(self._abort_all)
+
+    def _abort_all(self) -> None:
+        for link in list(self._links):
+            link.abort()
 
     def _call(self, work: Callable[[], object]) -> None:
         done: Future[None] = Future()

@@ -56,6 +56,7 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
     workload = fault.load(fault.samples, seed)
     outcome.records = len(workload.records)
     slots = range(fault.slots)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     staging = scene(
         stack, workload, seed, folder, slots=slots, rate=fault.rate, instances=fault.instances
     )

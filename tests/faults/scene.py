@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
 from tests.faults.checker import Violation, check
 from tests.faults.evidence import gather
-from tests.faults.fleet import Fleet, Life
+from tests.faults.fleet import Fleet
 from tests.faults.stack import RigStack
 from tests.faults.watch import Watch
 from tests.faults.workload import Workload
@@ -121,7 +121,6 @@ async def scene(
     """A deployment of its own on the stack, fed and worked on while the ``with`` block lasts."""
     random = Random(seed)
     direct = _settings(stack.direct.brokers, stack.direct.redis_url)
-    folder.mkdir(parents=True, exist_ok=True)
     await create_topics(direct)
     fleet = Fleet(_environment(stack, direct), folder, random, instances=instances)
     if command:
@@ -148,8 +147,10 @@ async def quiesce(here: Scene, limit_s: float) -> None:
 
 async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
     """Stop the workers and check what they leave behind."""
-    for slot in here.fleet.slots:
-        here.expect(slot, await here.fleet.remove(slot))
+    slots = here.fleet.slots
+    statuses = await asyncio.gather(*map(here.fleet.remove, slots))
+    for slot, status in zip(slots, statuses, strict=True):
+        here.expect(slot, status)
     evidence = await gather(here.settings)
     return here.complaints + check(evidence, here.workload.poison, view=view)
 

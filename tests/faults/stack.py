@@ -85,7 +85,6 @@ class RigStack:
         for proxy in (self.kafka_proxy, self.redis_proxy):
             proxy.heal()
 
-
     def cut_redis_file(self, count: int) -> None:
         """Take bytes off the end of a stopped Redis's file, as a loss of power would."""
         files = sorted((self.directory / "redis").rglob("*.aof"), key=lambda p: p.stat().st_mtime)

@@ -1,7 +1,7 @@
 """The negative control: the same fold in a Faust app as its documentation would write it.
 
-``python -m tests.faults.stock``: an agent, a table with a changelog, ``topic.send``, everything else
-as Faust has it. It loses and doubles when it is killed; a rig that cannot see that is worth nothing.
+``python -m tests.faults.stock``: an agent, a table with a changelog, ``topic.send``, everything
+else as Faust has it. It loses and doubles when it is killed: the rig must see that.
 """
 
 import sys
@@ -40,7 +40,7 @@ def create(settings: Settings) -> faust.App:
     )
     outputs = {name: app.topic(name, **raw) for name in names.values()}
 
-    @app.agent(app.topic(names[topics.TELEMETRY], **raw))
+    @app.agent(app.topic(names[topics.TELEMETRY], **raw))  # type: ignore[untyped-decorator]
     async def integrate(stream: Any) -> None:
         async for event in stream.events():
             record = (event.key, event.value)

@@ -1,4 +1,4 @@
-"""A checker that cannot fail is worth nothing: each invariant against evidence with one thing wrong."""
+"""A checker that cannot fail is worth nothing: each invariant sees one thing that is wrong."""
 
 import copy
 from collections.abc import Callable
@@ -140,7 +140,7 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "a finding lost": ({"I2"}, lose(contract.FINDINGS)),
     "a late sample doubled": ({"I2"}, double(contract.TOO_LATE)),
     "a day's energy wrong": ({"I3"}, alter(contract.DAILY, b'charged_w_ms":', b'charged_w_ms":1')),
-    "a window's energy wrong": ({"I3"}, alter(contract.ROLLUPS["15min"], b"w_ms\":[", b"w_ms\":[1")),
+    "a window's energy wrong": ({"I3"}, alter(contract.ROLLUPS["15min"], b'w_ms":[', b'w_ms":[1')),
     "an alarm's time wrong": ({"I3"}, alter(contract.ALARMS, b'"time":"2025', b'"time":"2024')),
     "the view claims less than it shows": ({"I4", "I6"}, age_the_view),
     "the view is empty": ({"I4", "I5"}, empty_the_view),

@@ -14,7 +14,9 @@ def test_the_engine_has_each_step(step: object) -> None:
     assert callable(inspect.getattr_static(owner, name))
 
 
-@pytest.mark.parametrize("text", ["send.before:3:kill", "commit.after:1:stop", "swap.after:2:raise"])
+@pytest.mark.parametrize(
+    "text", ["send.before:3:kill", "commit.after:1:stop", "swap.after:2:raise"]
+)
 def test_a_failpoint_reads_as_it_is_written(text: str) -> None:
     assert str(FailPoint.parse(text)) == text
 

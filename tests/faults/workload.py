@@ -90,8 +90,7 @@ def _messages(
     key = block.key.encode()
     times = START_MS + INTERVAL_MS * np.arange(samples, dtype=np.int64)
     power = {
-        name: _power(samples, 20 + 40 * number, random)
-        for number, name in enumerate(block.inputs)
+        name: _power(samples, 20 + 40 * number, random) for number, name in enumerate(block.inputs)
     }
 
     def record(message: Message) -> Record:
@@ -147,12 +146,12 @@ POISON: Mapping[str, Spoil] = {
     "not a number": lambda key, n: (key, _json(_one("NaN") + f',"x":{n}')),
     "enormous": lambda key, n: (key, _json(_one(f"{n}1e30"))),
     "of an unknown input": lambda key, n: (key, _json(_one("1.0").replace("DC1", f"X{n}"))),
-    "of an unknown block": lambda key, n: (b"rig/nowhere%d" % n, _json(_one("1.0"))),
-    "with a key that is no text": lambda key, n: (b"\xff%d" % n, _json(_one("1.0"))),
+    "of an unknown block": lambda _, n: (b"rig/nowhere%d" % n, _json(_one("1.0"))),
+    "with a key that is no text": lambda _, n: (b"\xff%d" % n, _json(_one("1.0"))),
     "deep": lambda key, n: (key, _json(f'"t":[{n}],"dc_power_w":' + "[" * 5000)),
     "large": lambda key, n: (key, _json(_one(f'"{n}{"x" * 200_000}"'))),
-    "without a key": lambda key, n: (None, _json(_one("1.0")) + b" " * n),
-    "without a value": lambda key, n: (b"rig/nothing%d" % n, None),
+    "without a key": lambda _, n: (None, _json(_one("1.0")) + b" " * n),
+    "without a value": lambda _, n: (b"rig/nothing%d" % n, None),
 }
 """What is sent in the place of telemetry, each made different by a number."""
 
