@@ -10,6 +10,7 @@ from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack
 
 KILLS = 2
+QUIESCE_S = 15.0
 COMMAND = ("-m", "tests.faults.stock")
 
 
@@ -27,5 +28,9 @@ async def stock_faust(
             await here.folded(1)
             await asyncio.sleep(here.random.uniform(1.0, 2.0))
             here.fleet.signal(0, signal.SIGKILL)
-        await quiesce(here, 90)
+        try:
+            await quiesce(here, QUIESCE_S)
+        except TimeoutError as late:
+            # After a restart Faust may never commit some partitions again.
+            here.complaints.append(Violation("I9", str(late)))
         return await judge(here, view=False)
