@@ -223,7 +223,6 @@ def test_order_and_doubles_within_the_lateness_change_no_window() -> None:
     assert windows[0] == windows[1]
 
 
-@pytest.mark.xfail(reason="the pipeline orders alarms of a batch by event time", strict=True)
 def test_the_order_of_a_block_s_alarms_does_not_depend_on_batching(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
