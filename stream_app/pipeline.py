@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_app.core import corrections, integrator, lateness
 from stream_app.core.calendar import calendar
-from stream_app.core.clock import DAY_MS, Samples, witnessed
+from stream_app.core.clock import DAY_MS, Samples, advance, witnessed
 from stream_app.core.conditions import Seen, Silence, findings, skew
 from stream_app.core.corrections import Correction
 from stream_app.core.energy import Floats, Ints
@@ -197,6 +197,7 @@ def _configure(state: BlockState, block: PowerBlock) -> Outputs:
     state.inputs = {name: state.inputs.get(name, InputState()) for name in block.inputs} | gone
     for name, shares in block.inputs.items():
         integrator.reallocate(state.inputs[name], shares)
+        advance(state.inputs[name].clock, block.rules.lateness_ms)
     state.block = block
     return outputs
 

@@ -210,14 +210,16 @@ def _admit_steady(clock: Clock, samples: Samples, lateness_ms: int) -> Admitted:
     if late.all():
         return Admitted(samples.where(~late), samples)
     clock.now = int(newest[-1])
-    _advance(clock, lateness_ms)
+    advance(clock, lateness_ms)
     if not late.any():
         return Admitted(samples, samples.where(late))
     return Admitted(samples.where(~late), samples.where(late))
 
 
-def _advance(clock: Clock, lateness_ms: int) -> None:
-    assert clock.now is not None
+def advance(clock: Clock, lateness_ms: int) -> None:
+    """Settle what can come no more, by the clock and the lateness allowed."""
+    if clock.now is None:
+        return
     until = clock.now - lateness_ms
     clock.settled = until if clock.settled is None else max(clock.settled, until)
 
@@ -318,7 +320,7 @@ class _Admission:
             self.late.append((*sample, row))
             return
         clock.now = sample[0] if clock.now is None else max(clock.now, sample[0])
-        _advance(clock, self.lateness_ms)
+        advance(clock, self.lateness_ms)
         self.taken.append((*sample, row))
 
 

@@ -44,6 +44,7 @@ class Silence:
     ) -> None:
         self._rules, self._inputs, self._rows = block.rules, inputs, rows
         self._newest = {name: self._start(each.clock.now) for name, each in inputs.items()}
+        self._settled = {name: each.clock.settled for name, each in inputs.items()}
         self._heard = self._start(heard)
 
     def _start(self, time: int | None) -> Ints:
@@ -61,7 +62,12 @@ class Silence:
             return []
         taken, lateness_ms = result.admitted.taken, self._rules.lateness_ms
         arrived = dict(zip(taken.times[::-1].tolist(), taken.rows[::-1].tolist(), strict=True))
-        passed = [each.cause + lateness_ms for each in result.transitions]
+        # What an end of data or a shorter lateness has settled before is folded as it comes.
+        settled = self._settled[name]
+        passed = [
+            -1 if settled is not None and each.cause <= settled else each.cause + lateness_ms
+            for each in result.transitions
+        ]
         rows = np.searchsorted(self._newest[name], passed).tolist()
         return [
             Seen(max(row, arrived.get(each.cause, 0)), name, each)

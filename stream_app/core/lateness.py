@@ -133,8 +133,10 @@ def _fold(state: InputState, spec: InputSpec, admitted: Admitted) -> Iterator[In
             more = _append(state, spec, arrival)
             yield more
             _publish_if_due(state, spec, more)
+            _forget(state, spec)
         else:
             _fill(state, spec, arrival)
+            _forget(state, spec)
     if state.holes or late.times.size:
         _forget(state, spec)
 
