@@ -1,0 +1,106 @@
+"""Records of batteries and meters in the telemetry topic; times are ms UTC, + is discharge.
+
+Keys: ``site/battery/name`` for everything of one battery system, ``site/meter/name`` for a meter.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Version = Literal[1]
+Rows = list[list[float | None]]
+Column = list[float | None]
+
+
+class PackRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """A pack: cells in series, numbered from 1 along the line, each with a temperature sensor."""
+
+    cells: int
+
+
+class BatteryRulesRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """How a battery's telemetry is judged; times in seconds, current in A."""
+
+    interval_s: float
+    max_gap_s: float
+    skew_s: float
+    rest_a: float
+    rest_s: float
+
+
+class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unknown_fields=True):
+    """A battery system: its packs, ratings and rules. Comes before the samples that it explains.
+
+    ``signals`` says of each further signal how it is kept in windows: ``max`` for flags and error
+    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date.
+    """
+
+    v: Version
+    site: str
+    system: str
+    zone: str
+    packs: dict[str, PackRecord]
+    rules: BatteryRulesRecord
+    chemistry: Literal["lfp", "nmc", "other"] = "lfp"
+    limits: str = "lfp"
+    capacity_ah: float | None = None
+    energy_wh: float | None = None
+    commissioned: str | None = None
+    signals: dict[str, Literal["max", "extremes"]] = {}
+
+
+class CellsRecord(
+    msgspec.Struct,
+    tag_field="kind",
+    tag="cells",
+    forbid_unknown_fields=True,
+    gc=False,
+    omit_defaults=True,
+):
+    """Cells of one pack: row ``i`` holds one value for each cell at ``t[i]``; null = no value."""
+
+    v: Version
+    pack: str
+    t: list[int]
+    voltage_v: Rows | None = None
+    temperature_c: Rows | None = None
+
+
+class SystemRecord(
+    msgspec.Struct, tag_field="kind", tag="system", forbid_unknown_fields=True, gc=False
+):
+    """Signals of a battery system: ``values[name][i]`` belongs to ``t[i]``; null = no value.
+
+    Names with a meaning: ``soc_ratio``, ``soh_ratio`` (as the BMS says), ``voltage_v``,
+    ``current_a``, ``dc_power_w``, ``ac_power_w``; others as ``BatteryRecord.signals`` says.
+    """
+
+    v: Version
+    t: list[int]
+    values: dict[str, Column]
+
+
+class MeterPointRecord(
+    msgspec.Struct, tag_field="kind", tag="meter_point", forbid_unknown_fields=True
+):
+    """A meter and its rules. Comes before its samples."""
+
+    v: Version
+    site: str
+    meter: str
+    zone: str
+    interval_s: float
+    max_gap_s: float
+    skew_s: float
+
+
+class MeterRecord(
+    msgspec.Struct, tag_field="kind", tag="meter", forbid_unknown_fields=True, gc=False
+):
+    """Signals of a meter: ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``,
+    ``export_wh``, ``total_wh``; null = no value.
+    """
+
+    v: Version
+    t: list[int]
+    values: dict[str, Column]

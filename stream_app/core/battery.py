@@ -1,0 +1,129 @@
+"""What hangs together in a battery system, and what is measured of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stream_app.core.energy import Floats, Ints
+
+Chemistry = Literal["lfp", "nmc", "other"]
+WindowRule = Literal["max", "extremes"]
+
+
+@dataclass(frozen=True)
+class BatteryRules:
+    """How a battery's telemetry is judged. Times in milliseconds.
+
+    Attributes
+    ----------
+    interval_ms
+        Nominal time between samples.
+    max_gap_ms
+        A longer time between two samples is unknown.
+    skew_ms
+        A sample further ahead of the clock is set aside until the clock confirms it.
+    rest_a, rest_ms
+        A battery rests once its current has stayed within ``rest_a`` [A] for ``rest_ms``.
+    """
+
+    interval_ms: int = 60_000
+    max_gap_ms: int = 180_000
+    skew_ms: int = 3_600_000
+    rest_a: float = 1.0
+    rest_ms: int = 1_800_000
+
+
+@dataclass(frozen=True)
+class Battery:
+    """A battery system.
+
+    Attributes
+    ----------
+    site, system
+        Names; ``site/battery/system`` is the key of every record of it.
+    zone
+        IANA zone of the site's days.
+    packs
+        Name -> number of cells in series, numbered from 1 along the line.
+    limits
+        Name of the preset of limits.
+    capacity_ah, energy_wh
+        Ratings; None where they are not known.
+    commissioned
+        Local date (ISO) from which calendar ageing counts.
+    signals
+        Further signals and how windows keep them.
+    """
+
+    site: str
+    system: str
+    zone: str
+    packs: Mapping[str, int]
+    rules: BatteryRules = field(default_factory=BatteryRules)
+    chemistry: Chemistry = "lfp"
+    limits: str = "lfp"
+    capacity_ah: float | None = None
+    energy_wh: float | None = None
+    commissioned: str | None = None
+    signals: Mapping[str, WindowRule] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.site}/battery/{self.system}"
+
+
+@dataclass(frozen=True, eq=False)
+class CellSamples:
+    """Cells of one pack.
+
+    Attributes
+    ----------
+    times
+        (n,) ms UTC, in order of arrival.
+    voltage_v, temperature_c
+        (n, cells), NaN where a cell has no value; None where the record has none at all.
+    """
+
+    pack: str
+    times: Ints
+    voltage_v: Floats | None = None
+    temperature_c: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SystemSamples:
+    """Signals of a battery system: ``times`` (n,) ms UTC, ``values`` name -> (n,), NaN = none.
+
+    ``soc_ratio`` and ``soh_ratio`` in 0..1, ``voltage_v``, ``current_a``, ``dc_power_w`` and
+    ``ac_power_w`` with + = discharge.
+    """
+
+    times: Ints
+    values: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class MeterPoint:
+    """A meter; ``site/meter/name`` is the key of every record of it. Times in milliseconds."""
+
+    site: str
+    meter: str
+    zone: str
+    interval_ms: int = 900_000
+    max_gap_ms: int = 2_700_000
+    skew_ms: int = 3_600_000
+
+    @property
+    def key(self) -> str:
+        return f"{self.site}/meter/{self.meter}"
+
+
+@dataclass(frozen=True, eq=False)
+class MeterSamples:
+    """Signals of a meter: ``times`` (n,) ms UTC, ``values`` name -> (n,), NaN = none.
+
+    ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``, ``export_wh``, ``total_wh``.
+    """
+
+    times: Ints
+    values: Mapping[str, Floats]
