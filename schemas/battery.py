@@ -57,13 +57,19 @@ class CellsRecord(
     gc=False,
     omit_defaults=True,
 ):
-    """Cells of one pack: row ``i`` holds one value for each cell at ``t[i]``; null = no value."""
+    """Cells of one pack: row ``i`` holds one value for each cell at ``t[i]``; null = no value.
+
+    ``current_a`` (+ = discharge) and ``soc_ratio`` are those of the string at ``t[i]``, where the
+    sender knows them: cells are judged by whether they rest or carry load.
+    """
 
     v: Version
     pack: str
     t: list[int]
     voltage_v: Rows | None = None
     temperature_c: Rows | None = None
+    current_a: Column | None = None
+    soc_ratio: Column | None = None
 
 
 class SystemRecord(
@@ -97,8 +103,9 @@ class MeterPointRecord(
 class MeterRecord(
     msgspec.Struct, tag_field="kind", tag="meter", forbid_unknown_fields=True, gc=False
 ):
-    """Signals of a meter: ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``,
-    ``export_wh``, ``total_wh``; null = no value.
+    """Signals of a meter; null = no value.
+
+    ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``, ``export_wh``, ``total_wh``.
     """
 
     v: Version
