@@ -9,7 +9,7 @@ import numpy as np
 from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
-from stream_app.core.cells.pack import PackState, block_of, fold_block, preview, publish, width
+from stream_app.core.cells.pack import PackState, flush, fold_rows, preview, publish, width
 from stream_app.core.cells.quantities import (
     MA_PER_A,
     MDEG_PER_DEG,
@@ -18,9 +18,9 @@ from stream_app.core.cells.quantities import (
     UV_PER_V,
     whole,
 )
+from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.messages import EndOfData, Refusal
-from stream_app.core.rows import AdmittedRows, Rows, admit_rows, settle_rows
 
 MOST_PACKS = 256
 """Packs that a battery ever had; each has windows of its own."""
@@ -139,11 +139,8 @@ def _fold_pack(state: CellsState, name: str, admitted: AdmittedRows) -> CellOutp
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
     if admitted.times.size:
         rules = state.battery.rules
-        block = block_of(each.hot, each.cells, zone, rules, admitted.times, admitted.values)
-        closed = fold_block(each, zone, block)
+        closed = fold_rows(each, zone, rules, admitted.times, admitted.values)
         outputs.windows += [publish(each, name, *windows) for windows in closed]
-        each.hot.last_time = int(admitted.times[-1])
-        each.hot.last_row = admitted.values[-1].tobytes()
     return outputs
 
 
@@ -170,5 +167,6 @@ def _end(state: CellsState, time: int) -> CellOutputs:
         each = state.packs[name]
         admitted = settle_rows(each.hot.clock, until - 1, width(each.cells))
         outputs.extend(_fold_pack(state, name, admitted))
+        flush(each, calendar(state.battery.zone), state.battery.rules)
         outputs.windows += preview(each, name, calendar(state.battery.zone))
     return outputs

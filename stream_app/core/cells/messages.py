@@ -7,6 +7,7 @@ import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
+from stream_app.core.cells.rows import LateRowReason
 from stream_app.core.cells.sums import (
     NO_HIGH,
     NO_LOW,
@@ -19,7 +20,6 @@ from stream_app.core.cells.sums import (
 )
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
-from stream_app.core.rows import LateRowReason
 
 CellsMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
 

@@ -107,30 +107,36 @@ def spans(zone: SiteCalendar, resolution: str, times: Ints) -> tuple[Ints, Ints,
 
 
 def advance(
-    window: OpenWindow | None, fresh: Windows, now: int
-) -> tuple[Windows, OpenWindow | None]:
+    window: OpenWindow | None, fresh: Windows | None, now: int
+) -> tuple[Windows | None, OpenWindow | None]:
     """Add ``fresh`` windows to the open one; those that end at or before ``now`` are closed.
 
     Returns
     -------
-    The closed windows and the open one; it is the last, as each begins after the one before.
+    The closed windows, None if there are none, and the open one: it is the last, as each begins
+    after the one before.
     """
-    every = fresh if window is None else Windows.joined(_opened(window), fresh).merged()
-    if every.ends[-1] <= now:
+    every = joined(window, fresh)
+    if every is None or every.ends[-1] <= now:
         return every, None
-    return every.between(0, every.size - 1), _open(every.between(every.size - 1, every.size))
+    closed = every.between(0, every.size - 1) if every.size > 1 else None
+    return closed, _open(every.between(every.size - 1, every.size))
 
 
-def standing(window: OpenWindow | None, fresh: OpenWindow | None) -> Windows | None:
-    """An open window with what is not yet in it; both stay as they are."""
-    every = [_opened(each) for each in (window, fresh) if each is not None]
-    return (Windows.joined(*every).merged() if len(every) > 1 else every[0]) if every else None
+def joined(window: OpenWindow | None, fresh: Windows | None) -> Windows | None:
+    """The open window and those after it; the first of these may be more of the same one."""
+    if window is None or fresh is None:
+        return fresh if window is None else _opened(window)
+    return Windows.joined(_opened(window), fresh).merged()
 
 
-def within(window: OpenWindow, resolution: str, zone: SiteCalendar) -> OpenWindow:
-    """The same sums as part of the longer window."""
-    longer = _opened(window).longer(resolution, zone)
-    return _open(longer)
+def standing(
+    window: OpenWindow | None, slot: OpenWindow, resolution: str, zone: SiteCalendar
+) -> Windows:
+    """An open longer window with the open slot, which is not yet in it; both stay as they are."""
+    found = joined(window, _opened(slot).longer(resolution, zone))
+    assert found is not None
+    return found
 
 
 def _opened(window: OpenWindow) -> Windows:

@@ -6,6 +6,7 @@ serial number of a row, so that rows of any width are judged by the very same ru
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from stream_app.core.clock import Admitted, Clock, Samples, admit, settle
 from stream_app.core.energy import Ints
 
 Rows = NDArray[np.int32]
-LateRowReason = Literal["not_after_newest", "ahead"]
+LateRowReason = Literal["late", "ahead"]
 
 
 @dataclass
@@ -75,11 +76,16 @@ def admit_rows(state: RowClock, times: Ints, values: Rows, skew_ms: int) -> Admi
 def settle_rows(state: RowClock, until: int, width: int) -> AdmittedRows:
     """Take in what is set aside up to ``until`` [ms UTC]: nothing before it is to come."""
     due, given_up = settle(state.clock, until)
-    taken, late = (
-        Samples.of([(time, serial, 0) for time, serial in each]) for each in (due, given_up)
-    )
+    # Two that were set aside may have one time; the first that came has it.
+    doubles = [late for early, late in pairwise(due) if early[0] == late[0]]
+    taken = [each for each in due if each not in doubles]
     none = np.empty((0, width), dtype=np.int32)
-    return _admitted(state, Admitted(taken, late), state.seen, none)
+    admitted = Admitted(_held(taken), _held(sorted(given_up + doubles)))
+    return _admitted(state, admitted, state.seen, none)
+
+
+def _held(samples: Sequence[tuple[int, float]]) -> Samples:
+    return Samples.of([(time, serial, 0) for time, serial in samples])
 
 
 def _admitted(state: RowClock, admitted: Admitted, first: int, values: Rows) -> AdmittedRows:
@@ -88,12 +94,11 @@ def _admitted(state: RowClock, admitted: Admitted, first: int, values: Rows) -> 
     if state.held or state.clock.ahead:
         rows = _looked_up(state, first, values, serials)
         _hold(state, first, values)
-    elif serials.size == values.shape[0]:
-        rows = values
     else:
-        rows = values[serials - first]
+        as_they_came = serials.size == values.shape[0] and bool((np.diff(serials) == 1).all())
+        rows = values if as_they_came else values[serials - first]
     refused = [
-        LateRow(time, "not_after_newest" if serial == first + row else "ahead")
+        LateRow(time, "late" if serial == first + row else "ahead")
         for time, serial, row in zip(
             late.times.tolist(), late.power.tolist(), late.rows.tolist(), strict=True
         )
