@@ -40,7 +40,7 @@ def batteries(draw: st.DrawFn) -> Battery:
         skew_ms=draw(st.sampled_from((10 * MINUTE, 4 * HOUR))),
         rest_ms=draw(st.sampled_from((MINUTE, 30 * MINUTE))),
     )
-    packs = draw(st.sampled_from(({"1": 3}, {"1": 4, "2": 1})))
+    packs = draw(st.sampled_from(({"1": 5}, {"1": 4, "2": 1})))
     return Battery("station", "b1", zone, packs, rules)
 
 
@@ -151,6 +151,7 @@ def unpacked(outputs: CellOutputs) -> list[tuple[object, ...]]:
             one.sums.pack.tolist(),
             int(one.p1_mv[0]),
             int(one.p99_mv[0]),
+            None if one.regimes is None else int(one.regimes[0]),
         )
         for each in outputs.windows
         for one in each

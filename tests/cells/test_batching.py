@@ -19,6 +19,7 @@ def test_results_and_state_do_not_depend_on_batching(
     batched, batched_state = run(data.draw(batchings(messages)))
 
     assert unpacked(batched) == unpacked(one_by_one)
+    assert batched.findings == one_by_one.findings
     assert batched.rows == one_by_one.rows
     assert batched_state == state
 

@@ -8,8 +8,12 @@ import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.calendar import calendar
+from stream_app.core.cells.alarms import alarms
+from stream_app.core.cells.anomalies import anomalies
+from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.limits import PRESETS
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
-from stream_app.core.cells.pack import PackState, flush, fold_rows, preview, publish, width
+from stream_app.core.cells.pack import SLOT, PackState, flush, fold_rows, preview, publish, width
 from stream_app.core.cells.quantities import (
     MA_PER_A,
     MDEG_PER_DEG,
@@ -22,6 +26,8 @@ from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_ro
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.messages import EndOfData, Refusal
 
+Found = tuple[tuple[int, int], CellFinding]
+"""Message and row that brought a finding about, and the finding."""
 MOST_PACKS = 256
 """Packs that a battery ever had; each has windows of its own."""
 
@@ -102,21 +108,28 @@ def _refusal(state: CellsState, samples: CellSamples) -> str | None:
 
 def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]]) -> CellOutputs:
     outputs = CellOutputs()
-    packs: dict[str, list[CellSamples]] = {}
+    packs: dict[str, list[tuple[int, CellSamples]]] = {}
     for place, samples in messages:
         assert isinstance(samples, CellSamples)
         reason = _refusal(state, samples)
         if reason is None:
-            packs.setdefault(samples.pack, []).append(samples)
+            packs.setdefault(samples.pack, []).append((place, samples))
         else:
             outputs.refusals.append(Refusal(place, reason))
+    found: list[Found] = []
     for name, parts in packs.items():
         assert state.battery is not None
         each = state.packs[name]
-        times = np.concatenate([part.times for part in parts])
-        rows = np.concatenate([_rows(part, each.cells) for part in parts])
+        times = np.concatenate([part.times for _, part in parts])
+        rows = np.concatenate([_rows(part, each.cells) for _, part in parts])
         admitted = admit_rows(each.hot.clock, times, rows, state.battery.rules.skew_ms)
-        outputs.extend(_fold_pack(state, name, admitted))
+        result, findings = _fold_pack(state, name, admitted)
+        outputs.extend(result)
+        if findings:
+            places = [(place, row) for place, part in parts for row in range(part.times.size)]
+            arrived = admitted.arrived.tolist()
+            found += [(places[arrived[row]], finding) for row, finding in findings]
+    outputs.findings += [finding for _, finding in sorted(found, key=lambda each: each[0])]
     return outputs
 
 
@@ -133,15 +146,29 @@ def _rows(samples: CellSamples, cells: int) -> Rows:
     return rows
 
 
-def _fold_pack(state: CellsState, name: str, admitted: AdmittedRows) -> CellOutputs:
+def _fold_pack(
+    state: CellsState, name: str, admitted: AdmittedRows
+) -> tuple[CellOutputs, list[tuple[int, CellFinding]]]:
+    """What rows of a pack came to; findings apart, each with the row that showed it."""
     assert state.battery is not None
-    each, zone = state.packs[name], calendar(state.battery.zone)
+    each, rules, zone = state.packs[name], state.battery.rules, calendar(state.battery.zone)
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
-    if admitted.times.size:
-        rules = state.battery.rules
-        closed = fold_rows(each, zone, rules, admitted.times, admitted.values)
-        outputs.windows += [publish(each, name, *windows) for windows in closed]
-    return outputs
+    times, rows = admitted.times, admitted.values
+    if not times.size:
+        return outputs, []
+    limits = PRESETS.get(state.battery.limits)
+    found: list[tuple[int, CellFinding]] = []
+    if limits is not None:
+        volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]
+        found = alarms(each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth)
+    for resolution, windows in fold_rows(each, zone, rules, times, rows):
+        regime = None
+        if resolution == SLOT and limits is not None:
+            regime, seen = anomalies(each.cold.anomalies, name, limits, rules, windows)
+            closing = np.searchsorted(times, windows.ends).tolist()
+            found += [(closing[at], finding) for at, finding in seen]
+        outputs.windows.append(publish(each, name, resolution, windows, regime))
+    return outputs, sorted(found, key=lambda one: one[0])
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:
@@ -166,7 +193,9 @@ def _end(state: CellsState, time: int) -> CellOutputs:
     for name in state.battery.packs:
         each = state.packs[name]
         admitted = settle_rows(each.hot.clock, until - 1, width(each.cells))
-        outputs.extend(_fold_pack(state, name, admitted))
+        result, findings = _fold_pack(state, name, admitted)
+        outputs.extend(result)
+        outputs.findings += [finding for _, finding in findings]
         flush(each, calendar(state.battery.zone), state.battery.rules)
         outputs.windows += preview(each, name, calendar(state.battery.zone))
     return outputs

@@ -6,6 +6,8 @@ import numpy as np
 
 from stream_app.core.battery import BatteryRules
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
+from stream_app.core.cells.alarms import AlarmState
+from stream_app.core.cells.anomalies import AnomalyState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole
@@ -30,6 +32,8 @@ class HotPack:
         Which rows are folded.
     end, rows
         End of the five-minute slot of the newest row [ms UTC], and the rows in it so far.
+    alarms
+        What is judged at every row.
     times, waiting
         The last rows of that slot, fewer than ``TOGETHER``, which are not yet in its sums.
     """
@@ -37,6 +41,7 @@ class HotPack:
     clock: RowClock = field(default_factory=RowClock)
     end: int = 0
     rows: int = 0
+    alarms: AlarmState = field(default_factory=AlarmState)
     times: list[int] = field(default_factory=list)
     waiting: bytes = b""
 
@@ -68,10 +73,13 @@ class ColdPack:
         Open window of each longer resolution, without the open five-minute window.
     published
         Resolution -> start, revision and rows of the open window that an end of data published.
+    anomalies
+        What is judged at every closed five-minute window.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    anomalies: AnomalyState = field(default_factory=AnomalyState)
 
 
 @dataclass
@@ -180,14 +188,16 @@ def _block(
     return Block(times, times - days, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
 
 
-def publish(state: PackState, pack: str, resolution: str, windows: Windows) -> CellWindows:
+def publish(
+    state: PackState, pack: str, resolution: str, windows: Windows, regimes: Ints | None
+) -> CellWindows:
     """Closed windows; one that was published before with the same rows keeps its revision."""
     revisions = np.ones(windows.size, dtype=np.int64)
     known = state.cold.published.get(resolution)
     if known is not None and known[0] == windows.starts[0]:
         _, revision, rows = state.cold.published.pop(resolution)
         revisions[0] = revision + (rows != windows.rows[0])
-    return _result(pack, resolution, windows, revisions, final=True)
+    return _result(pack, resolution, windows, revisions, final=True, regimes=regimes)
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -213,7 +223,13 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
 
 
 def _result(
-    pack: str, resolution: str, windows: Windows, revisions: Ints, *, final: bool
+    pack: str,
+    resolution: str,
+    windows: Windows,
+    revisions: Ints,
+    *,
+    final: bool,
+    regimes: Ints | None = None,
 ) -> CellWindows:
     p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
     return CellWindows(
@@ -227,6 +243,7 @@ def _result(
         windows.sums,
         p1,
         p99,
+        regimes,
     )
 
 
