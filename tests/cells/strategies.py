@@ -162,3 +162,8 @@ def unpacked(outputs: CellOutputs) -> list[tuple[object, ...]]:
         for time in each.times.tolist()
     ]
     return sorted(windows + late, key=repr)
+
+
+def tables(outputs: CellOutputs) -> list[object]:
+    """Tables of critical cells by pack and day."""
+    return sorted(outputs.critical, key=lambda table: (table.pack, table.start))

@@ -1,12 +1,13 @@
 """Anomalies of closed five-minute windows: a cell beside its pack, and beside its own past."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from stream_app.core.battery import BatteryRules
+from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 from stream_app.core.cells.limits import (
     PLATEAU,
@@ -21,7 +22,7 @@ from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
 from stream_app.core.cells.regime import RegimeState, regimes
 from stream_app.core.cells.statistics import robust_z
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, value_of
-from stream_app.core.cells.watch import Course, Delay, Flags, Watch, changes, sides
+from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 
@@ -93,21 +94,26 @@ class Judged(NamedTuple):
     delay: Delay
 
 
+class Anomalies(NamedTuple):
+    """What windows (n,) came to: their regimes, findings and peaks with the place of a window."""
+
+    regimes: Ints
+    findings: list[tuple[int, CellFinding]]
+    peaks: list[tuple[int, Peak]]
+
+
 def anomalies(
     state: AnomalyState, pack: str, limits: CellLimits, rules: BatteryRules, windows: Windows
-) -> tuple[Ints, list[tuple[int, CellFinding]]]:
-    """Judge closed five-minute windows (n,).
-
-    Returns
-    -------
-    Their regimes (n,), and what began and ended, each with the place of its window.
-    """
-    regime = regimes(state.regime, limits, rules, windows)
-    found: list[tuple[int, CellFinding]] = []
-    if windows.sums.cells.shape[2] >= FEWEST_CELLS:
-        for judged in _judged(state, limits, windows, regime):
-            found += _findings(state, pack, windows, judged)
-    return regime, found
+) -> Anomalies:
+    """Judge closed five-minute windows (n,)."""
+    result = Anomalies(regimes(state.regime, limits, rules, windows), [], [])
+    if windows.sums.cells.shape[2] < FEWEST_CELLS:
+        return result
+    for judged in _judged(state, limits, windows, result.regimes):
+        watch, found = _changes(state, windows, judged)
+        result.findings.extend(_findings(pack, windows, judged, found))
+        result.peaks.extend(_peaks(windows, judged, watch, found))
+    return result
 
 
 def _judged(
@@ -252,33 +258,57 @@ def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
     return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, 2))
 
 
-def _findings(
-    state: AnomalyState, pack: str, windows: Windows, judged: Judged
-) -> list[tuple[int, CellFinding]]:
-    watch, rule, where = state.watches.get(judged.rule, Watch()), judged.rule, judged.where
-    first = state.seen.get(rule, 0)
+def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Watch, list[Change]]:
+    """What began and ended among the judged windows, and the watch as it was before them."""
+    rule, where = judged.rule, judged.where
+    watch, first = state.watches.get(rule, Watch()), state.seen.get(rule, 0)
     state.seen[rule] = first + where.size
+    before = Watch(dict(watch.active))
     if not where.size or not (watch or judged.beyond.any()):
-        return []
+        return before, []
     clock = first + np.arange(where.size, dtype=np.int64)
     course = Course(clock, windows.starts[where], np.zeros(where.size, dtype=np.bool_))
     found = changes(watch, sides(judged.beyond, judged.back), course, judged.delay)
     state.watches[rule] = watch
     state.watches = {name: each for name, each in sorted(state.watches.items()) if each}
-    return [
-        (
-            int(where[each.row]),
+    return before, found
+
+
+def _findings(
+    pack: str, windows: Windows, judged: Judged, found: Sequence[Change]
+) -> Iterator[tuple[int, CellFinding]]:
+    whole_pack = judged.rule == "VOLTAGE_IMBALANCE_WARNING"
+    for row, cell, raised, since in found:
+        place = int(judged.where[row])
+        yield (
+            place,
             CellFinding(
                 pack,
-                None if rule == "VOLTAGE_IMBALANCE_WARNING" else each.cell + 1,
-                rule,
-                each.raised,
-                int(windows.ends[where[each.row]]),
-                each.since,
-                float(judged.value[each.row, each.cell]),
-                float(judged.limit[each.row, each.cell]),
+                None if whole_pack else cell + 1,
+                judged.rule,
+                raised,
+                int(windows.ends[place]),
+                since,
+                float(judged.value[row, cell]),
+                float(judged.limit[row, cell]),
                 judged.unit,
             ),
         )
-        for each in found
-    ]
+
+
+def _peaks(
+    windows: Windows, judged: Judged, before: Watch, found: Sequence[Change]
+) -> Iterator[tuple[int, Peak]]:
+    """How far conditions that stand went beyond their limits, for each cell and local day."""
+    days = windows.days[judged.where]
+    for cell in sorted({*before.active, *(each.cell for each in found)}):
+        turns = [each.row for each in found if each.cell == cell]
+        stands = (np.searchsorted(turns, np.arange(days.size), side="right") % 2).astype(np.bool_)
+        rows = np.flatnonzero((stands ^ (cell in before.active)) & judged.beyond[:, cell])
+        for part in np.split(rows, np.flatnonzero(np.diff(days[rows])) + 1):
+            if not part.size:
+                continue
+            beyond = np.abs(judged.value[part, cell]) - judged.limit[part, cell]
+            row = int(part[np.argmax(beyond)])
+            value, limit = float(judged.value[row, cell]), float(judged.limit[row, cell])
+            yield int(judged.where[part[-1]]), Peak(cell + 1, judged.rule, value, limit)

@@ -13,7 +13,16 @@ from stream_app.core.cells.anomalies import anomalies
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import PRESETS
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
-from stream_app.core.cells.pack import SLOT, PackState, flush, fold_rows, preview, publish, width
+from stream_app.core.cells.pack import (
+    DAY,
+    SLOT,
+    PackState,
+    flush,
+    fold_rows,
+    preview,
+    publish,
+    width,
+)
 from stream_app.core.cells.quantities import (
     MA_PER_A,
     MDEG_PER_DEG,
@@ -23,6 +32,7 @@ from stream_app.core.cells.quantities import (
     whole,
 )
 from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
+from stream_app.core.cells.story import Story
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.messages import EndOfData, Refusal
 
@@ -157,18 +167,23 @@ def _fold_pack(
     if not times.size:
         return outputs, []
     limits = PRESETS.get(state.battery.limits)
-    found: list[tuple[int, CellFinding]] = []
+    story = Story(name, each.cold.critical)
     if limits is not None:
         volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]
-        found = alarms(each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth)
+        story.alarms += alarms(
+            each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth
+        )
     for resolution, windows in fold_rows(each, zone, rules, times, rows):
         regime = None
         if resolution == SLOT and limits is not None:
-            regime, seen = anomalies(each.cold.anomalies, name, limits, rules, windows)
-            closing = np.searchsorted(times, windows.ends).tolist()
-            found += [(closing[at], finding) for at, finding in seen]
+            found = anomalies(each.cold.anomalies, name, limits, rules, windows)
+            regime = found.regimes
+            story.judged(found, windows, np.searchsorted(times, windows.ends))
+        elif resolution == DAY:
+            story.days += zip(windows.starts.tolist(), windows.ends.tolist(), strict=True)
         outputs.windows.append(publish(each, name, resolution, windows, regime))
-    return outputs, sorted(found, key=lambda one: one[0])
+    outputs.critical += story.told()
+    return outputs, story.findings
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
 from stream_app.core.cells.rows import LateRowReason
@@ -185,6 +186,7 @@ class CellOutputs:
 
     windows: list[CellWindows] = field(default_factory=list)
     findings: list[CellFinding] = field(default_factory=list)
+    critical: list[CriticalCells] = field(default_factory=list)
     late: list[LateCells] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0
@@ -193,6 +195,7 @@ class CellOutputs:
         """Append another fold's outputs; places of refusals stay as they are."""
         self.windows += other.windows
         self.findings += other.findings
+        self.critical += other.critical
         self.late += other.late
         self.refusals += other.refusals
         self.rows += other.rows

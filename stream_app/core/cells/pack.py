@@ -8,6 +8,7 @@ from stream_app.core.battery import BatteryRules
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
 from stream_app.core.cells.alarms import AlarmState
 from stream_app.core.cells.anomalies import AnomalyState
+from stream_app.core.cells.critical import CriticalState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole
@@ -16,7 +17,7 @@ from stream_app.core.cells.sums import Block, sums_of
 from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
 from stream_app.core.energy import Ints
 
-SLOT = "5min"
+SLOT, DAY = "5min", "1d"
 LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
 TOGETHER = 16
 """Rows of a slot that are added up together where they come one by one: a sixteenth of the work."""
@@ -75,11 +76,14 @@ class ColdPack:
         Resolution -> start, revision and rows of the open window that an end of data published.
     anomalies
         What is judged at every closed five-minute window.
+    critical
+        The table of critical cells.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     anomalies: AnomalyState = field(default_factory=AnomalyState)
+    critical: CriticalState = field(default_factory=CriticalState)
 
 
 @dataclass
