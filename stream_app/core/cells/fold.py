@@ -99,7 +99,10 @@ def objection(state: CellsState, battery: Battery) -> str | None:
             )
     every = {*state.packs, *battery.packs}
     if len(every) > MOST_PACKS:
-        return f"the battery has had {len(every)} packs; at most {MOST_PACKS}: use another system"
+        return (
+            f"the battery would have had {len(every)} packs; at most {MOST_PACKS} are read: "
+            "use another system name"
+        )
     return None
 
 

@@ -63,8 +63,10 @@ def _rests(state: RegimeState, rules: BatteryRules, windows: Windows) -> Ints:
     spans = zip(windows.starts.tolist(), windows.ends.tolist(), quiet.tolist(), strict=True)
     for at, (start, end, is_quiet) in enumerate(spans):
         after_gap = state.end is None or start - state.end > rules.max_gap_ms
-        if not is_quiet or after_gap:
-            state.quiet_since = start if is_quiet else None
+        if not is_quiet:
+            state.quiet_since = None
+        elif after_gap or state.quiet_since is None:
+            state.quiet_since = start
         found[at] = state.quiet_since is not None and end - state.quiet_since > rules.rest_ms
         state.end = end
     return found
