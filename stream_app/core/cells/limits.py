@@ -87,5 +87,6 @@ LFP = CellLimits(
     deviation_uv={"rest": 10_000, "plateau": 20_000, "steep_rest": 30_000, "steep": 60_000},
     spread_uv={"rest": 30_000, "plateau": 60_000, "steep_rest": 100_000, "steep": 300_000},
 )
-PRESETS: dict[str, CellLimits] = {"lfp": LFP}
-"""By the name that ``Battery.limits`` gives; other names have no limits, which results say."""
+PRESETS: dict[str, CellLimits | None] = {"lfp": LFP, "none": None}
+"""By the name that ``Battery.limits`` gives; without limits nothing is judged, and results say so.
+"""
