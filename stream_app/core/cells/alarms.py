@@ -1,6 +1,7 @@
 """Absolute limits and the thermal rule, judged at every row as it comes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -132,38 +133,52 @@ def _thermal(
     evaluable = (steps > 0) & (steps <= FAST_STEP_MS)
     if not state.rising and not evaluable.any():
         return []
-    warmth, volts = _after(state.temperature, temperature), _after(state.voltage, voltage)
-    rise = np.diff(warmth, axis=0) * MS_PER_S
-    known = (warmth[1:] != MISSING) & (warmth[:-1] != MISSING) & evaluable[:, None]
-    fast = known & (rise >= RISE_MDEG_PER_S * steps[:, None])
+    warmth = _after(state.temperature, temperature)
+    rise = (warmth[1:] - warmth[:-1]) * MS_PER_S
+    fast = evaluable[:, None] & (rise >= RISE_MDEG_PER_S * steps[:, None])
+    if not state.rising and not fast.any():
+        return []
+    known = (warmth[1:] != MISSING) & (warmth[:-1] != MISSING)
+    seen = _Seen(times, steps, fast & known, np.where(known, rise, 0), warmth[1:])
+    volts = _after(state.voltage, voltage)
     found: list[tuple[int, CellFinding]] = []
-    for cell in sorted({*_lasting(fast), *state.rising}):
-        rows = zip(
-            fast[:, cell].tolist(),
-            times.tolist(),
-            steps.tolist(),
-            np.stack((volts[:-1, cell], volts[1:, cell]), axis=1).tolist(),
-            warmth[1:, cell].tolist(),
-            strict=True,
-        )
-        rising = state.rising.pop(cell, None)
-        for row, (is_fast, time, step, (before, after), celsius) in enumerate(rows):
-            if is_fast:
-                rising = rising or Rising(time - step, before, time)
-                rising.last = time
-                if not rising.raised and _runs_away(rising, limits, time, after, celsius):
-                    rising.raised = True
-                    rate = float(rise[row, cell]) / step / MDEG_PER_DEG
-                    found.append((row, _runaway(pack, cell, rising, time, rate)))
-            elif rising is not None and not (rising.raised and time - rising.last < CALM_MS):
-                if rising.raised:
-                    rate = float(rise[row, cell]) / max(step, 1) / MDEG_PER_DEG
-                    found.append((row, _runaway(pack, cell, rising, time, rate)))
-                rising = None
+    for cell in sorted({*_lasting(seen.fast), *state.rising}):
+        rising, turns = _run(state.rising.pop(cell, None), limits, seen, volts[:, cell], cell)
         if rising is not None:
             state.rising[cell] = rising
+        found += [(row, _runaway(pack, cell, each, seen, row)) for row, each in turns]
     state.rising = dict(sorted(state.rising.items()))
     return found
+
+
+class _Seen(NamedTuple):
+    """Rows (n,) and their cells (n, cells): which warm fast, rise [m degC/s x ms], m degC."""
+
+    times: Ints
+    steps: Ints
+    fast: Flags
+    rise: Ints
+    warmth: Ints
+
+
+def _run(
+    rising: Rising | None, limits: CellLimits, seen: _Seen, volts: Ints, cell: int
+) -> tuple[Rising | None, list[tuple[int, Rising]]]:
+    """Follow one cell; ``volts`` (n + 1,) begin with the row before. Gives where it turned."""
+    turns: list[tuple[int, Rising]] = []
+    rows = zip(seen.times.tolist(), seen.fast[:, cell].tolist(), strict=True)
+    for row, (time, is_fast) in enumerate(rows):
+        if is_fast:
+            rising = rising or Rising(time - int(seen.steps[row]), int(volts[row]), time)
+            rising.last = time
+            warmth = int(seen.warmth[row, cell])
+            if not rising.raised and _runs_away(rising, limits, time, int(volts[row + 1]), warmth):
+                rising.raised = True
+                turns.append((row, replace(rising)))
+        elif rising is not None and not (rising.raised and time - rising.last < CALM_MS):
+            turns += [(row, rising)] if rising.raised else []
+            rising = None
+    return rising, turns
 
 
 def _lasting(fast: Flags) -> list[int]:
@@ -188,8 +203,8 @@ def _runs_away(rising: Rising, limits: CellLimits, time: int, voltage: int, warm
     return too_warm or (known and voltage < VOLTAGE_LEFT * rising.voltage)
 
 
-def _runaway(pack: str, cell: int, rising: Rising, time: int, rate: float) -> CellFinding:
-    limit = RISE_MDEG_PER_S / MDEG_PER_DEG
+def _runaway(pack: str, cell: int, rising: Rising, seen: _Seen, row: int) -> CellFinding:
+    time, step = int(seen.times[row]), max(int(seen.steps[row]), 1)
     return CellFinding(
         pack,
         cell + 1,
@@ -197,7 +212,7 @@ def _runaway(pack: str, cell: int, rising: Rising, time: int, rate: float) -> Ce
         rising.last == time,
         time,
         rising.since,
-        rate,
-        limit,
+        float(seen.rise[row, cell]) / step / MDEG_PER_DEG,
+        RISE_MDEG_PER_S / MDEG_PER_DEG,
         "degC/s",
     )

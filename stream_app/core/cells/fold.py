@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,13 @@ from stream_app.core.cells.story import Story
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.messages import EndOfData, Refusal
 
+UNITS = {
+    "voltage_v": UV_PER_V,
+    "temperature_c": MDEG_PER_DEG,
+    "current_a": MA_PER_A,
+    "soc_ratio": PPM,
+}
+"""Columns of samples in the order of a row, and how many of its unit make theirs."""
 Found = tuple[tuple[int, int], CellFinding]
 """Message and row that brought a finding about, and the finding."""
 MOST_PACKS = 256
@@ -134,7 +142,7 @@ def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]
         assert state.battery is not None
         each = state.packs[name]
         times = np.concatenate([part.times for _, part in parts])
-        rows = np.concatenate([_rows(part, each.cells) for _, part in parts])
+        rows = _rows([part for _, part in parts], each.cells)
         admitted = admit_rows(each.hot.clock, times, rows, state.battery.rules.skew_ms)
         result, findings = _fold_pack(state, name, admitted)
         outputs.extend(result)
@@ -146,17 +154,33 @@ def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]
     return outputs
 
 
-def _rows(samples: CellSamples, cells: int) -> Rows:
-    rows = np.full((samples.times.size, width(cells)), MISSING, dtype=np.int32)
-    if samples.voltage_v is not None:
-        rows[:, :cells] = whole(samples.voltage_v, UV_PER_V)
-    if samples.temperature_c is not None:
-        rows[:, cells : 2 * cells] = whole(samples.temperature_c, MDEG_PER_DEG)
-    if samples.current_a is not None:
-        rows[:, 2 * cells] = whole(samples.current_a, MA_PER_A)
-    if samples.soc_ratio is not None:
-        rows[:, 2 * cells + 1] = whole(samples.soc_ratio, PPM)
-    return rows
+def _rows(samples: Sequence[CellSamples], cells: int) -> Rows:
+    """Whole numbers of all rows; records with the same columns are converted together."""
+    parts = []
+    for present, group in groupby(samples, key=_present):
+        every = list(group)
+        size = sum(each.times.size for each in every)
+        rows = np.full((size, width(cells)), MISSING, dtype=np.int32)
+        for name in present:
+            columns, per_unit = _places(cells)[name]
+            rows[:, columns] = whole(_joined([getattr(each, name) for each in every]), per_unit)
+        parts.append(rows)
+    joined: Rows = _joined(parts)
+    return joined
+
+
+def _present(samples: CellSamples) -> tuple[str, ...]:
+    return tuple(name for name in UNITS if getattr(samples, name) is not None)
+
+
+def _places(cells: int) -> dict[str, tuple[slice | int, int]]:
+    """Columns of a row, and how many of the small unit make the unit, by name."""
+    places = slice(0, cells), slice(cells, 2 * cells), 2 * cells, 2 * cells + 1
+    return dict(zip(UNITS, zip(places, UNITS.values(), strict=True), strict=True))
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _fold_pack(
