@@ -74,14 +74,16 @@ def histories(draw: st.DrawFn) -> list[CellsMessage]:
                 newest[pack] += step
         time = max(newest.values()) + draw(st.sampled_from((-HOUR, 1, HOUR, 400 * DAY)))
         after: list[CellsMessage] = draw(
-            st.sampled_from(([], [EndOfData(time)], [Heartbeat(time)], [replace_rules(battery)]))
+            st.sampled_from(([], [EndOfData(time)], [Heartbeat(time)], [other_rules(battery)]))
         )
         messages += after
     return messages
 
 
-def replace_rules(battery: Battery) -> Battery:
-    return replace(battery, rules=replace(battery.rules, max_gap_ms=7 * MINUTE))
+def other_rules(battery: Battery) -> Battery:
+    """Another longest gap, and only the first pack."""
+    packs = dict([*battery.packs.items()][:1])
+    return replace(battery, packs=packs, rules=replace(battery.rules, max_gap_ms=7 * MINUTE))
 
 
 @st.composite

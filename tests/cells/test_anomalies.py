@@ -117,6 +117,7 @@ def test_each_indicator_says_whether_the_data_can_support_it() -> None:
     assert reasons(minutes, "voltage_deviation") == {"evaluable", "regime"}
     assert reasons(minutes, "rest") == {"evaluable"}
     assert reasons(alone, "rest") == {"missing_signal"}
+    assert reasons(minutes, "cell_degradation") == {"not_measured"}
     assert set(evaluability(minutes, limited=False)["voltage_limits"]) == {"no_limits"}
 
 

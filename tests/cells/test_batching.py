@@ -8,7 +8,7 @@ from tests.cells.generator import Faults, battery, trace
 from tests.cells.strategies import batchings, histories, run, tables, unpacked
 
 FEW = settings(max_examples=6, deadline=None)
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=100, deadline=None)
 
 
 @MANY

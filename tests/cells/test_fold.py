@@ -110,6 +110,18 @@ def test_a_pack_that_is_added_begins_and_one_that_is_taken_away_ends() -> None:
 
     assert [each.reason for each in outputs.refusals] == ["the battery has no pack 1; it has 2, 3"]
     assert outputs.rows == 4
+    assert [(each.pack, each.resolution, each.final) for each in outputs.windows] == [
+        ("1", resolution, False) for resolution in ("5min", "15min", "1h", "1d")
+    ]
+
+
+def test_the_same_battery_again_changes_nothing() -> None:
+    once, state = run([[PLAIN, at(0, 1000, 2000)]])
+
+    twice, again = run([[PLAIN, at(0, 1000)], [PLAIN, at(2000)]])
+
+    assert again == state
+    assert twice.windows == once.windows == []
 
 
 def test_findings_of_packs_come_in_the_order_of_their_rows() -> None:

@@ -10,6 +10,7 @@ from stream_app.core.cells.statistics import (
     deviations,
     neighbour_influence,
     robust_z,
+    row_means,
     row_statistics,
     worst,
 )
@@ -50,6 +51,7 @@ def test_float32_keeps_every_microvolt_up_to_eight_volts(microvolts: int) -> Non
 @given(whole_rows)
 def test_row_statistics_are_those_of_each_row_alone(rows: list[list[int]]) -> None:
     found = row_statistics(np.array(rows, dtype=np.int32))
+    means = row_means(np.array(rows, dtype=np.int32))
 
     for at, row in enumerate(rows):
         values = sorted(value for value in row if value != MISSING)
@@ -60,7 +62,9 @@ def test_row_statistics_are_those_of_each_row_alone(rows: list[list[int]]) -> No
             lower, upper = values[(len(values) - 1) // 2], values[len(values) // 2]
             assert found.median[at] == (lower + upper) // 2
             assert found.spread[at] == values[-1] - values[0]
+            assert means[at] == pytest.approx(sum(values) / len(values))
         else:
+            assert np.isnan(means[at])
             assert {found.low[at], found.median[at], found.high[at]} == {MISSING}
 
 

@@ -20,9 +20,16 @@ Indicator = Literal[
     "temperature_rise",
     "thermal_runaway",
     "rest",
+    "cell_degradation",
 ]
 Reason = Literal[
-    "evaluable", "missing_signal", "sample_rate", "regime", "too_few_cells", "no_limits"
+    "evaluable",
+    "missing_signal",
+    "sample_rate",
+    "regime",
+    "too_few_cells",
+    "no_limits",
+    "not_measured",
 ]
 
 
@@ -73,9 +80,11 @@ def evaluability(windows: CellWindows, *, limited: bool = True) -> dict[Indicato
     -------
     n reasons each. ``missing_signal``: no cell has a value, or the string's current is not there;
     ``sample_rate``: rows too far apart; ``regime``: a part of the curve in which it tells nothing;
-    ``too_few_cells``: no pack to compare a cell with; ``no_limits``: nothing to judge against.
+    ``too_few_cells``: no pack to compare a cell with; ``no_limits``: nothing to judge against;
+    ``not_measured``: voltages and temperatures do not tell the capacity of a single cell.
     """
-    return {name: _reasons(windows, needs, limited) for name, needs in NEEDS.items()}
+    found = {name: _reasons(windows, needs, limited) for name, needs in NEEDS.items()}
+    return {**found, "cell_degradation": ["not_measured"] * windows.size}
 
 
 def _reasons(windows: CellWindows, needs: Needs, limited: bool) -> list[Reason]:

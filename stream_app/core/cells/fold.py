@@ -61,6 +61,7 @@ class CellsState:
 def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutputs:
     """Fold messages of one battery, in order, into ``state``.
 
+    Heartbeats and the signals of the system say nothing of its cells and are passed over.
     All rows of a pack between two other messages are folded as one matrix, which is only faster:
     packs know nothing of one another.
     """
@@ -71,21 +72,31 @@ def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutpu
             continue
         for place, message in group:
             if isinstance(message, Battery):
-                _configure(state, message, place, outputs)
+                outputs.extend(_configure(state, message, place))
             elif isinstance(message, EndOfData):
                 outputs.extend(_end(state, message.time))
     return outputs
 
 
-def _configure(state: CellsState, battery: Battery, place: int, outputs: CellOutputs) -> None:
+def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
+    """Take a new battery; what is open of packs that it leaves out is published as it stands."""
+    outputs = CellOutputs()
     reason = objection(state, battery)
     if reason is not None:
         outputs.refusals.append(Refusal(place, reason))
-        return
+    if reason is not None or battery == state.battery:
+        return outputs
+    if state.battery is not None:
+        rules, zone = state.battery.rules, calendar(battery.zone)
+        for name in state.battery.packs:
+            # What waits came under the old rules.
+            flush(state.packs[name], zone, rules)
+            if name not in battery.packs:
+                outputs.windows += preview(state.packs[name], name, zone)
     state.battery = battery
     for name, cells in battery.packs.items():
-        if name not in state.packs:
-            state.packs[name] = PackState(cells)
+        state.packs.setdefault(name, PackState(cells))
+    return outputs
 
 
 def objection(state: CellsState, battery: Battery) -> str | None:

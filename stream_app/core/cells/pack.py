@@ -21,6 +21,8 @@ SLOT, DAY = "5min", "1d"
 LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
 TOGETHER = 16
 """Rows of a slot that are added up together where they come one by one: a sixteenth of the work."""
+MOST_RISE = 1_000_000_000
+"""m degC/s: a wild value in a step of 1 ms stays within int32."""
 
 
 @dataclass
@@ -259,7 +261,3 @@ def _rises(warmth: Whole, steps: Ints) -> Whole:
     known = (steps > 0)[:, None] & ~missing[1:] & ~missing[:-1]
     clipped = np.clip(rate, -MOST_RISE, MOST_RISE)
     return np.where(known, clipped, MISSING).astype(np.int32)
-
-
-MOST_RISE = 1_000_000_000
-"""m degC/s: a wild value in a step of 1 ms stays within int32."""
