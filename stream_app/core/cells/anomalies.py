@@ -35,6 +35,10 @@ Z_LIMIT_STEEP = 8.0
 SENSOR_STEP_C = 0.1
 FAST_SHIFT, SLOW_SHIFT = 5, 9
 """Averages follow 1/32 and 1/512 of the way in each window: memories of 2.7 and 43 hours."""
+_SHIFTS = np.array([count.bit_length() for count in range(1 << SLOW_SHIFT)] + [SLOW_SHIFT])
+"""By the windows so far: at first nearly their plain mean, so that the first is no anchor."""
+FEWEST_WINDOWS = 288
+"""A day of windows: before there is no past to drift from."""
 FRACTION_BITS = 8
 """Of a uV in the averages."""
 DRIFT_UV, DRIFT_BACK_UV = 8_000, 4_000
@@ -48,7 +52,7 @@ DEVIATION_BACK = 0.7
 class Average:
     """Exponential averages of each cell's deviation [uV / 2^FRACTION_BITS]; arrays (cells,).
 
-    ``count`` is 1 once a cell has an average.
+    ``count`` are the windows in them, up to the longer memory.
     """
 
     fast: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -173,11 +177,11 @@ def _drift(average: Average, sums: Sums, where: Ints) -> Judged:
     gap = np.zeros((where.size, cells), dtype=np.int64)
     fast, slow, count = average.fast, average.slow, average.count
     for at, (value, known) in enumerate(zip(scaled, counts > 0, strict=True)):
-        first = known & (count == 0)
-        fast = np.where(first, value, fast + np.where(known, (value - fast) >> FAST_SHIFT, 0))
-        slow = np.where(first, value, slow + np.where(known, (value - slow) >> SLOW_SHIFT, 0))
-        count = np.minimum(count + known, 1)
-        gap[at] = fast - slow
+        shift = _SHIFTS[count]
+        fast = fast + np.where(known, (value - fast) >> np.minimum(shift, FAST_SHIFT), 0)
+        slow = slow + np.where(known, (value - slow) >> shift, 0)
+        count = np.minimum(count + known, _SHIFTS.size - 1)
+        gap[at] = np.where(count < FEWEST_WINDOWS, 0, fast - slow)
     average.fast, average.slow, average.count = fast, slow, count
     drift = gap / (1 << FRACTION_BITS) / UV_PER_V
     limit = np.full(drift.shape, DRIFT_UV / UV_PER_V)
