@@ -238,18 +238,25 @@ def _moved_while_held(
     if not hold.value.size:
         hold.value = np.full(cells, NO_LOW)
         hold.low = hold.high = np.zeros(cells, dtype=np.int64)
-    moved = np.zeros(values.shape, dtype=np.int64)
-    for at in range(values.shape[0]):
-        same = constant[at] & (values[at] == hold.value)
-        least = np.where(same, np.minimum(hold.low, low[at]), low[at])
-        most = np.where(same, np.maximum(hold.high, high[at]), high[at])
-        value = np.where(constant[at], values[at], NO_LOW)
-        hold.value, hold.low, hold.high = (
-            np.where(known[at], new, old)
-            for new, old in ((value, hold.value), (least, hold.low), (most, hold.high))
-        )
-        moved[at] = np.where(same, hold.high - hold.low, -1)
-    return moved
+    held = np.concatenate((hold.value[None], np.where(constant, values, NO_LOW)))
+    newest = np.maximum.accumulate(np.where(known, np.arange(1, len(held))[:, None], 0), axis=0)
+    before = np.concatenate((np.zeros((1, cells), dtype=np.int64), newest[:-1]))
+    columns = np.arange(cells)
+    same = constant & (held[1:] == held[before, columns])
+    # A cell without a value keeps its range: it stays, and no median is added.
+    gone = ~known
+    lows = _running(hold.low, same | gone, np.where(gone, NO_LOW, low[:, None]), np.minimum)
+    highs = _running(hold.high, same | gone, np.where(gone, NO_HIGH, high[:, None]), np.maximum)
+    hold.value, hold.low, hold.high = held[newest[-1], columns], lows[-1], highs[-1]
+    return np.where(same, highs - lows, -1)
+
+
+def _running(last: Ints, stays: Flags, values: Ints, extreme: np.ufunc) -> Ints:
+    """Extreme of each column since it last did not stay, row by row; goes on from ``last``."""
+    found = values.copy()
+    for row, (kept, value) in enumerate(zip(stays, values, strict=True)):
+        last = extreme(value, last, out=found[row], where=kept)
+    return found
 
 
 def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
