@@ -69,7 +69,7 @@ class Fleet:
     lives: list[Life] = field(default_factory=list)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
-    _killed: set[int] = field(default_factory=set)
+    _harmed: set[int] = field(default_factory=set)
     _names: dict[int, str] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -91,14 +91,17 @@ class Fleet:
         self._tasks[slot] = asyncio.create_task(self._tend(slot))
 
     async def remove(self, slot: int) -> int | None:
-        """Close a slot: stop its worker in order; its exit status, None where none was running."""
+        """Close a slot: stop its worker in order, and give its exit status.
+
+        None where none was running, or one that had been killed or frozen and may still die of it.
+        """
         self._tasks.pop(slot).cancel()
         process = self._running.pop(slot, None)
-        if process is None or process.poll() is not None or process.pid in self._killed:
+        if process is None or process.poll() is not None:
             return None
         process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(end, process, STOP_S)
-        return process.returncode
+        return None if process.pid in self._harmed else process.returncode
 
     @property
     def slots(self) -> list[int]:
@@ -134,8 +137,8 @@ class Fleet:
         if process is None or process.poll() is not None:
             return False
         process.send_signal(number)
-        if number is signal.SIGKILL:
-            self._killed.add(process.pid)
+        if number in {signal.SIGKILL, signal.SIGSTOP}:
+            self._harmed.add(process.pid)
         return True
 
     def arm(self, points: Iterable[FailPoint]) -> None:
