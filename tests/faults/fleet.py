@@ -114,6 +114,11 @@ class Fleet:
         return {slot: each.pid for slot, each in self._running.items() if each.poll() is None}
 
     @property
+    def armed_lives(self) -> int:
+        """How many processes with a failpoint have ended."""
+        return sum(life.point is not None for life in self.lives)
+
+    @property
     def fired(self) -> list[FailPoint]:
         """Failpoints that have done their work."""
         return [life.point for life in self.lives if life.point and life.fired]
@@ -159,10 +164,19 @@ class Fleet:
         while process.poll() is None:
             await asyncio.sleep(POLL_S)
             if point:
-                _attend(process, point, fired, time.monotonic() - start, self.frozen_s)
+                self._attend(process, point, fired, time.monotonic() - start)
         end(process, 0)
         seconds = time.monotonic() - start
         self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists()))
+
+    def _attend(self, process: Child, point: FailPoint, fired: Path, lived_s: float) -> None:
+        if not fired.exists():
+            if lived_s > LIFE_S:
+                process.kill()
+        elif point.action == "stop":
+            self._harmed.add(process.pid)
+            if time.time() - fired.stat().st_mtime > self.frozen_s:
+                process.send_signal(signal.SIGCONT)
 
     def _command(self, slot: int, point: FailPoint | None, fired: Path) -> list[str]:
         env = shutil.which("env")
@@ -172,11 +186,3 @@ class Fleet:
         variables = {**self.environment, **own, **name}
         pairs = [f"{key}={value}" for key, value in variables.items()]
         return [env, "-i", *pairs, sys.executable, *self.command]
-
-
-def _attend(process: Child, point: FailPoint, fired: Path, lived_s: float, frozen_s: float) -> None:
-    if not fired.exists():
-        if lived_s > LIFE_S:
-            process.kill()
-    elif point.action == "stop" and time.time() - fired.stat().st_mtime > frozen_s:
-        process.send_signal(signal.SIGCONT)

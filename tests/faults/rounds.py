@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.checker import Violation, alive
-from tests.faults.faults import Fault
+from tests.faults.matrix import Fault
 from tests.faults.fleet import Life
 from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack

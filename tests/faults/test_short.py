@@ -8,7 +8,9 @@ import pytest
 
 from tests.faults.control import stock_faust
 from tests.faults.failpoints import STEPS, FailPoint
-from tests.faults.faults import FAULTS, RECOVERY_STEPS, die_at, telemetry
+from tests.faults.kinds import FAULTS
+from tests.faults.kinds.workers import RECOVERY_STEPS, die_at
+from tests.faults.matrix import telemetry
 from tests.faults.rounds import play
 from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack
