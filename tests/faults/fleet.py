@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -54,7 +54,7 @@ class Fleet:
     frozen_s
         Time after which a worker that a failpoint froze goes on.
     plan
-        Failpoints still to be given out, one to each process that starts.
+        Failpoints still to be given out: those of one chain to processes of one slot in a row.
     lives
         Processes that have ended.
     """
@@ -65,12 +65,14 @@ class Fleet:
     instances: bool = True
     frozen_s: float = 12.0
     command: tuple[str, ...] = WORKER
-    plan: deque[FailPoint] = field(default_factory=deque)
+    plan: deque[Sequence[FailPoint]] = field(default_factory=deque)
     lives: list[Life] = field(default_factory=list)
+    _chains: dict[int, Sequence[FailPoint]] = field(default_factory=dict)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
     _harmed: set[int] = field(default_factory=set)
     _names: dict[int, str] = field(default_factory=dict)
+    _log_of: dict[int, Path] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def __aenter__(self) -> Self:
@@ -93,7 +95,8 @@ class Fleet:
     async def remove(self, slot: int) -> int | None:
         """Close a slot: stop its worker in order, and give its exit status.
 
-        None where none was running, or one that had been killed or frozen and may still die of it.
+        None where none was running, or one that had been killed or frozen and may still die of it,
+        or one that was too young to know of signals.
         """
         self._tasks.pop(slot).cancel()
         process = self._running.pop(slot, None)
@@ -101,7 +104,9 @@ class Fleet:
             return None
         process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(end, process, STOP_S)
-        return None if process.pid in self._harmed else process.returncode
+        young = b'"ready"' not in self._log_of[slot].read_bytes()
+        excused = process.pid in self._harmed or (young and process.returncode == -signal.SIGTERM)
+        return None if excused else process.returncode
 
     @property
     def slots(self) -> list[int]:
@@ -146,9 +151,19 @@ class Fleet:
             self._harmed.add(process.pid)
         return True
 
-    def arm(self, points: Iterable[FailPoint]) -> None:
-        """Give one of these to each process that starts from now on."""
-        self.plan.extend(points)
+    def arm(self, chains: Iterable[Sequence[FailPoint]]) -> None:
+        """Give the next failpoint to each process that starts from now on."""
+        self.plan.extend(chains)
+
+    def disarm(self) -> None:
+        """Processes that start from now on have no failpoint."""
+        self.plan.clear()
+        self._chains.clear()
+
+    def _next_point(self, slot: int) -> FailPoint | None:
+        chain = self._chains.pop(slot, ()) or (self.plan.popleft() if self.plan else ())
+        self._chains[slot] = chain[1:]
+        return chain[0] if chain else None
 
     async def _tend(self, slot: int) -> None:
         while True:
@@ -156,9 +171,9 @@ class Fleet:
             await asyncio.sleep(self.random.uniform(0.05, 0.3))
 
     async def _live(self, slot: int) -> None:
-        number, point = next(self._numbers), self.plan.popleft() if self.plan else None
+        number, point = next(self._numbers), self._next_point(slot)
         fired = self.logs / f"fired-{number}"
-        log = self.logs / f"worker-{number}.log"
+        log = self._log_of[slot] = self.logs / f"worker-{number}.log"
         start = time.monotonic()
         process = self._running[slot] = spawn(self._command(slot, point, fired), log)
         while process.poll() is None:

@@ -34,7 +34,7 @@ async def test_a_kill_at_each_step_of_a_commit_changes_nothing(
     staging = scene(rig, telemetry(100, SEED), SEED, tmp_path)
 
     async with staging as here:
-        await die_at(here, points)
+        await die_at(here, [(point,) for point in points])
         await quiesce(here, 60)
         violations = await judge(here)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from random import Random
 
 from tests.faults.failpoints import SIDES, STEPS, FailPoint
@@ -10,19 +11,26 @@ from tests.faults.scene import SESSION_S, Scene
 
 RECOVERY_STEPS = ("fence", "changelog", "rebuild")
 
+Chain = tuple[FailPoint, ...]
+"""Points for processes that follow one another in the same slot."""
 
-def kill_points(random: Random) -> list[FailPoint]:
+
+def kill_points(random: Random) -> list[Chain]:
     """Each side of each step once, in random order.
 
     A view has something to catch up with only after a worker that died between Kafka and Redis.
     """
-    early = [FailPoint(step, side, random.randint(1, 4)) for step in STEPS for side in SIDES]
-    points = [each for each in early if each.step not in RECOVERY_STEPS]
-    points += [FailPoint(step, side) for step in RECOVERY_STEPS[:2] for side in SIDES]
-    random.shuffle(points)
-    for side in SIDES:
-        points += [FailPoint("commit", "after", random.randint(1, 4)), FailPoint("rebuild", side)]
-    return points
+    early = [step for step in STEPS if step not in RECOVERY_STEPS]
+    chains: list[Chain] = [
+        (FailPoint(step, side, random.randint(1, 4)),) for step in early for side in SIDES
+    ]
+    chains += [(FailPoint(step, side),) for step in ("fence", "changelog") for side in SIDES]
+    chains += [
+        (FailPoint("commit", "after", random.randint(1, 4)), FailPoint("rebuild", side))
+        for side in SIDES
+    ]
+    random.shuffle(chains)
+    return chains
 
 
 @fault("F1", "a worker is killed at random", rounds=10, instances=False)
@@ -38,12 +46,13 @@ async def kill_at_each_step(scene: Scene) -> None:
     await die_at(scene, kill_points(scene.random))
 
 
-async def die_at(scene: Scene, points: list[FailPoint]) -> None:
+async def die_at(scene: Scene, chains: Sequence[Chain]) -> None:
     """Let one worker after the other die at its point."""
-    enough = scene.fleet.armed_lives + len(points)
-    scene.fleet.arm(points)
+    points = sum(map(len, chains))
+    enough = scene.fleet.armed_lives + points
+    scene.fleet.arm(chains)
     await scene.until(
-        lambda: scene.fleet.armed_lives >= enough, 15.0 * len(points), "dying at each point"
+        lambda: scene.fleet.armed_lives >= enough, 15.0 * points, "dying at each point"
     )
 
 
@@ -83,7 +92,7 @@ async def freeze_inside(scene: Scene) -> None:
     step = scene.random.choice(["send", "offsets", "commit", "swap"])
     point = FailPoint(step, scene.random.choice(SIDES), scene.random.randint(1, 5), "stop")
     await scene.folded(50)
-    scene.fleet.arm([point])
+    scene.fleet.arm([(point,)])
     scene.fleet.signal(0, signal.SIGKILL)
     await asyncio.sleep(2 + 3 * SESSION_S + 2)
     await scene.folded(100)
