@@ -57,6 +57,8 @@ class Fleet:
         Failpoints still to be given out: those of one chain to processes of one slot in a row.
     lives
         Processes that have ended.
+    frozen
+        Processes that a failpoint froze.
     """
 
     environment: Mapping[str, str]
@@ -67,6 +69,7 @@ class Fleet:
     command: tuple[str, ...] = WORKER
     plan: deque[Sequence[FailPoint]] = field(default_factory=deque)
     lives: list[Life] = field(default_factory=list)
+    frozen: set[int] = field(default_factory=set)
     _chains: dict[int, Sequence[FailPoint]] = field(default_factory=dict)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
@@ -105,7 +108,9 @@ class Fleet:
         process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(end, process, STOP_S)
         young = b'"ready"' not in self._log_of[slot].read_bytes()
-        excused = process.pid in self._harmed or (young and process.returncode == -signal.SIGTERM)
+        excused = process.pid in self._harmed | self.frozen or (
+            young and process.returncode == -signal.SIGTERM
+        )
         return None if excused else process.returncode
 
     @property
@@ -189,7 +194,7 @@ class Fleet:
             if lived_s > LIFE_S:
                 process.kill()
         elif point.action == "stop":
-            self._harmed.add(process.pid)
+            self.frozen.add(process.pid)
             if time.time() - fired.stat().st_mtime > self.frozen_s:
                 process.send_signal(signal.SIGCONT)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from tests.faults.failpoints import SIDES, STEPS, FailPoint
+from tests.faults.fleet import LIFE_S
 from tests.faults.matrix import fault
 from tests.faults.scene import SESSION_S, Scene
 
@@ -87,14 +88,16 @@ async def freeze(scene: Scene) -> None:
     await scene.folded(100)
 
 
-@fault("F5", "a worker freezes inside a commit and comes back", rounds=4)
+@fault("F5", "a worker freezes inside a commit and comes back", rounds=4, samples=500)
 async def freeze_inside(scene: Scene) -> None:
     step = scene.random.choice(["send", "offsets", "commit", "swap"])
-    point = FailPoint(step, scene.random.choice(SIDES), scene.random.randint(1, 5), "stop")
+    point = FailPoint(step, scene.random.choice(SIDES), scene.random.randint(1, 3), "stop")
     await scene.folded(50)
+    before = len(scene.fleet.frozen)
     scene.fleet.arm([(point,)])
     scene.fleet.signal(0, signal.SIGKILL)
-    await asyncio.sleep(2 + 3 * SESSION_S + 2)
+    await scene.until(lambda: len(scene.fleet.frozen) > before, LIFE_S, f"freezing at {point}")
+    await asyncio.sleep(scene.fleet.frozen_s + 2)
     await scene.folded(100)
 
 
