@@ -87,7 +87,7 @@ class Engine:
         self.partitions: dict[int, Partition] = {}
         self.suspended: dict[int, str] = {}
         self.finished = asyncio.Event()
-        self._commit_offsets = commit_offsets
+        self.commit_offsets = commit_offsets
         self._at: dict[TP, int] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._taken: dict[int, int] = {}
@@ -226,7 +226,7 @@ class Engine:
         config = self.config
         if config.exactly_once:
             return ExactlyOnce(config.client, f"{config.app_id}-{number}", config.app_id)
-        return AtLeastOnce(config.client, self._commit_offsets)
+        return AtLeastOnce(config.client, self.commit_offsets)
 
 
 def _check_follows(owned: Partition, chunk: Chunk) -> None:

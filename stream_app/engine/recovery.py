@@ -219,12 +219,14 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
         self, owned: Partition, uncommitted: AIOKafkaConsumer, done: Mapping[TP, int]
     ) -> None:
         for topic in self._engine.config.sources:
-            tp = TP(topic, owned.number)
+            tp, folded = TP(topic, owned.number), owned.position.offsets.get(topic)
             end = (await bounds(uncommitted, TopicPartition(*tp))).end
-            warning = check_source(tp, owned.position.offsets.get(topic), end, done.get(tp))
+            warning = check_source(tp, folded, end, done.get(tp))
             if warning:
-                log.error("offsets differ", what=warning)
+                log.warning("offsets differ", what=warning)
                 self.app.on_offsets_differ()
+                # Nothing more may ever come, and the lag would stand for what is folded.
+                await self._engine.commit_offsets({TopicPartition(*tp): folded or 0})
 
     async def _resume(self, sources: set[TP]) -> None:
         app, consumer = self.app, self.app.consumer

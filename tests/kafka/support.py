@@ -105,6 +105,14 @@ class Deployment:
         """Source records that the worker's group has committed."""
         return sum((await self._offsets()).values())
 
+    async def set_back(self, count: int) -> None:
+        """Have the group, which is without a member, commit ``count`` records less of each."""
+        done = await self._offsets()
+        group = {"group_id": self.settings.app_id, "enable_auto_commit": False}
+        async with AIOKafkaConsumer(**kafka_options(self.settings), **group) as consumer:
+            consumer.assign(list(done))
+            await consumer.commit({tp: max(0, at - count) for tp, at in done.items()})
+
     async def wait_for(self, what: str, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until the condition holds; the logs of the workers stand in the failure."""
         deadline = time.monotonic() + DEADLINE_S

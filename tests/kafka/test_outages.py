@@ -275,6 +275,21 @@ async def test_at_least_once_keeps_every_state_exact_and_loses_no_output(
     assert {kind: sorted(set(values)) for kind, values in found.items()} == expected(MESSAGES)
 
 
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+async def test_a_group_that_committed_less_than_is_folded_is_told_so_at_once(
+    deployment: Deployment, delivery: str
+) -> None:
+    await deployment.produce(EVERYTHING)
+    with deployment.worker(BESS_DELIVERY=delivery):
+        await deployment.wait_until_done()
+    await deployment.set_back(2)
+
+    with deployment.worker(BESS_DELIVERY=delivery):
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
 async def test_two_fleets_share_a_kafka_and_a_redis(
     deployment: Deployment, stack: LocalStack, tmp_path: Path, prefix: str
 ) -> None:
