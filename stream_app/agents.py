@@ -13,7 +13,7 @@ from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
 from stream_app.core.messages import Outputs
 from stream_app.dead_letters import DeadLetters
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.partition import Timings
+from stream_app.engine.partition import Outcome, Timings
 from stream_app.engine.publisher import Produce
 from stream_app.engine.table import Table
 from stream_app.metrics import LiveView, PipelineMetrics
@@ -58,14 +58,14 @@ class EnergyWork:
         self._dead_letters = dead_letters
         self._folded: dict[int, Folded] = {}
 
-    async def fold(self, chunk: Chunk) -> list[Produce]:
-        """Fold a chunk into the table; gives what is to be published with it."""
+    def fold(self, chunk: Chunk, before: int) -> Outcome:
+        """Fold a chunk into the table, behind ``before`` dead letters of its first stretch."""
         records = [(record.key, record.value) for record in chunk.records]
         decoded = decode(records)
         folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table, records)
-        letters = await self._dead_letters.letters(folded.refused, chunk)
+        letters, after = self._dead_letters.letters(folded.refused, chunk, before)
         folded.rate_limited = len(folded.refused) - len(letters)
-        return results(folded, self._names) + letters
+        return Outcome(results(folded, self._names) + letters, after)
 
     def committed(self, chunk: Chunk, fold_seconds: float, timings: Timings) -> None:
         """Show the states of a committed chunk, and count it."""

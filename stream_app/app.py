@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from schemas import topics
 from stream_app.agents import EnergyWork, block_key, topic_names
 from stream_app.codec.state import restore
-from stream_app.dead_letters import DeadLetters, published_in
+from stream_app.dead_letters import DeadLetters
 from stream_app.engine.engine import Engine, EngineConfig
 from stream_app.engine.partition import Partition
 from stream_app.engine.publisher import Offsets
@@ -68,8 +68,7 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
     raw = {"key_serializer": "raw", "value_serializer": "raw"}
-    dead = names[topics.DEAD_LETTERS]
-    letters = DeadLetters(dead, published_in(kafka_options(settings), dead))
+    letters = DeadLetters(names[topics.DEAD_LETTERS])
     table: Table = app.Table(
         "energy",
         partitions=settings.partitions,

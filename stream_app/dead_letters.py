@@ -1,12 +1,10 @@
 """Dead letters: refused records as they came, bounded in size and rate."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
-from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.publisher import Produce
@@ -23,9 +21,6 @@ LONGEST_REASON = 500
 """Characters of a reason: it may quote what came."""
 
 log = structlog.get_logger(__name__)
-
-Published = Callable[[int, range], Awaitable[int]]
-"""How many records of a source partition, of these offsets, are in the dead-letter topic."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +46,31 @@ class Tally:
 class DeadLetters:
     """Chooses the refused records that are published: the first ones of each stretch of offsets.
 
-    Which they are depends on the input alone. Where a chunk goes on with a stretch that somebody
-    else began, the dead-letter topic itself tells how many there are.
+    Which they are depends on the input alone, for the tally travels with the source offset.
     """
 
-    def __init__(self, topic: str, published: Published) -> None:
-        self._topic, self._published = topic, published
-        self._tallies: dict[int, Tally] = {}
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self._flooded: set[int] = set()
 
-    async def letters(self, refused: Mapping[int, str], chunk: Chunk) -> list[Produce]:
-        """Dead letters of a chunk; ``refused`` holds the reason by place in it."""
-        tally = self._tallies.pop(chunk.partition, None)
-        if tally is None or tally.at != chunk.follows:
-            if not refused:
-                return []
-            tally = await self._recount(chunk)
+    def letters(
+        self, refused: Mapping[int, str], chunk: Chunk, before: int
+    ) -> tuple[list[Produce], int]:
+        """Dead letters of a chunk, and their tally after it.
+
+        Parameters
+        ----------
+        refused
+            Reason by place in the chunk.
+        before
+            Dead letters of the stretch in which the chunk begins.
+        """
         reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
-        kept, self._tallies[chunk.partition] = tally.after(reasons, chunk.next_offset)
+        kept, tally = Tally(chunk.follows, before).after(reasons, chunk.next_offset)
         self._tell(chunk, len(reasons) - len(kept))
         records = {record.offset: record for record in chunk.records}
-        return [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
-
-    async def _recount(self, chunk: Chunk) -> Tally:
-        begun = range(chunk.follows - chunk.follows % STRETCH, chunk.follows)
-        return Tally(chunk.follows, await self._published(chunk.partition, begun) if begun else 0)
+        letters = [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
+        return letters, tally.letters
 
     def _tell(self, chunk: Chunk, limited: int) -> None:
         """Say when a flood begins, for a line a chunk would be another one."""
@@ -111,45 +106,3 @@ def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Pro
 def printable(text: str) -> str:
     """The text with what no terminal should get from outside written as escapes."""
     return text if text.isprintable() else repr(text)[1:-1]
-
-
-def published_in(client: Mapping[str, Any], topic: str) -> Published:
-    """Ask the dead-letter topic; ``client`` holds aiokafka's options."""
-
-    async def published(partition: int, offsets: range) -> int:
-        consumer = AIOKafkaConsumer(
-            **client, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-        )
-        async with consumer:
-            tp = TopicPartition(topic, partition)
-            consumer.assign([tp])
-            return len(await _published(consumer, tp, offsets))
-
-    return published
-
-
-async def _published(consumer: AIOKafkaConsumer, tp: TopicPartition, offsets: range) -> set[int]:
-    """Go back from the end until a letter of before shows that none is missed."""
-    start = (await consumer.beginning_offsets([tp]))[tp]
-    end = (await consumer.end_offsets([tp]))[tp]
-    for power in count(1):
-        first = max(start, end - MOST_LETTERS * 4**power)
-        found = await _source_offsets(consumer, tp, first, end)
-        if first == start or any(offset < offsets.start for offset in found):
-            break
-    return found.intersection(offsets)
-
-
-async def _source_offsets(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, first: int, end: int
-) -> set[int]:
-    consumer.seek(tp, first)
-    found: set[int] = set()
-    while await consumer.position(tp) < end:
-        for batch in (await consumer.getmany(tp, timeout_ms=200)).values():
-            found.update(map(_source_offset, batch))
-    return found
-
-
-def _source_offset(record: ConsumerRecord) -> int:
-    return int(dict(record.headers)["bess_offset"])

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -15,14 +15,8 @@ from redis.exceptions import RedisError
 
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.outage import Outage
-from stream_app.engine.partition import Partition, Timings
-from stream_app.engine.publisher import (
-    AtLeastOnce,
-    CommitOffsets,
-    ExactlyOnce,
-    Produce,
-    Publisher,
-)
+from stream_app.engine.partition import Outcome, Partition, Timings
+from stream_app.engine.publisher import AtLeastOnce, CommitOffsets, ExactlyOnce, Publisher
 from stream_app.engine.table import UnitOfWork, current_unit
 from stream_app.engine.view import RedisView
 
@@ -67,8 +61,8 @@ class EngineConfig:
     exactly_once: bool = True
 
 
-Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
-"""Folds a chunk into the tables and gives the records to publish with it."""
+Fold = Callable[[Chunk, int], Outcome]
+"""Folds a chunk into the tables; the number is ``letters`` of the position before it."""
 OnCommit = Callable[[Chunk, float, Timings], None]
 
 
@@ -142,9 +136,9 @@ class Engine:
             unit = UnitOfWork(owned)
             current_unit.set(unit)
             start = time.perf_counter()
-            outputs = await fold(chunk)
+            outcome = fold(chunk, owned.position.letters)
             folded = time.perf_counter() - start
-            timings = await owned.commit(chunk, unit.dirty, outputs)
+            timings = await owned.commit(chunk, unit.dirty, outcome)
             on_commit(chunk, folded, timings)
         except asyncio.CancelledError:
             log.warning("Redis is left behind for the next owner", partition=chunk.partition)

@@ -1,7 +1,7 @@
 """One owned source partition: its publisher, its position and its states."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,6 +16,22 @@ from stream_app.engine.publisher import Produce, Publisher
 from stream_app.engine.view import DamagedViewError, RedisView, StaleViewError, differences
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the fold of a chunk gave beside states.
+
+    Attributes
+    ----------
+    records
+        To publish with the chunk.
+    letters
+        That of the position after it.
+    """
+
+    records: Sequence[Produce]
+    letters: int = 0
 
 
 @dataclass
@@ -54,19 +70,17 @@ class Partition:
     states: dict[bytes, bytes]
     showing: bool = field(default=False, init=False)
 
-    async def commit(
-        self, chunk: Chunk, dirty: Mapping[bytes, bytes], outputs: Iterable[Produce]
-    ) -> Timings:
-        """Publish outputs, states and source offset together, then move the view.
+    async def commit(self, chunk: Chunk, dirty: Mapping[bytes, bytes], outcome: Outcome) -> Timings:
+        """Publish records, states and source offset together, then move the view.
 
         Any exception leaves it open what the broker has done: the caller must end the process and
         let the next owner find out.
         """
         start = time.perf_counter()
         before, offsets = self.position, {**self.position.offsets, chunk.topic: chunk.next_offset}
-        after = replace(before, offsets=offsets)
+        after = replace(before, offsets=offsets, letters=outcome.letters)
         source = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset}
-        records = [*outputs, *self._changes(dirty, after)]
+        records = [*outcome.records, *self._changes(dirty, after)]
         last = await self.publisher.publish(records, self.number, source)
         committed = time.perf_counter()
         self.states.update(dirty)

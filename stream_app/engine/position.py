@@ -24,21 +24,26 @@ class Position:
     epoch
         Owner that wrote it. Rises at each take-over where transactions do not fence the last owner;
         what a lower epoch writes later is void.
+    letters
+        Dead letters of the stretch of source offsets in which the next one lies, before it.
     """
 
     changelog: int | None = None
     offsets: Mapping[str, int] = field(default_factory=dict)
     epoch: int = 0
+    letters: int = 0
 
 
 class _PositionRecord(msgspec.Struct):
     offsets: dict[str, int]
     epoch: int = 0
+    letters: int = 0
 
 
 def encode_position(position: Position) -> bytes:
     """Value of the position record that ends a commit; its own place is no part of it."""
-    return msgspec.json.encode(_PositionRecord(dict(position.offsets), position.epoch))
+    record = _PositionRecord(dict(position.offsets), position.epoch, position.letters)
+    return msgspec.json.encode(record)
 
 
 def decode_position(value: bytes, changelog: int) -> Position:
@@ -54,7 +59,7 @@ def decode_position(value: bytes, changelog: int) -> Position:
     found = msgspec.json.decode(value)
     whole = found if "offsets" in found else {"offsets": found}
     record = msgspec.convert(whole, _PositionRecord)
-    return Position(changelog, record.offsets, record.epoch)
+    return Position(changelog, record.offsets, record.epoch, record.letters)
 
 
 def encode_owner(epoch: int) -> bytes:

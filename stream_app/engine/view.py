@@ -139,7 +139,7 @@ class RedisView:
         FencedError
             The view is of a later owner.
         """
-        meta: list[Any] = [position.epoch, "cl", position.changelog]
+        meta: list[Any] = [position.epoch, "cl", position.changelog, "letters", position.letters]
         for topic, offset in position.offsets.items():
             meta += [f"off:{topic}", offset]
         pairs = [part for key, value in states.items() for part in (key, seal(key, value))]
@@ -189,7 +189,8 @@ def _position(fields: Mapping[bytes, bytes]) -> Position:
     if b"cl" not in fields:
         return Position()
     offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}
-    return Position(int(fields[b"cl"]), offsets, int(fields.get(b"epoch", 0)))
+    epoch, letters = (int(fields.get(name, 0)) for name in (b"epoch", b"letters"))
+    return Position(int(fields[b"cl"]), offsets, epoch, letters)
 
 
 def _name(position: int | None) -> str:

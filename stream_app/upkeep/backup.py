@@ -23,17 +23,21 @@ DIGEST_BYTES = 32
 
 
 class Copy(msgspec.Struct, frozen=True):
-    """One partition: where it stands in the changelog and in the sources, and its states."""
+    """One partition: where it stands in the changelog and in the sources, and its states.
+
+    ``letters`` as in :class:`Position`; files of before have none.
+    """
 
     number: int
     changelog: int
     offsets: dict[str, int]
     epoch: int
     states: dict[bytes, bytes]
+    letters: int = 0
 
     @property
     def position(self) -> Position:
-        return Position(self.changelog, self.offsets, self.epoch)
+        return Position(self.changelog, self.offsets, self.epoch, self.letters)
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -132,5 +136,10 @@ def _copy(number: int, kept: Kept) -> Copy:
     position = kept.position
     assert position.changelog is not None
     return Copy(
-        number, position.changelog, dict(position.offsets), position.epoch, dict(kept.states)
+        number,
+        position.changelog,
+        dict(position.offsets),
+        position.epoch,
+        dict(kept.states),
+        position.letters,
     )

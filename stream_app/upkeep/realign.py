@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_app.engine.position import Position
 from stream_app.upkeep.owner import owner, show
 from stream_app.upkeep.stores import Stores, UpkeepError
 
@@ -20,7 +21,7 @@ class Realigned:
 
 
 async def realign(stores: Stores, number: int, to: Where) -> Realigned:
-    """Set the telemetry offset that a partition's states go on from.
+    """Set the telemetry offset that a partition's states go on from; no dead letter counts there.
 
     Raises
     ------
@@ -41,7 +42,7 @@ async def realign(stores: Stores, number: int, to: Where) -> Realigned:
         offsets = {**kept.position.offsets, telemetry.topic: after}
         shown = await stores.view.position(number)
         epoch = max(kept.position.epoch, shown.epoch)
-        position = await owned.write({}, offsets, epoch)
+        position = await owned.write({}, Position(None, offsets, epoch))
         await show(stores.view, number, position, kept.states)
     before = kept.position.offsets.get(telemetry.topic, 0)
     return Realigned(before, after, first, end)

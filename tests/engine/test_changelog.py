@@ -119,12 +119,13 @@ def test_reading_in_pieces_gives_the_same_and_leaves_nothing_out(
 
 
 def test_a_position_names_the_offset_after_itself() -> None:
-    position = Position(None, {"telemetry": 7, "other": 3}, 4)
+    position = Position(None, {"telemetry": 7, "other": 3}, 4, 9)
 
-    assert decode_position(encode_position(position), 12) == Position(12, position.offsets, 4)
+    assert decode_position(encode_position(position), 12) == Position(12, position.offsets, 4, 9)
 
 
-def test_a_position_of_the_first_format_is_read() -> None:
-    assert decode_position(b'{"bess.telemetry.v1": 41}', 3) == Position(
-        3, {"bess.telemetry.v1": 41}
-    )
+@pytest.mark.parametrize(
+    "value", ['{"bess.telemetry.v1": 41}', '{"offsets": {"bess.telemetry.v1": 41}, "epoch": 0}']
+)
+def test_positions_of_earlier_formats_are_read(value: str) -> None:
+    assert decode_position(value.encode(), 3) == Position(3, {"bess.telemetry.v1": 41})

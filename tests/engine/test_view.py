@@ -18,7 +18,7 @@ from stream_app.engine.view import (
 )
 
 FIRST = Position(10, {"telemetry": 100})
-SECOND = Position(20, {"telemetry": 200})
+SECOND = Position(20, {"telemetry": 200}, letters=7)
 STATES = {b"a": b"1", b"b": b"2"}
 
 

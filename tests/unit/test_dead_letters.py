@@ -75,30 +75,32 @@ def test_a_reason_is_short_and_safe_to_print_whatever_it_quotes(reason: str) -> 
 
 @dataclass
 class Worker:
-    """Chunks go in as offsets; what is published is remembered as the topic would."""
+    """Chunks go in as offsets; the tally is kept with the source offset, as a commit would."""
 
     refused: frozenset[int]
     published: set[int] = field(default_factory=set)
-    limit: DeadLetters | None = None
+    tally: int = 0
+    limit: DeadLetters = field(default_factory=lambda: DeadLetters("dead"))
 
-    async def _published(self, partition: int, offsets: range) -> int:
-        assert partition == 0
-        return len(self.published.intersection(offsets))
-
-    async def take(self, first: int, end: int, *, restarted: bool) -> None:
-        if restarted or self.limit is None:
-            self.limit = DeadLetters("dead", self._published)
+    def take(self, first: int, end: int) -> None:
         records = [record(offset) for offset in range(first, end)]
         bad = {place: "bad" for place in range(end - first) if first + place in self.refused}
-        letters = await self.limit.letters(bad, chunk(*records, follows=first, end=end))
+        part = chunk(*records, follows=first, end=end)
+        letters, self.tally = self.limit.letters(bad, part, self.tally)
         self.published |= {int(dict(each.headers)["bess_offset"]) for each in letters}
 
+    def restart(self) -> None:
+        """Another process takes over; all that it knows is what was committed."""
+        self.limit = DeadLetters("dead")
 
-async def published(refused: frozenset[int], parts: list[slice], restarts: set[int]) -> set[int]:
+
+def published(refused: frozenset[int], parts: list[slice], restarts: set[int]) -> set[int]:
     worker = Worker(refused)
     for number, part in enumerate(parts):
+        if number in restarts:
+            worker.restart()
         if part.start < part.stop:
-            await worker.take(part.start, part.stop, restarted=number in restarts)
+            worker.take(part.start, part.stop)
     return worker.published
 
 
@@ -112,35 +114,43 @@ async def published(refused: frozenset[int], parts: list[slice], restarts: set[i
     ],
     ids=["none", "few", "all", "across two stretches"],
 )
-async def test_the_first_hundred_of_a_stretch_are_published(
-    refused: range, expected: list[int]
-) -> None:
-    assert await published(frozenset(refused), [slice(0, 3000)], set()) == set(expected)
+def test_the_first_hundred_of_a_stretch_are_published(refused: range, expected: list[int]) -> None:
+    assert published(frozenset(refused), [slice(0, 3000)], set()) == set(expected)
 
 
 @given(data=st.data(), runs=st.lists(st.tuples(st.integers(0, 2500), st.integers(1, 400))))
-async def test_neither_chunks_nor_restarts_decide_which_are_published(
+def test_neither_chunks_nor_restarts_decide_which_are_published(
     data: st.DataObject, runs: list[tuple[int, int]]
 ) -> None:
     refused = frozenset(o for first, count in runs for o in range(first, first + count))
     parts = data.draw(cuts(3 * STRETCH))
     restarts = data.draw(st.sets(st.integers(0, len(parts))))
 
-    found = await published(refused, parts, restarts)
+    found = published(refused, parts, restarts)
 
-    assert found == await published(refused, [slice(0, 3 * STRETCH)], set())
+    assert found == published(refused, [slice(0, 3 * STRETCH)], set())
 
 
-async def test_a_chunk_that_is_folded_again_gives_the_same_letters() -> None:
+def test_a_chunk_that_is_folded_again_gives_the_same_letters() -> None:
     worker = Worker(frozenset(range(500)))
-    await worker.take(0, 60, restarted=False)
-    before = set(worker.published)
+    worker.take(0, 60)
+    before = set(worker.published), worker.tally
 
-    await worker.take(60, 200, restarted=False)
-    worker.published = before
-    await worker.take(60, 200, restarted=False)
+    worker.take(60, 200)
+    worker.published, worker.tally = before
+    worker.take(60, 200)
 
     assert worker.published == set(range(MOST_LETTERS))
+
+
+def test_a_stretch_that_is_passed_over_leaves_its_tally_behind() -> None:
+    worker = Worker(frozenset(range(4 * STRETCH)))
+    worker.take(0, 150)
+
+    far = chunk(record(2500), follows=150, end=2501)
+    letters, tally = worker.limit.letters({0: "bad"}, far, worker.tally)
+
+    assert (worker.tally, len(letters), tally) == (MOST_LETTERS, 1, 1)
 
 
 def test_every_limit_of_records_is_documented() -> None:
