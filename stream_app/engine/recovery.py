@@ -24,7 +24,7 @@ from stream_app.engine.engine import Engine, leave
 from stream_app.engine.partition import Partition
 from stream_app.engine.position import OWNER_KEY, Position, encode_owner
 from stream_app.engine.publisher import Produce, Publisher
-from stream_app.engine.source import SuspendedError, check_source, committed
+from stream_app.engine.source import MARKER, SuspendedError, check_source, committed
 from stream_app.engine.view import DamagedViewError
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,8 @@ async def _shown(engine: Engine, number: int, reach: Bounds) -> Restored:
             why = "Redis holds nothing of it" if reach.end else None
         elif position.changelog > reach.end:
             raise SuspendedError(_behind_view(engine.config.changelog, number, position, reach))
-        elif position.changelog < reach.first:
+        # After the last record there is the marker of its transaction, which may be deleted too.
+        elif position.changelog < reach.first - MARKER:
             why = f"Redis shows offset {position.changelog}, the changelog begins at {reach.first}"
     except DamagedViewError as damage:
         why = str(damage)

@@ -146,6 +146,10 @@ class Fleet:
             newest = max(self.logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
             raise RuntimeError(f"no worker can start; {newest}:\n{newest.read_text()[-2000:]}")
 
+    def said(self, words: str) -> bool:
+        """Whether a worker has logged these words."""
+        return any(words in log.read_text() for log in self.logs.glob("worker-*.log"))
+
     def signal(self, slot: int, number: signal.Signals) -> bool:
         """Send a signal to a slot's worker; False where none is running."""
         process = self._running.get(slot)

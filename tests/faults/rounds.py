@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
 from tests.faults.checker import Violation, alive
 from tests.faults.fleet import Life
 from tests.faults.matrix import Fault
@@ -67,8 +70,8 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
                 await fault.inject(here)
                 await quiesce(here, QUIESCE_S)
                 outcome.violations += await judge(here)
-        except TimeoutError as late:
-            outcome.violations.append(Violation("I9", f"{late} (logs in {folder})"))
+        except (TimeoutError, RuntimeError, KafkaError, RedisError, OSError) as error:
+            outcome.violations.append(Violation("I9", f"{type(error).__name__}: {error}"))
         outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.take_pause()
     outcome.violations += [Violation("I9", w) for w in alive(outcome.pause_s, fault.bound_s)]
     outcome.seconds = time.monotonic() - start

@@ -4,6 +4,8 @@ import asyncio
 import signal
 from functools import partial
 
+from schemas.topics import TELEMETRY
+from tests.faults import evidence
 from tests.faults.matrix import fault
 from tests.faults.scene import Scene
 
@@ -38,3 +40,20 @@ async def start_without_broker(scene: Scene) -> None:
     await asyncio.sleep(8)
     await asyncio.to_thread(scene.stack.kafka.start)
     await scene.folded(200)
+
+
+@fault("F10", "Kafka loses the end of a topic with the power", rounds=2, bound_s=120)
+async def power_loss(scene: Scene) -> None:
+    """One replica only, and everything off at once: the workers must see it, and fold no more."""
+    await scene.until(lambda: scene.done, 60, "folding all records")
+    scene.rescued = await evidence.telemetry(scene.settings)
+    await asyncio.to_thread(scene.stack.kafka.kill)
+    for slot in scene.fleet.slots:
+        scene.fleet.signal(slot, signal.SIGKILL)
+    scene.stack.cut_topic(TELEMETRY.name(scene.settings.prefix), scene.random.randint(100, 5000))
+    await asyncio.to_thread(scene.stack.kafka.start)
+    left = await evidence.telemetry(scene.settings)
+    scene.gone = len(scene.rescued) - len(left)
+    if not scene.gone:
+        scene.complain("F10", "no record was lost: the fault has not happened")
+    await scene.until(lambda: scene.fleet.said("source behind state"), 60, "telling the loss")

@@ -2,7 +2,7 @@
 
 from tests.faults.matrix import fault, telemetry
 from tests.faults.scene import Scene
-from tests.faults.workload import Workload, shuffled, with_poison
+from tests.faults.workload import Workload, shuffled, skewed, with_poison
 
 
 async def nothing(scene: Scene) -> None:
@@ -22,3 +22,4 @@ def disordered(samples: int, seed: int) -> Workload:
 
 fault("F18", "one record in a hundred is poison", load=poisoned)(nothing)
 fault("F19", "telemetry comes shuffled and doubled", load=disordered)(nothing)
+fault("F20", "one block sends eight times as much, a partition is silent", load=skewed)(nothing)

@@ -42,18 +42,20 @@ async def kill_at_random(scene: Scene) -> None:
         scene.fleet.signal(scene.random.choice(scene.fleet.slots), signal.SIGKILL)
 
 
-@fault("F2", "a worker is killed at each step", rounds=10, rate=None, samples=400, bound_s=150)
+@fault("F2", "a worker is killed at each step", rounds=10, rate=60.0, samples=400, bound_s=60)
 async def kill_at_each_step(scene: Scene) -> None:
     await die_at(scene, kill_points(scene.random))
 
 
 async def die_at(scene: Scene, chains: Sequence[Chain]) -> None:
-    """Let one worker after the other die at its point."""
+    """Let one worker after the other die at its point, as long as there is something to fold."""
     points = sum(map(len, chains))
     enough = scene.fleet.armed_lives + points
     scene.fleet.arm(chains)
     await scene.until(
-        lambda: scene.fleet.armed_lives >= enough, 15.0 * points, "dying at each point"
+        lambda: scene.fleet.armed_lives >= enough or scene.done,
+        15.0 * points,
+        "dying at each point",
     )
 
 
