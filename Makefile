@@ -54,7 +54,7 @@ fuzz: setup ## 200,000 mutated records through the fold and through a worker; FU
 	@FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} FUZZ_RECORDS=$${FUZZ_RECORDS:-200000} \
 	  $(RUN) -m deploy.local run -- $(RUN) -m pytest -q -s tests/fuzz
 
-chaos: setup ## kill and break everything and check that no result changes: an hour; CHAOS_ONLY=F2,F5 for some faults
+chaos: setup ## kill and break everything and check that no result changes, 90 minutes; CHAOS_ONLY=F2,F5 for some faults
 	@$(RUN) -m tests.faults
 
 real: setup ## compare with published data of a real battery

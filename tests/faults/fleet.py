@@ -59,6 +59,8 @@ class Fleet:
         Processes that have ended.
     frozen
         Processes that a failpoint froze.
+    spared
+        Slots that faults leave alone, so that one can see whether a worker grows.
     """
 
     environment: Mapping[str, str]
@@ -70,6 +72,7 @@ class Fleet:
     plan: deque[Sequence[FailPoint]] = field(default_factory=deque)
     lives: list[Life] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
+    spared: frozenset[int] = frozenset()
     _chains: dict[int, Sequence[FailPoint]] = field(default_factory=dict)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Fleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.gather(*(self.remove(slot) for slot in list(self._tasks)))
+        await self.stop()
 
     def add(self, slot: int, name: str | None = None) -> None:
         """Open a slot, with a worker of that name or of the slot's own."""
@@ -115,8 +118,13 @@ class Fleet:
 
     @property
     def slots(self) -> list[int]:
-        """Open slots."""
-        return sorted(self._tasks)
+        """Open slots that are not spared."""
+        return sorted(self._tasks.keys() - self.spared)
+
+    async def stop(self) -> list[tuple[int, int | None]]:
+        """Close all slots; gives what :meth:`remove` says of each."""
+        slots = sorted(self._tasks)
+        return list(zip(slots, await asyncio.gather(*map(self.remove, slots)), strict=True))
 
     @property
     def running(self) -> dict[int, int]:
@@ -170,6 +178,8 @@ class Fleet:
         self._chains.clear()
 
     def _next_point(self, slot: int) -> FailPoint | None:
+        if slot in self.spared:
+            return None
         chain = self._chains.pop(slot, ()) or (self.plan.popleft() if self.plan else ())
         self._chains[slot] = chain[1:]
         return chain[0] if chain else None

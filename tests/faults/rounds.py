@@ -18,6 +18,8 @@ from tests.faults.stack import RigStack
 LIMIT_S = 600.0
 """No round takes longer, whatever happens."""
 QUIESCE_S = 120.0
+TROUBLE = (TimeoutError, RuntimeError, KafkaError, RedisError, OSError)
+"""What ends a round early; it counts as a violation."""
 
 
 @dataclass
@@ -70,7 +72,7 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
                 await fault.inject(here)
                 await quiesce(here, QUIESCE_S)
                 outcome.violations += await judge(here)
-        except (TimeoutError, RuntimeError, KafkaError, RedisError, OSError) as error:
+        except TROUBLE as error:
             outcome.violations.append(Violation("I9", f"{type(error).__name__}: {error}"))
         outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.take_pause()
     outcome.violations += [Violation("I9", w) for w in alive(outcome.pause_s, fault.bound_s)]

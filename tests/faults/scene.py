@@ -75,11 +75,11 @@ class Scene:
         -------
         Their slots, to be opened again.
         """
-        slots = self.fleet.slots
-        for slot in slots:
-            self.expect(slot, await self.fleet.remove(slot))
+        stopped = await self.fleet.stop()
+        for slot, status in stopped:
+            self.expect(slot, status)
         await asyncio.sleep(SESSION_S + 1)
-        return slots
+        return [slot for slot, _ in stopped]
 
     async def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
         """Wait for a condition.
@@ -168,9 +168,7 @@ async def quiesce(here: Scene, limit_s: float) -> None:
 
 async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
     """Stop the workers and check what they leave behind."""
-    slots = here.fleet.slots
-    statuses = await asyncio.gather(*map(here.fleet.remove, slots))
-    for slot, status in zip(slots, statuses, strict=True):
+    for slot, status in await here.fleet.stop():
         here.expect(slot, status)
     evidence = await gather(here.settings)
     evidence.rescue(here.rescued)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.faults.checker import Violation
 from tests.faults.failpoints import STEPS
 from tests.faults.nemesis import Nemesis
-from tests.faults.plan import Plan
+from tests.faults.plan import Plan, by_number
 from tests.faults.rounds import Outcome
 
 EACH_STEP = 20
@@ -128,7 +128,10 @@ def _nemesis(found: Nemesis | None) -> str:
         f"Nemesis: {sum(found.counts.values())} faults at random in {outcome.seconds / 60:.0f} min "
         f"on {outcome.records} records, {len(outcome.violations)} violations; memory of workers "
         f"that lived for minutes [MB/h]: {growth}.\n\n"
-        + _table(("fault in the nemesis", "times", "longest pause [s]"), sorted(rows))
+        + _table(
+            ("fault in the nemesis", "times", "longest pause [s]"),
+            sorted(rows, key=lambda row: by_number(row[0].split()[0])),
+        )
     )
 
 

@@ -70,13 +70,15 @@ async def roll(scene: Scene) -> None:
 
 @fault("F4", "workers join and leave: 1, 4, 2", slots=1, rounds=2, instances=False)
 async def join_and_leave(scene: Scene) -> None:
-    for slots in ([1, 2, 3], [-1, -2], [1, 2], [-3, -1]):
-        for slot in slots:
+    fleet = scene.fleet
+    for count in (4, 2, 4, 2):
+        while len(fleet.slots) != count:
             await asyncio.sleep(scene.random.uniform(0.5, 2))
-            if slot > 0:
-                scene.fleet.add(slot)
+            if len(fleet.slots) < count:
+                fleet.add(max(fleet.slots) + 1)
             else:
-                scene.expect(-slot, await scene.fleet.remove(-slot))
+                slot = scene.random.choice(fleet.slots)
+                scene.expect(slot, await fleet.remove(slot))
         await scene.folded(100)
 
 
@@ -106,6 +108,6 @@ async def freeze_inside(scene: Scene) -> None:
 @fault("F6", "two workers have the same name")
 async def same_name(scene: Scene) -> None:
     await scene.folded(100)
-    scene.fleet.add(2, name="slot0")
+    scene.fleet.add(max(scene.fleet.slots) + 1, name="slot0")
     await scene.folded(300)
     await asyncio.sleep(5)
