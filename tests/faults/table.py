@@ -123,15 +123,13 @@ def _nemesis(found: Nemesis | None) -> str:
         return ""
     outcome = found.outcome
     growth = ", ".join(f"{each / MB:+.1f}" for each in found.growth) or "no worker lived long"
-    rows = [(name, found.counts[name], f"{pause:.1f}") for name, pause in found.pauses.items()]
+    names = sorted(found.pauses, key=lambda name: by_number(name.split()[0]))
+    rows = [(name, found.counts[name], f"{found.pauses[name]:.1f}") for name in names]
     return (
         f"Nemesis: {sum(found.counts.values())} faults at random in {outcome.seconds / 60:.0f} min "
         f"on {outcome.records} records, {len(outcome.violations)} violations; memory of workers "
         f"that lived for minutes [MB/h]: {growth}.\n\n"
-        + _table(
-            ("fault in the nemesis", "times", "longest pause [s]"),
-            sorted(rows, key=lambda row: by_number(row[0].split()[0])),
-        )
+        + _table(("fault in the nemesis", "times", "longest pause [s]"), rows)
     )
 
 
