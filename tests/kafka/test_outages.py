@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from deploy.local import LocalStack
 from deploy.local.process import free_port
-from schemas.topics import STATE, TELEMETRY
+from schemas.topics import STATE, TELEMETRY, Topic
 from stream_app.engine.position import POSITION_KEY
 from stream_app.engine.view import seal, unseal
 from stream_app.settings import kafka_options
@@ -228,6 +229,35 @@ async def make_anew(deployment: Deployment, name: str) -> None:
 
         await deployment.wait_for("the topic going", gone)
         await admin.create_topics([NewTopic(name, deployment.settings.partitions, 1)])
+    finally:
+        await admin.close()
+
+
+async def test_a_state_topic_that_lost_what_redis_shows_starts_nothing_anew(
+    deployment: Deployment,
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    await empty(deployment, STATE)
+
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[HALF:])
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def empty(deployment: Deployment, topic: Topic) -> None:
+    """Delete all records of a topic that is compacted."""
+    name = deployment.name(topic)
+    deletable = {"cleanup.policy": "compact,delete"}
+    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, deletable)])
+        ends = await deployment._ends(topic)
+        await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items()})
     finally:
         await admin.close()
 
