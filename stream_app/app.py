@@ -90,6 +90,9 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     @app.timer(PERIOD_S)
     async def watch() -> None:
         app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, metrics))
+
+    @app.timer(PERIOD_S)
+    async def scrub() -> None:
         metrics.mended(await app.engine.scrub())
 
     return app

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream_app.engine.position import Position
+from stream_app.engine.position import Mark, Position
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.upkeep.stores import Kept, UpkeepError
 
@@ -25,7 +25,7 @@ DIGEST_BYTES = 32
 class Copy(msgspec.Struct, frozen=True):
     """One partition: where it stands in the changelog and in the sources, and its states.
 
-    ``letters`` as in :class:`Position`; files of before have none.
+    ``letters``, ``owner`` and ``marks`` as in :class:`Position`; earlier files have none.
     """
 
     number: int
@@ -34,10 +34,14 @@ class Copy(msgspec.Struct, frozen=True):
     epoch: int
     states: dict[bytes, bytes]
     letters: int = 0
+    owner: str = ""
+    marks: dict[str, Mark] = {}
 
     @property
     def position(self) -> Position:
-        return Position(self.changelog, self.offsets, self.epoch, self.letters)
+        return Position(
+            self.changelog, self.offsets, self.epoch, self.letters, self.owner, self.marks
+        )
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -142,4 +146,6 @@ def _copy(number: int, kept: Kept) -> Copy:
         position.epoch,
         dict(kept.states),
         position.letters,
+        position.owner,
+        dict(position.marks),
     )

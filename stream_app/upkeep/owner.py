@@ -41,7 +41,7 @@ class Owner:
         -------
         The position as it stands in the changelog now.
         """
-        after = replace(position, epoch=position.epoch + 1 if position.epoch else 0)
+        after = replace(position, epoch=position.epoch + 1 if position.epoch else 0, owner="upkeep")
         number = self.changelog.partition
         source = {TopicPartition(topic, number): at for topic, at in after.offsets.items()}
         last = await self._publisher.publish(list(self._records(states, after)), number, source)
@@ -51,7 +51,7 @@ class Owner:
         topic = self.changelog.topic
         headers = ((EPOCH_HEADER, str(after.epoch).encode()),) if after.epoch else ()
         if after.epoch:
-            yield Produce(topic, OWNER_KEY, encode_owner(after.epoch), headers=headers)
+            yield Produce(topic, OWNER_KEY, encode_owner(after.epoch, after.owner), headers=headers)
         for key, value in states.items():
             yield Produce(topic, key, value, headers=headers)
         yield Produce(topic, POSITION_KEY, encode_position(after), headers=headers)
@@ -75,4 +75,4 @@ async def show(
 ) -> None:
     """Make Redis show a partition as given, whatever it showed."""
     await view.clear(number)
-    await view.swap(number, None, position, states)
+    await view.swap(number, None, position, states, len(states))

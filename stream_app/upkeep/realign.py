@@ -26,7 +26,7 @@ async def realign(stores: Stores, number: int, to: Where) -> Realigned:
     Raises
     ------
     UpkeepError
-        There is no such partition, workers run, or the partition has no states.
+        There is no such partition, or workers run.
     """
     if number not in stores.numbers:
         raise UpkeepError(f"there is no partition {number}: they are 0 to {stores.numbers[-1]}")
@@ -37,12 +37,11 @@ async def realign(stores: Stores, number: int, to: Where) -> Realigned:
     after = first if to == "start" else end
     async with owner(stores.client, stores.settings.app_id, changelog) as owned:
         kept = await stores.changelog(number)
-        if kept.position.changelog is None:
-            raise UpkeepError(f"partition {number} has no states: workers begin at its start")
         offsets = {**kept.position.offsets, telemetry.topic: after}
         shown = await stores.view.position(number)
         epoch = max(kept.position.epoch, shown.epoch)
-        position = await owned.write({}, Position(None, offsets, epoch))
+        marks = {topic: m for topic, m in kept.position.marks.items() if topic != telemetry.topic}
+        position = await owned.write({}, Position(None, offsets, epoch, marks=marks))
         await show(stores.view, number, position, kept.states)
     before = kept.position.offsets.get(telemetry.topic, 0)
     return Realigned(before, after, first, end)

@@ -136,7 +136,9 @@ async def test_states_ahead_of_the_telemetry_are_a_fault(
     deployment: Deployment, redis: Redis
 ) -> None:
     view = RedisView(redis, deployment.settings.app_id)
-    await view.swap(1, None, Position(0, {deployment.name(TELEMETRY): 70}), {b"energy|a/b": b"x"})
+    await view.swap(
+        1, None, Position(0, {deployment.name(TELEMETRY): 70}), {b"energy|a/b": b"x"}, 1
+    )
 
     fault = findings(deployment, "fault")["telemetry"]
 
@@ -148,7 +150,7 @@ async def test_a_view_ahead_of_its_changelog_is_a_fault(
     deployment: Deployment, redis: Redis
 ) -> None:
     view = RedisView(redis, deployment.settings.app_id)
-    await view.swap(1, None, Position(9, {}), {b"energy|a/b": b"x"})
+    await view.swap(1, None, Position(9, {}), {b"energy|a/b": b"x"}, 1)
 
     fault = findings(deployment, "fault")["view"]
 
