@@ -163,8 +163,8 @@ class Engine:
             log.exception("the fold failed", partition=chunk.partition, offset=chunk.follows)
             why = (
                 f"the fold of offsets {chunk.follows} to {chunk.next_offset - 1} failed "
-                f"({error!r}); nothing of them is published. Run a version that folds them, or leave "
-                f"them out: bess state realign --partition {chunk.partition} --to end"
+                f"({error!r}); nothing of them is published. Run a version that folds them, or "
+                f"leave them out: bess state realign --partition {chunk.partition} --to end"
             )
             self.suspend(chunk.partition, why)
             return None
