@@ -6,6 +6,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.types import TP
 from redis.asyncio import Redis
 
 from schemas import topics
@@ -40,6 +41,16 @@ class App(faust.App):  # type: ignore[misc]
 
     def _create_directories(self) -> None:
         """Faust would make a folder in the working directory; nothing of ours goes there."""
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish what is in work, also while the app stops.
+
+        Faust would leave at once: the group would give the partitions away, and their new owner
+        would fence the commits under way.
+        """
+        if self.should_stop:
+            await self.engine.release()
+        await super()._on_partitions_revoked(revoked)
 
     def on_offsets_differ(self) -> None:
         """The group's committed offset is not where the state stands."""

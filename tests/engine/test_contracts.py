@@ -53,6 +53,7 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (FaustTable.on_key_set, ["self", "key", "value"]),
         (FaustTable.on_key_del, ["self", "key"]),
         (FaustApp._create_directories, ["self"]),
+        (FaustApp._on_partitions_revoked, ["self", "revoked"]),
         (FaustTableManager.on_actives_ready, ["self"]),
         (FaustTableManager.on_standbys_ready, ["self"]),
     ],
