@@ -1,5 +1,6 @@
-"""Dead letters: refused records as they came, bounded in size and rate."""
+"""Dead letters: refused records as they came, bounded in size and rate; notices of all others."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -25,28 +26,41 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Tally:
-    """Dead letters of the stretch that source offset ``at`` lies in, from before ``at``."""
+    """``refused`` records so far of the stretch that the ``last`` folded source offset lies in."""
 
-    at: int
-    letters: int
+    last: int
+    refused: int
 
-    def after(self, offsets: Iterable[int], end: int) -> "tuple[list[int], Tally]":
-        """Those refused offsets that become dead letters, and the tally at offset ``end``."""
-        stretch, letters = self.at // STRETCH, self.letters
+    def after(
+        self, offsets: Iterable[int], last: int
+    ) -> "tuple[list[int], list[tuple[int, int]], Tally]":
+        """Go on to the offset ``last``.
+
+        Returns
+        -------
+        Those of the refused ``offsets`` that become dead letters; the stretches that are over and
+        had more than that, as (offset after it, how many more); the tally at ``last``.
+        """
+        counts = Counter({self.last // STRETCH: self.refused})
         kept = []
         for offset in offsets:
-            if offset // STRETCH != stretch:
-                stretch, letters = offset // STRETCH, 0
-            if letters < MOST_LETTERS:
+            counts[offset // STRETCH] += 1
+            if counts[offset // STRETCH] <= MOST_LETTERS:
                 kept.append(offset)
-                letters += 1
-        return kept, Tally(end, letters if end // STRETCH == stretch else 0)
+        stretch = last // STRETCH
+        more = [
+            ((each + 1) * STRETCH, count - MOST_LETTERS)
+            for each, count in sorted(counts.items())
+            if each < stretch and count > MOST_LETTERS
+        ]
+        return kept, more, Tally(last, counts[stretch])
 
 
 class DeadLetters:
     """Chooses the refused records that are published: the first ones of each stretch of offsets.
 
-    Which they are depends on the input alone, for the tally travels with the source offset.
+    Which they are depends on the input alone, for the tally travels with the source offset. What is
+    not published leaves a notice with offsets and number, and so do records that were lost.
     """
 
     def __init__(self, topic: str) -> None:
@@ -55,22 +69,28 @@ class DeadLetters:
 
     def letters(
         self, refused: Mapping[int, str], chunk: Chunk, before: int
-    ) -> tuple[list[Produce], int]:
-        """Dead letters of a chunk, and their tally after it.
+    ) -> "tuple[Letters, int]":
+        """Dead letters of a chunk, and the tally of refused records after it.
 
         Parameters
         ----------
         refused
             Reason by place in the chunk.
         before
-            Dead letters of the stretch in which the chunk begins.
+            Refused records so far of the stretch of the offset before the chunk.
         """
         reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
-        kept, tally = Tally(chunk.follows, before).after(reasons, chunk.next_offset)
-        self._tell(chunk, len(reasons) - len(kept))
+        last = chunk.records[-1].offset
+        kept, more, tally = Tally(chunk.follows - 1, before).after(reasons, last)
+        limited = len(reasons) - len(kept)
+        self._tell(chunk, limited)
         records = {record.offset: record for record in chunk.records}
-        letters = [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
-        return letters, tally.letters
+        found = [(at, letter(records[at], reasons[at], chunk, self._topic)) for at in kept]
+        notices = [(end, limited_notice(end, count, chunk, self._topic)) for end, count in more]
+        if chunk.lost:
+            notices.insert(0, (chunk.follows, lost_notice(chunk, self._topic)))
+        ordered = sorted(notices + found, key=lambda each: each[0])
+        return Letters([each for _, each in ordered], limited), tally.refused
 
     def _tell(self, chunk: Chunk, limited: int) -> None:
         """Say when a flood begins, for a line a chunk would be another one."""
@@ -83,6 +103,14 @@ class DeadLetters:
             self._flooded.add(chunk.partition)
         elif chunk.next_offset // STRETCH > chunk.follows // STRETCH and not limited:
             self._flooded.discard(chunk.partition)
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Dead letters and notices of a chunk, in order, and how many refused are not published."""
+
+    records: list[Produce]
+    limited: int
 
 
 def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Produce:
@@ -101,6 +129,38 @@ def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Pro
     # A sender may leave the time out; Kafka then says -1.
     time = max(record.timestamp, 0)
     return Produce(topic, key[:LONGEST_KEY], value[:LARGEST_LETTER], time, encoded)
+
+
+def limited_notice(end: int, count: int, chunk: Chunk, topic: str) -> Produce:
+    """Says how many refused records of the stretch before offset ``end`` are not published."""
+    reason = (
+        f"{count} refused records are not published beside the first {MOST_LETTERS} of these "
+        "offsets: read them in the telemetry topic"
+    )
+    after = next(record for record in chunk.records if record.offset >= end)
+    return _notice(reason, end - STRETCH, end - 1, count, after, chunk, topic)
+
+
+def lost_notice(chunk: Chunk, topic: str) -> Produce:
+    """Says which offsets before a chunk the broker deleted before they were folded."""
+    reason = "the broker deleted these offsets before they were folded: bring their days in again"
+    last = chunk.follows + chunk.lost - 1
+    return _notice(reason, chunk.follows, last, chunk.lost, chunk.records[0], chunk, topic)
+
+
+def _notice(
+    reason: str, first: int, last: int, count: int, at: ConsumerRecord, chunk: Chunk, topic: str
+) -> Produce:
+    headers = {
+        "bess_reason": reason,
+        "bess_topic": chunk.topic,
+        "bess_partition": str(chunk.partition),
+        "bess_offset": str(first),
+        "bess_last_offset": str(last),
+        "bess_records": str(count),
+    }
+    encoded = tuple((name, text.encode()) for name, text in headers.items())
+    return Produce(topic, b"", b"", max(at.timestamp, 0), encoded)
 
 
 def printable(text: str) -> str:

@@ -29,7 +29,7 @@ class Position:
         Owner that wrote it. Rises at each take-over where transactions do not fence the last owner;
         what a lower epoch writes later is void.
     letters
-        Dead letters of the stretch of source offsets in which the next one lies, before it.
+        Refused records so far of the stretch of source offsets in which the last folded one lies.
     owner
         Who began the epoch, of those who may have tried at the same time.
     marks
