@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self
 
 PERIOD_S = 2.0
-WARM_S = 300.0
-"""Age from which a worker is judged: at first each take-over leaves holes in its memory."""
-LONG_S = 240.0
+WARM_S = 60.0
+"""Age from which a worker is judged."""
+LONG_S = 120.0
 """Time that it must have been watched after that."""
 MOST_RSS = 400 << 20
 MOST_GROWTH_PER_H = 20 << 20
