@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kafka
 
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "2000"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-PARTITIONS = 4
+PARTITIONS = 2
 ROUNDS = max(5, RECORDS // 10_000)
 GROWTH_MB = 64
 """Growth of a worker's memory, from after the first round to the end, that counts as flat."""
@@ -67,7 +67,7 @@ async def test_every_mutated_record_is_folded_or_a_dead_letter_or_counted(
     assert counted["bess_pipeline_dead_letters_total"] == len(refused)
     limited = len(refused) - len(letters)
     assert counted["bess_pipeline_dead_letters_rate_limited_total"] == limited
-    assert sum(map(_more, told)) == _over(source, refused)
+    assert sum(map(_more, told)) == _over(source, refused) > 0
     assert await streamed(deployment, "test") == expected(clean(RECORDS))
     assert memory[-1] - memory[0] < GROWTH_MB
     print(  # noqa: T201
