@@ -19,7 +19,13 @@ from stream_app.engine.publisher import Offsets
 from stream_app.engine.recovery import Restored, TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
-from stream_app.health import PERIOD_S, Progress, observe
+from stream_app.health import (
+    PERIOD_S,
+    SUSPENDED_PERIOD_S,
+    Progress,
+    observe,
+    observe_suspended,
+)
 from stream_app.heartbeats import Heartbeats
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options, redis_options
@@ -68,7 +74,15 @@ class App(faust.App):  # type: ignore[misc]
             try:
                 self.live.publish(block_key(key), restore(state))
             except ValueError as fault:
-                self.engine.suspend(owned.number, f"the state of {block_key(key)}: {fault}")
+                self.engine.suspend(owned.number, unreadable(block_key(key), fault))
+
+
+def unreadable(block: str, fault: ValueError) -> str:
+    """What to tell of a state that this program cannot read."""
+    return (
+        f"the state of {block} cannot be read: {fault}. Run the version that wrote it, or stop the "
+        "workers and put the last backup back: bess state import FILE --into-changelog --force"
+    )
 
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
@@ -98,20 +112,29 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
         telemetry = app.topic(names[topics.TELEMETRY], **raw)
         app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
 
+    _look_after(app)
+    return app
+
+
+def _look_after(app: App) -> None:
+    """Timers of the worker's own health."""
+
     @app.timer(PERIOD_S)
     async def watch() -> None:
-        app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, metrics))
+        app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, app.metrics))
 
     @app.timer(PERIOD_S)
     async def scrub() -> None:
-        metrics.mended(await app.engine.scrub())
+        app.metrics.mended(await app.engine.scrub())
 
-    return app
+    @app.timer(SUSPENDED_PERIOD_S)
+    async def suspended() -> None:
+        await observe_suspended(app.engine, app.metrics)
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:
     """Faust settings of a worker; why each is as it is stands in ``docs/architecture.md``."""
-    options: dict[str, Any] = {
+    return {
         "broker": [f"chunks://{server}" for server in settings.brokers.split(",")],
         "store": "redis://",
         "Table": Table,
@@ -133,19 +156,24 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0.0,
         "stream_wait_empty": True,
         "worker_redirect_stdouts": False,
+        **_credentials(settings),
     }
+
+
+def _credentials(settings: Settings) -> dict[str, Any]:
     kafka = kafka_options(settings)
     context = kafka.get("ssl_context")
     if settings.security_protocol.startswith("SASL"):
-        options["broker_credentials"] = faust.SASLCredentials(
+        sasl = faust.SASLCredentials(
             username=kafka["sasl_plain_username"],
             password=kafka["sasl_plain_password"],
             mechanism=settings.sasl_mechanism,
             ssl_context=context,
         )
-    elif context is not None:
-        options["broker_credentials"] = faust.SSLCredentials(context=context)
-    return options
+        return {"broker_credentials": sasl}
+    if context is not None:
+        return {"broker_credentials": faust.SSLCredentials(context=context)}
+    return {}
 
 
 def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> Engine:
@@ -172,9 +200,11 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> 
 
 def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
     async def release(*_: Any, **__: Any) -> None:
-        owned = list(app.engine.partitions.values())
         await app.tables.recovery.abandon()
+        owned, suspended = list(app.engine.partitions.values()), list(app.engine.suspended)
         await app.engine.release()
+        for number in suspended:
+            app.metrics.unassigned(number)
         for each in owned:
             app.metrics.revoked(each.number)
             app.live.forget(map(block_key, each.states))

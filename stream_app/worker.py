@@ -22,6 +22,11 @@ log = structlog.get_logger(__name__)
 class Worker(faust.Worker):  # type: ignore[misc]
     """Faust's worker without its own logging and banner; ours are set up already."""
 
+    def __init__(self, app: App) -> None:
+        super().__init__(app, quiet=True)
+        # It writes control characters before the next line of the log.
+        self.spinner = None
+
     def _setup_logging(self) -> None:
         return
 
@@ -82,4 +87,4 @@ def run_worker(settings: Settings, shown: Front) -> None:
     # the time goes into looking for cycles that are not there.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
-    Worker(shown.app, quiet=True).execute_from_commandline()
+    Worker(shown.app).execute_from_commandline()

@@ -17,6 +17,7 @@ from stream_app.engine.chunk import Chunk
 from stream_app.engine.outage import Outage
 from stream_app.engine.partition import Outcome, Partition, Timings
 from stream_app.engine.publisher import AtLeastOnce, CommitOffsets, ExactlyOnce, Publisher
+from stream_app.engine.remedies import remedy
 from stream_app.engine.table import UnitOfWork, current_unit
 from stream_app.engine.view import RedisView
 
@@ -264,5 +265,6 @@ def _check_follows(owned: Partition, chunk: Chunk) -> None:
 
 def leave(what: str, error: BaseException, **where: object) -> NoReturn:
     """End the process at once; the supervisor starts it again and recovery finds out."""
-    log.critical("the worker ends so that recovery decides", what=what, error=repr(error), **where)
+    told = {"error": repr(error), "remedy": remedy(error), **where}
+    log.critical("the worker ends so that recovery decides", what=what, **told)
     os._exit(EXIT_INDEFINITE)
