@@ -32,6 +32,7 @@ from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
 
+_RAW = {"key_serializer": "raw", "value_serializer": "raw"}
 REDIS_SECONDS = 10.0
 WAIT_FOR_REDIS_S = 86_400.0
 """How long a worker may wait for Redis and stay in its group; it takes no records meanwhile."""
@@ -92,28 +93,32 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     app.metrics, app.live, app.progress = metrics, live, Progress()
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
-    raw = {"key_serializer": "raw", "value_serializer": "raw"}
+    telemetry = app.topic(names[topics.TELEMETRY], **_RAW)
     letters = DeadLetters(names[topics.DEAD_LETTERS])
-    table: Table = app.Table(
-        "energy",
-        partitions=settings.partitions,
-        key_type=bytes,
-        value_type=bytes,
-        changelog_topic=app.topic(names[topics.STATE], internal=True, **raw),
-    )
+    table = _table(app, settings.partitions, names[topics.STATE])
 
-    @app.agent(app.topic(names[topics.TELEMETRY], **raw))
+    @app.agent(telemetry)
     async def integrate(stream: Any) -> None:
         work = EnergyWork(table, names, metrics, live, letters)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
 
     if settings.heartbeat_s:
-        telemetry = app.topic(names[topics.TELEMETRY], **raw)
         app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
 
     _look_after(app)
     return app
+
+
+def _table(app: App, partitions: int, changelog: str) -> Table:
+    table: Table = app.Table(
+        "energy",
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+        changelog_topic=app.topic(changelog, internal=True, **_RAW),
+    )
+    return table
 
 
 def _look_after(app: App) -> None:

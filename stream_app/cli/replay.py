@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -85,11 +86,8 @@ def replay(
     before: Before | None = None
     try:
         export = _open(exports or [], config)
-        zone = export.config.parsing.timezone
         options = Options(
             speed=_speed(speed),
-            from_ms=None if correct else _instant(from_, zone, "--from"),
-            to_ms=None if correct else _instant(to, zone, "--to"),
             clock=clock.value,
             block_rows=block_rows,
             end=end,
@@ -101,6 +99,8 @@ def replay(
         if correct:
             options = correcting(export, options, from_, to)
             before = None if dry_run else look(export.config.site)
+        else:
+            options = _between(export, options, from_, to)
         summary = _dry_run(export, options) if dry_run else _publish(export, options)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
@@ -138,6 +138,12 @@ def _speed(text: str) -> float | None:
     if not 0 < speed < float("inf"):
         raise UserError(f"--speed {text}: write a number above 0, or max")
     return speed
+
+
+def _between(export: "Export", options: "Options", from_: str | None, to: str | None) -> "Options":
+    zone = export.config.parsing.timezone
+    first, end = _instant(from_, zone, "--from"), _instant(to, zone, "--to")
+    return replace(options, from_ms=first, to_ms=end)
 
 
 def _instant(text: str | None, zone: str, option: str) -> int | None:

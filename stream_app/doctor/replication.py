@@ -64,31 +64,34 @@ def _single(topics: Sequence[Replicated]) -> Iterator[Finding]:
 
 def _in_sync(topic: Replicated) -> Iterator[Finding]:
     least = int(topic.config.get("min.insync.replicas") or 1)
-    needs = f"min.insync.replicas is {least}"
-    spare = max(1, topic.replicas - 1)
     if topic.in_sync < least:
-        down = "start the brokers that are down"
-        yield fault(
-            "replication",
-            f"{topic.name}: {topic.in_sync} replicas in sync, {needs}",
-            "nothing can be written to it",
-            down if least <= topic.replicas else f"set min.insync.replicas={spare} on the topic",
-        )
+        yield _blocked(topic, least)
     elif topic.replicas > 1 and least < 2:
         more = "" if topic.replicas >= ENOUGH else "three replicas of it, then "
         yield warning(
             "replication",
-            f"{topic.name}: {topic.replicas} replicas, but {needs}",
+            f"{topic.name}: {topic.replicas} replicas, but min.insync.replicas is {least}",
             "a record may be acknowledged with one copy, and be lost with it",
-            f"{more}set min.insync.replicas={max(2, spare)} on the topic or the brokers",
+            f"{more}set min.insync.replicas={max(2, topic.replicas - 1)} on the topic or the "
+            "brokers",
         )
     elif topic.replicas > 1 and least >= topic.replicas:
         yield warning(
             "replication",
-            f"{topic.name}: {needs} of {topic.replicas} replicas",
+            f"{topic.name}: min.insync.replicas is {least} of {topic.replicas} replicas",
             "one broker that restarts stops all writing",
-            f"set min.insync.replicas={spare}",
+            f"set min.insync.replicas={topic.replicas - 1}",
         )
+
+
+def _blocked(topic: Replicated, least: int) -> Finding:
+    lower = f"set min.insync.replicas={max(1, topic.replicas - 1)} on the topic"
+    return fault(
+        "replication",
+        f"{topic.name}: {topic.in_sync} replicas in sync, min.insync.replicas is {least}",
+        "nothing can be written to it",
+        "start the brokers that are down" if least <= topic.replicas else lower,
+    )
 
 
 def _unclean(topics: Sequence[Replicated]) -> Iterator[Finding]:
