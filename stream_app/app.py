@@ -93,17 +93,17 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     app.metrics, app.live, app.progress = metrics, live, Progress()
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
-    telemetry = app.topic(names[topics.TELEMETRY], **_RAW)
     letters = DeadLetters(names[topics.DEAD_LETTERS])
     table = _table(app, settings.partitions, names[topics.STATE])
 
-    @app.agent(telemetry)
+    @app.agent(app.topic(names[topics.TELEMETRY], **_RAW))
     async def integrate(stream: Any) -> None:
         work = EnergyWork(table, names, metrics, live, letters)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
 
     if settings.heartbeat_s:
+        telemetry = app.topic(names[topics.TELEMETRY], **_RAW)
         app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
 
     _look_after(app)
