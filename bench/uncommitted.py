@@ -1,22 +1,20 @@
 """A worker that folds and never commits: the baseline that shows what commit and flush cost."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from stream_app.cli import main
 from stream_app.engine.chunk import Chunk
-from stream_app.engine.partition import Partition, Timings
-from stream_app.engine.publisher import Produce
+from stream_app.engine.partition import Outcome, Partition, Timings
 
 
 async def _keep(
-    self: Partition, chunk: Chunk, dirty: Mapping[bytes, bytes], outputs: Iterable[Produce]
+    self: Partition, chunk: Chunk, dirty: Mapping[bytes, bytes], outcome: Outcome
 ) -> Timings:
     start = time.perf_counter()
-    list(outputs)
     offsets = {**self.position.offsets, chunk.topic: chunk.next_offset}
-    self.position = replace(self.position, offsets=offsets)
+    self.position = replace(self.position, offsets=offsets, letters=outcome.letters)
     self.states.update(dirty)
     return Timings(time.perf_counter() - start, 0.0)
 

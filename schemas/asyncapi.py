@@ -79,13 +79,15 @@ ALARM_HEADERS = (
 DEAD_LETTER_HEADERS = ("bess_reason", "bess_topic", "bess_partition", "bess_offset")
 CUT_HEADERS = ("bess_cut", "bess_original_bytes")
 """Of a dead letter that does not hold all that came."""
+NOTICE_HEADERS = ("bess_last_offset", "bess_records")
+"""Of a notice that stands for records which are no dead letters."""
 SENT_BY_TOOLS = (topics.TELEMETRY, topics.TOPOLOGY, topics.PROGRESS)
 
 _BYTES: Mapping[Topic, tuple[str, str, str]] = {
     topics.DEAD_LETTERS: (
         "DeadLetter",
         "application/octet-stream",
-        "A refused record: its key and bytes as they came, and why in the headers.",
+        "A refused record as it came, and why in the headers; or a notice of those not published.",
     ),
     topics.STATE: (
         "EnergyState",
@@ -208,7 +210,7 @@ def _bytes_message(topic: Topic) -> Json:
         "bindings": _key(topic.keyed_by),
     }
     if topic == topics.DEAD_LETTERS:
-        message["headers"] = _headers(DEAD_LETTER_HEADERS, CUT_HEADERS)
+        message["headers"] = _headers(DEAD_LETTER_HEADERS, CUT_HEADERS + NOTICE_HEADERS)
     return message
 
 

@@ -6,25 +6,33 @@ from typing import Any
 
 import faust
 import structlog
+from faust.types import TP
 from redis.asyncio import Redis
 
 from schemas import topics
 from stream_app.agents import EnergyWork, block_key, topic_names
 from stream_app.codec.state import restore
-from stream_app.dead_letters import DeadLetters, published_in
+from stream_app.dead_letters import DeadLetters
 from stream_app.engine.engine import Engine, EngineConfig
 from stream_app.engine.partition import Partition
 from stream_app.engine.publisher import Offsets
 from stream_app.engine.recovery import Restored, TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
-from stream_app.health import PERIOD_S, Progress, observe
+from stream_app.health import (
+    PERIOD_S,
+    SUSPENDED_PERIOD_S,
+    Progress,
+    observe,
+    observe_suspended,
+)
 from stream_app.heartbeats import Heartbeats
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
 
+_RAW = {"key_serializer": "raw", "value_serializer": "raw"}
 REDIS_SECONDS = 10.0
 WAIT_FOR_REDIS_S = 86_400.0
 """How long a worker may wait for Redis and stay in its group; it takes no records meanwhile."""
@@ -40,6 +48,16 @@ class App(faust.App):  # type: ignore[misc]
 
     def _create_directories(self) -> None:
         """Faust would make a folder in the working directory; nothing of ours goes there."""
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish what is in work, also while the app stops.
+
+        Faust would leave at once: the group would give the partitions away, and their new owner
+        would fence the commits under way.
+        """
+        if self.should_stop:
+            await self.engine.release()
+        await super()._on_partitions_revoked(revoked)
 
     def on_offsets_differ(self) -> None:
         """The group's committed offset is not where the state stands."""
@@ -57,7 +75,15 @@ class App(faust.App):  # type: ignore[misc]
             try:
                 self.live.publish(block_key(key), restore(state))
             except ValueError as fault:
-                self.engine.suspend(owned.number, f"the state of {block_key(key)}: {fault}")
+                self.engine.suspend(owned.number, unreadable(block_key(key), fault))
+
+
+def unreadable(block: str, fault: ValueError) -> str:
+    """What to tell of a state that this program cannot read."""
+    return (
+        f"the state of {block} cannot be read: {fault}. Run the version that wrote it, or stop the "
+        "workers and put the last backup back: bess state import FILE --into-changelog --force"
+    )
 
 
 def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> App:
@@ -67,38 +93,53 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     app.metrics, app.live, app.progress = metrics, live, Progress()
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
-    raw = {"key_serializer": "raw", "value_serializer": "raw"}
-    dead = names[topics.DEAD_LETTERS]
-    letters = DeadLetters(dead, published_in(kafka_options(settings), dead))
-    table: Table = app.Table(
-        "energy",
-        partitions=settings.partitions,
-        key_type=bytes,
-        value_type=bytes,
-        changelog_topic=app.topic(names[topics.STATE], internal=True, **raw),
-    )
+    letters = DeadLetters(names[topics.DEAD_LETTERS])
+    table = _table(app, settings.partitions, names[topics.STATE])
 
-    @app.agent(app.topic(names[topics.TELEMETRY], **raw))
+    @app.agent(app.topic(names[topics.TELEMETRY], **_RAW))
     async def integrate(stream: Any) -> None:
         work = EnergyWork(table, names, metrics, live, letters)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
 
     if settings.heartbeat_s:
-        telemetry = app.topic(names[topics.TELEMETRY], **raw)
+        telemetry = app.topic(names[topics.TELEMETRY], **_RAW)
         app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
+
+    _look_after(app)
+    return app
+
+
+def _table(app: App, partitions: int, changelog: str) -> Table:
+    table: Table = app.Table(
+        "energy",
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+        changelog_topic=app.topic(changelog, internal=True, **_RAW),
+    )
+    return table
+
+
+def _look_after(app: App) -> None:
+    """Timers of the worker's own health."""
 
     @app.timer(PERIOD_S)
     async def watch() -> None:
-        app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, metrics))
-        metrics.mended(await app.engine.scrub())
+        app.progress.beat(time.monotonic(), await observe(app.consumer, app.engine, app.metrics))
 
-    return app
+    @app.timer(PERIOD_S)
+    async def scrub() -> None:
+        app.metrics.mended(await app.engine.scrub())
+
+    @app.timer(SUSPENDED_PERIOD_S)
+    async def suspended() -> None:
+        await observe_suspended(app.engine, app.metrics)
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:
     """Faust settings of a worker; why each is as it is stands in ``docs/architecture.md``."""
-    options: dict[str, Any] = {
+    return {
         "broker": [f"chunks://{server}" for server in settings.brokers.split(",")],
         "store": "redis://",
         "Table": Table,
@@ -120,19 +161,24 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0.0,
         "stream_wait_empty": True,
         "worker_redirect_stdouts": False,
+        **_credentials(settings),
     }
+
+
+def _credentials(settings: Settings) -> dict[str, Any]:
     kafka = kafka_options(settings)
     context = kafka.get("ssl_context")
     if settings.security_protocol.startswith("SASL"):
-        options["broker_credentials"] = faust.SASLCredentials(
+        sasl = faust.SASLCredentials(
             username=kafka["sasl_plain_username"],
             password=kafka["sasl_plain_password"],
             mechanism=settings.sasl_mechanism,
             ssl_context=context,
         )
-    elif context is not None:
-        options["broker_credentials"] = faust.SSLCredentials(context=context)
-    return options
+        return {"broker_credentials": sasl}
+    if context is not None:
+        return {"broker_credentials": faust.SSLCredentials(context=context)}
+    return {}
 
 
 def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> Engine:
@@ -159,9 +205,11 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> 
 
 def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
     async def release(*_: Any, **__: Any) -> None:
-        owned = list(app.engine.partitions.values())
         await app.tables.recovery.abandon()
+        owned, suspended = list(app.engine.partitions.values()), list(app.engine.suspended)
         await app.engine.release()
+        for number in suspended:
+            app.metrics.unassigned(number)
         for each in owned:
             app.metrics.revoked(each.number)
             app.live.forget(map(block_key, each.states))

@@ -1,12 +1,11 @@
-"""Dead letters: refused records as they came, bounded in size and rate."""
+"""Dead letters: refused records as they came, bounded in size and rate; notices of all others."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
-from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.publisher import Produce
@@ -24,58 +23,74 @@ LONGEST_REASON = 500
 
 log = structlog.get_logger(__name__)
 
-Published = Callable[[int, range], Awaitable[int]]
-"""How many records of a source partition, of these offsets, are in the dead-letter topic."""
-
 
 @dataclass(frozen=True)
 class Tally:
-    """Dead letters of the stretch that source offset ``at`` lies in, from before ``at``."""
+    """``refused`` records so far of the stretch that the ``last`` folded source offset lies in."""
 
-    at: int
-    letters: int
+    last: int
+    refused: int
 
-    def after(self, offsets: Iterable[int], end: int) -> "tuple[list[int], Tally]":
-        """Those refused offsets that become dead letters, and the tally at offset ``end``."""
-        stretch, letters = self.at // STRETCH, self.letters
+    def after(
+        self, offsets: Iterable[int], last: int
+    ) -> "tuple[list[int], list[tuple[int, int]], Tally]":
+        """Go on to the offset ``last``.
+
+        Returns
+        -------
+        Those of the refused ``offsets`` that become dead letters; the stretches that are over and
+        had more than that, as (offset after it, how many more); the tally at ``last``.
+        """
+        counts = Counter({self.last // STRETCH: self.refused})
         kept = []
         for offset in offsets:
-            if offset // STRETCH != stretch:
-                stretch, letters = offset // STRETCH, 0
-            if letters < MOST_LETTERS:
+            counts[offset // STRETCH] += 1
+            if counts[offset // STRETCH] <= MOST_LETTERS:
                 kept.append(offset)
-                letters += 1
-        return kept, Tally(end, letters if end // STRETCH == stretch else 0)
+        stretch = last // STRETCH
+        more = [
+            ((each + 1) * STRETCH, count - MOST_LETTERS)
+            for each, count in sorted(counts.items())
+            if each < stretch and count > MOST_LETTERS
+        ]
+        return kept, more, Tally(last, counts[stretch])
 
 
 class DeadLetters:
     """Chooses the refused records that are published: the first ones of each stretch of offsets.
 
-    Which they are depends on the input alone. Where a chunk goes on with a stretch that somebody
-    else began, the dead-letter topic itself tells how many there are.
+    Which they are depends on the input alone, for the tally travels with the source offset. What is
+    not published leaves a notice with offsets and number, and so do records that were lost.
     """
 
-    def __init__(self, topic: str, published: Published) -> None:
-        self._topic, self._published = topic, published
-        self._tallies: dict[int, Tally] = {}
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self._flooded: set[int] = set()
 
-    async def letters(self, refused: Mapping[int, str], chunk: Chunk) -> list[Produce]:
-        """Dead letters of a chunk; ``refused`` holds the reason by place in it."""
-        tally = self._tallies.pop(chunk.partition, None)
-        if tally is None or tally.at != chunk.follows:
-            if not refused:
-                return []
-            tally = await self._recount(chunk)
-        reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
-        kept, self._tallies[chunk.partition] = tally.after(reasons, chunk.next_offset)
-        self._tell(chunk, len(reasons) - len(kept))
-        records = {record.offset: record for record in chunk.records}
-        return [letter(records[at], reasons[at], chunk, self._topic) for at in kept]
+    def letters(
+        self, refused: Mapping[int, str], chunk: Chunk, before: int
+    ) -> "tuple[Letters, int]":
+        """Dead letters of a chunk, and the tally of refused records after it.
 
-    async def _recount(self, chunk: Chunk) -> Tally:
-        begun = range(chunk.follows - chunk.follows % STRETCH, chunk.follows)
-        return Tally(chunk.follows, await self._published(chunk.partition, begun) if begun else 0)
+        Parameters
+        ----------
+        refused
+            Reason by place in the chunk.
+        before
+            Refused records so far of the stretch of the offset before the chunk.
+        """
+        reasons = {chunk.records[place].offset: refused[place] for place in sorted(refused)}
+        last = chunk.records[-1].offset
+        kept, more, tally = Tally(chunk.follows - 1, before).after(reasons, last)
+        limited = len(reasons) - len(kept)
+        self._tell(chunk, limited)
+        records = {record.offset: record for record in chunk.records}
+        found = [(at, letter(records[at], reasons[at], chunk, self._topic)) for at in kept]
+        notices = [(end, limited_notice(end, count, chunk, self._topic)) for end, count in more]
+        if chunk.lost:
+            notices.insert(0, (chunk.follows, lost_notice(chunk, self._topic)))
+        ordered = sorted(notices + found, key=lambda each: each[0])
+        return Letters([each for _, each in ordered], limited), tally.refused
 
     def _tell(self, chunk: Chunk, limited: int) -> None:
         """Say when a flood begins, for a line a chunk would be another one."""
@@ -88,6 +103,14 @@ class DeadLetters:
             self._flooded.add(chunk.partition)
         elif chunk.next_offset // STRETCH > chunk.follows // STRETCH and not limited:
             self._flooded.discard(chunk.partition)
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Dead letters and notices of a chunk, in order, and how many refused are not published."""
+
+    records: list[Produce]
+    limited: int
 
 
 def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Produce:
@@ -108,48 +131,38 @@ def letter(record: ConsumerRecord, reason: str, chunk: Chunk, topic: str) -> Pro
     return Produce(topic, key[:LONGEST_KEY], value[:LARGEST_LETTER], time, encoded)
 
 
+def limited_notice(end: int, count: int, chunk: Chunk, topic: str) -> Produce:
+    """Says how many refused records of the stretch before offset ``end`` are not published."""
+    reason = (
+        f"{count} refused records are not published beside the first {MOST_LETTERS} of these "
+        "offsets: read them in the telemetry topic"
+    )
+    after = next(record for record in chunk.records if record.offset >= end)
+    return _notice(reason, end - STRETCH, end - 1, count, after, chunk, topic)
+
+
+def lost_notice(chunk: Chunk, topic: str) -> Produce:
+    """Says which offsets before a chunk the broker deleted before they were folded."""
+    reason = "the broker deleted these offsets before they were folded: bring their days in again"
+    last = chunk.follows + chunk.lost - 1
+    return _notice(reason, chunk.follows, last, chunk.lost, chunk.records[0], chunk, topic)
+
+
+def _notice(
+    reason: str, first: int, last: int, count: int, at: ConsumerRecord, chunk: Chunk, topic: str
+) -> Produce:
+    headers = {
+        "bess_reason": reason,
+        "bess_topic": chunk.topic,
+        "bess_partition": str(chunk.partition),
+        "bess_offset": str(first),
+        "bess_last_offset": str(last),
+        "bess_records": str(count),
+    }
+    encoded = tuple((name, text.encode()) for name, text in headers.items())
+    return Produce(topic, b"", b"", max(at.timestamp, 0), encoded)
+
+
 def printable(text: str) -> str:
     """The text with what no terminal should get from outside written as escapes."""
     return text if text.isprintable() else repr(text)[1:-1]
-
-
-def published_in(client: Mapping[str, Any], topic: str) -> Published:
-    """Ask the dead-letter topic; ``client`` holds aiokafka's options."""
-
-    async def published(partition: int, offsets: range) -> int:
-        consumer = AIOKafkaConsumer(
-            **client, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-        )
-        async with consumer:
-            tp = TopicPartition(topic, partition)
-            consumer.assign([tp])
-            return len(await _published(consumer, tp, offsets))
-
-    return published
-
-
-async def _published(consumer: AIOKafkaConsumer, tp: TopicPartition, offsets: range) -> set[int]:
-    """Go back from the end until a letter of before shows that none is missed."""
-    start = (await consumer.beginning_offsets([tp]))[tp]
-    end = (await consumer.end_offsets([tp]))[tp]
-    for power in count(1):
-        first = max(start, end - MOST_LETTERS * 4**power)
-        found = await _source_offsets(consumer, tp, first, end)
-        if first == start or any(offset < offsets.start for offset in found):
-            break
-    return found.intersection(offsets)
-
-
-async def _source_offsets(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, first: int, end: int
-) -> set[int]:
-    consumer.seek(tp, first)
-    found: set[int] = set()
-    while await consumer.position(tp) < end:
-        for batch in (await consumer.getmany(tp, timeout_ms=200)).values():
-            found.update(map(_source_offset, batch))
-    return found
-
-
-def _source_offset(record: ConsumerRecord) -> int:
-    return int(dict(record.headers)["bess_offset"])

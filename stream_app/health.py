@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.errors import IllegalStateError
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 from redis.exceptions import RedisError
 
+from stream_app.engine.changelog import reader
 from stream_app.engine.engine import Engine
+from stream_app.engine.source import committed
 from stream_app.metrics import PipelineMetrics
 
+log = structlog.get_logger(__name__)
+
 PERIOD_S = 2.0
+SUSPENDED_PERIOD_S = 15.0
 MARKERS = 1
 LOOP_S = 60.0
 STUCK_S = 180.0
@@ -81,6 +88,38 @@ async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> di
     metrics.suspended(len(engine.suspended))
     metrics.redis_up(engine.outage.why is None and await _redis_answers(engine))
     return behind
+
+
+async def observe_suspended(engine: Engine, metrics: PipelineMetrics) -> None:
+    """Set the lag of each partition that was suspended at its take-over, and is read by nobody."""
+    config = engine.config
+    tps = [
+        TopicPartition(topic, number)
+        for number in sorted(engine.suspended.keys() - engine.partitions.keys())
+        for topic in config.sources
+    ]
+    if not tps:
+        return
+    try:
+        async with reader(config.client, "read_committed") as consumer:
+            firsts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        done = await committed(config.client, config.app_id)
+    except (KafkaError, OSError) as error:
+        log.info("the lag of suspended partitions is not known", error=str(error))
+        return
+    for tp in tps:
+        if tp.partition in engine.suspended:
+            lag = waiting(firsts[tp], ends[tp], done.get(TP(*tp)))
+            metrics.partition_lag(tp.partition, lag)
+
+
+def waiting(first: int, end: int, done: int | None) -> int:
+    """Records of a partition after those that the group has committed; all where that is no part.
+
+    A topic that was made anew may end before the offset that the group had in the old one.
+    """
+    behind = end - (done if done is not None and first <= done <= end else first)
+    return behind if behind > MARKERS else 0
 
 
 async def _redis_answers(engine: Engine) -> bool:

@@ -12,36 +12,39 @@ _QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog's and the libraries' lines to stderr in one form."""
-    as_json = settings.log_format == "json" or (
-        settings.log_format == "auto" and not sys.stderr.isatty()
-    )
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    plain = structlog.dev.plain_traceback
-    # A rich traceback would show local variables, and with them secrets.
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(exception_formatter=plain)
-    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _renderer(settings.log_format),
+        ],
     )
+    _send_to_stderr(formatter, settings.log_level.upper())
+
+
+def _renderer(form: str) -> structlog.typing.Processor:
+    if form == "json" or (form == "auto" and not sys.stderr.isatty()):
+        return structlog.processors.JSONRenderer()
+    # A rich traceback would show local variables, and with them secrets.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
+def _send_to_stderr(formatter: logging.Formatter, level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

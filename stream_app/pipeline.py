@@ -41,6 +41,8 @@ HEARTBEAT_LIMIT_MS = 7 * DAY_MS
 """A heartbeat further ahead of all that was heard of its block is refused."""
 MOST_WAITING = 32_768
 """Samples of a block that wait to be settled, the same number for each of its inputs."""
+MOST_CLOSED = 1 << 18
+"""Sums in the closed windows that the holes of a block touch, the same number for each input."""
 
 
 @dataclass
@@ -321,7 +323,9 @@ def _end(state: BlockState, time: int) -> Outputs:
 
 def _spec(block: PowerBlock, state: InputState) -> InputSpec:
     shares = tuple(share for share, _ in state.allocation.groups())
-    return InputSpec(block.rules, calendar(block.zone), shares, MOST_WAITING // len(block.inputs))
+    count, columns = len(block.inputs), integrator.LEDGER + integrator.LEDGER_ROWS * len(shares)
+    most_closed = MOST_CLOSED // (count * columns)
+    return InputSpec(block.rules, calendar(block.zone), shares, MOST_WAITING // count, most_closed)
 
 
 def _add_result(

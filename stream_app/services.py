@@ -1,9 +1,13 @@
 """Waiting for Kafka and Redis when a process starts before they answer."""
 
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
 import stamina
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
@@ -12,61 +16,109 @@ from stream_app.settings import Settings, kafka_options, redis_options
 log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0
+ANSWER_S = 10.0
+"""A service that takes longer than this to answer does not."""
+TOLD_AGAIN_S = 60.0
+
+Silent = Mapping[str, str]
+"""Of "Kafka" and "Redis" those that do not answer, with where they were asked and the remedy."""
+OnAsked = Callable[[Silent], None]
 
 
 class ServiceUnavailableError(Exception):
     """Kafka or Redis does not answer; says where, and which setting names it."""
 
 
-async def await_services(settings: Settings, patience_s: float) -> None:
-    """Come back when Kafka and Redis answer; each retry is a log line.
+async def await_services(
+    settings: Settings, patience_s: float | None, on_asked: OnAsked | None = None
+) -> None:
+    """Come back when Kafka and Redis answer; the log says what is waited for.
+
+    Parameters
+    ----------
+    patience_s
+        How long to wait; None: without end, 0: ask once.
+    on_asked
+        Told after each time that both were asked.
 
     Raises
     ------
     ServiceUnavailableError
-        One of them did not within ``patience_s``.
+        One of them did not answer within ``patience_s``.
     """
     stamina.instrumentation.set_on_retry_hooks([])
+    told = _Told()
     attempts = stamina.retry_context(
         on=ServiceUnavailableError,
-        attempts=None if patience_s else 1,
+        attempts=1 if patience_s == 0 else None,
         timeout=patience_s or None,
         wait_initial=FIRST_WAIT_S,
         wait_max=LONGEST_WAIT_S,
     )
     async for attempt in attempts:
         with attempt:
-            if attempt.num > 1:
-                log.info("waiting for Kafka and Redis", attempt=attempt.num)
-            await _ask_kafka(settings)
-            await _ask_redis(settings)
+            silent = await _ask(settings)
+            if on_asked is not None:
+                on_asked(silent)
+            if silent:
+                told.waiting(silent)
+                raise ServiceUnavailableError("\n".join(silent.values()))
+    told.over()
 
 
-async def _ask_kafka(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(**kafka_options(settings))
+class _Told:
+    """Log lines on what is waited for: when it changes, and now and then while it does not."""
+
+    def __init__(self) -> None:
+        self._last: Silent = {}
+        self._at = 0.0
+
+    def waiting(self, silent: Silent) -> None:
+        if silent.keys() != self._last.keys() or time.monotonic() - self._at > TOLD_AGAIN_S:
+            self._at = time.monotonic()
+            log.warning("waiting for Kafka and Redis", silent=list(silent.values()))
+        self._last = silent
+
+    def over(self) -> None:
+        if self._last:
+            log.info("Kafka and Redis answer")
+
+
+async def _ask(settings: Settings) -> Silent:
+    kafka, redis = await asyncio.gather(_ask_kafka(settings), _ask_redis(settings))
+    return {name: why for name, why in (("Kafka", kafka), ("Redis", redis)) if why}
+
+
+async def _ask_kafka(settings: Settings) -> str | None:
+    admin = AIOKafkaAdminClient(
+        **kafka_options(settings), request_timeout_ms=round(1000 * ANSWER_S)
+    )
     try:
         await admin.start()
-    except (KafkaConnectionError, NodeNotReadyError, OSError) as fault:
+    except (KafkaError, OSError):
         safe = settings.security_protocol != "PLAINTEXT"
         refuses = ", or TLS or name and password do not fit (BESS_SSL_..., BESS_SASL_...)"
-        raise ServiceUnavailableError(
+        return (
             f"Kafka does not answer at {settings.brokers}{refuses if safe else ''}: "
             "start it, or set BESS_BROKERS"
-        ) from fault
+        )
     finally:
         await admin.close()
+    return None
 
 
-async def _ask_redis(settings: Settings) -> None:
-    async with Redis.from_url(**redis_options(settings)) as redis:
+async def _ask_redis(settings: Settings) -> str | None:
+    client = Redis.from_url(
+        **redis_options(settings), socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
+    )
+    async with client as redis:
         try:
             await redis.ping()
         except AuthenticationError as fault:
-            raise ServiceUnavailableError(
+            return (
                 f"Redis refuses the password ({fault}): set BESS_REDIS_PASSWORD or "
                 "BESS_REDIS_PASSWORD_FILE"
-            ) from fault
+            )
         except (RedisError, OSError) as fault:
-            raise ServiceUnavailableError(
-                f"Redis does not answer ({fault}): start it, or set BESS_REDIS_URL"
-            ) from fault
+            return f"Redis does not answer ({fault}): start it, or set BESS_REDIS_URL"
+    return None

@@ -114,11 +114,24 @@ async def describe(admin: AIOKafkaAdminClient, settings: Settings) -> list[Topic
     existing = set(await admin.list_topics())
     known = [name for name in names if name in existing]
     described = {each["topic"]: each for each in await admin.describe_topics(known)}
-    entries = await _configs(admin, known)
+    entries = await configs(admin, known)
     return [
         _state(topic, name, settings, described.get(name), entries.get(name, []))
         for topic, name in zip(TOPICS, names, strict=True)
     ]
+
+
+async def configs(
+    admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Settings of topics as the broker describes them; none of a topic that it hides."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    responses = await admin.describe_configs(resources) if resources else []
+    return {
+        each["resource_name"]: each["config_entries"]
+        for response in responses
+        for each in response.to_object()["resources"]
+    }
 
 
 async def repair(settings: Settings, states: Iterable[TopicState]) -> None:
@@ -165,18 +178,6 @@ def _state(
             if each["config_source"] == OWN_SETTING
         },
     )
-
-
-async def _configs(
-    admin: AIOKafkaAdminClient, names: Iterable[str]
-) -> dict[str, list[dict[str, Any]]]:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    responses = await admin.describe_configs(resources) if resources else []
-    return {
-        each["resource_name"]: each["config_entries"]
-        for response in responses
-        for each in response.to_object()["resources"]
-    }
 
 
 def _raise_first_error(results: Iterable[Sequence[Any]], *harmless: type[Exception]) -> None:

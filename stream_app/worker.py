@@ -1,14 +1,19 @@
 """Running one worker process until it is told to stop."""
 
 import gc
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import faust
 import structlog
 
-from stream_app.app import create_app
+from stream_app.app import App, create_app
 from stream_app.health import obstacle
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
+from stream_app.services import Silent
 from stream_app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -17,27 +22,69 @@ log = structlog.get_logger(__name__)
 class Worker(faust.Worker):  # type: ignore[misc]
     """Faust's worker without its own logging and banner; ours are set up already."""
 
+    def __init__(self, app: App) -> None:
+        super().__init__(app, quiet=True)
+        # It writes control characters before the next line of the log.
+        self.spinner = None
+
     def _setup_logging(self) -> None:
         return
 
 
-def run_worker(settings: Settings) -> None:
+class Front:
+    """What a worker shows of itself: of its start at first, of its app as soon as that runs."""
+
+    def __init__(self) -> None:
+        self.registry = worker_registry()
+        self.metrics = PipelineMetrics(self.registry)
+        self.live = LiveView(self.registry)
+        self.app: App | None = None
+        self._waits_for: Silent = {}
+
+    def waits_for(self, silent: Silent) -> None:
+        """The services that the worker cannot start without do not answer; none: they do."""
+        self._waits_for = silent
+        self.metrics.redis_up("Redis" not in silent)
+
+    def obstacle(self) -> str | None:
+        """What stands in ``/readyz``; None when the worker is ready."""
+        if self.app is not None:
+            return obstacle(self.app)
+        waits = [f"the worker waits: {why}" for why in self._waits_for.values()]
+        return "\n".join(waits) or "the worker is starting"
+
+    def fault(self) -> str | None:
+        """What stands in ``/healthz``; a worker that waits is well, for no restart would help."""
+        return self.app.progress.fault(time.monotonic()) if self.app is not None else None
+
+
+@contextmanager
+def front(settings: Settings) -> Iterator[Front]:
+    """Listen for ``/metrics``, ``/healthz`` and ``/readyz``, and leave at once when told to.
+
+    Faust takes SIGTERM over when there are chunks to finish.
+
+    Raises
+    ------
+    PortUnavailableError
+        The address cannot be listened on.
+    """
+    shown = Front()
+    host, port = settings.metrics_host, settings.metrics_port
+    server = serve(shown.registry, host, port, shown.obstacle, shown.fault)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log.info("started", where=f"metrics at {server.url}/metrics", brokers=settings.brokers)
+    try:
+        yield shown
+    finally:
+        server.close()
+
+
+def run_worker(settings: Settings, shown: Front) -> None:
     """Run a worker, logging set up before; never returns, exits with the process's status."""
-    registry = worker_registry()
-    app = create_app(settings, PipelineMetrics(registry), LiveView(registry))
+    shown.app = create_app(settings, shown.metrics, shown.live)
     # A chunk makes hundreds of thousands of short-lived objects: with the usual thresholds half of
     # the time goes into looking for cycles that are not there.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
-    server = serve(
-        registry,
-        settings.metrics_host,
-        settings.metrics_port,
-        lambda: obstacle(app),
-        lambda: app.progress.fault(time.monotonic()),
-    )
-    log.info("started", where=f"metrics at {server.url}/metrics", brokers=settings.brokers)
-    try:
-        Worker(app, quiet=True).execute_from_commandline()
-    finally:
-        server.close()
+    Worker(shown.app).execute_from_commandline()

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from stream_app.cli.correction import Before, correcting, look, tell
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
 from stream_app.cli.report import Exports
@@ -70,18 +72,22 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
     ] = False,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct", help="The local days --from to before --to replace what was counted."
+        ),
+    ] = False,
 ) -> None:
     """Publish an export to Kafka; run again after an interruption, it goes on where it ended."""
     from replay.errors import ReplayError
     from replay.publish import Options
 
+    before: Before | None = None
     try:
         export = _open(exports or [], config)
-        zone = export.config.parsing.timezone
         options = Options(
             speed=_speed(speed),
-            from_ms=_instant(from_, zone, "--from"),
-            to_ms=_instant(to, zone, "--to"),
             clock=clock.value,
             block_rows=block_rows,
             end=end,
@@ -90,12 +96,19 @@ def replay(
         )
         if clock is Clock.SHIFT and options.speed is None:
             _say("warning: shifted rows at --speed max lie in the future; --speed 1 runs in step")
+        if correct:
+            options = correcting(export, options, from_, to)
+            before = None if dry_run else look(export.config.site)
+        else:
+            options = _between(export, options, from_, to)
         summary = _dry_run(export, options) if dry_run else _publish(export, options)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
     _tell(export, summary)
     if summary.state == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if before is not None:
+        tell(export.config.site, summary.replay, before)
 
 
 def _open(exports: list[str], config: Path | None) -> "Export":
@@ -125,6 +138,12 @@ def _speed(text: str) -> float | None:
     if not 0 < speed < float("inf"):
         raise UserError(f"--speed {text}: write a number above 0, or max")
     return speed
+
+
+def _between(export: "Export", options: "Options", from_: str | None, to: str | None) -> "Options":
+    zone = export.config.parsing.timezone
+    first, end = _instant(from_, zone, "--from"), _instant(to, zone, "--to")
+    return replace(options, from_ms=first, to_ms=end)
 
 
 def _instant(text: str | None, zone: str, option: str) -> int | None:

@@ -220,19 +220,11 @@ def repartition(
     All telemetry must be folded. The old topics stay untouched. Afterwards publishers, workers and
     readers take the new prefix: docs/runbooks/partition-count.md has the steps.
     """
-    from pydantic import ValidationError
-
-    from stream_app.settings import Settings
     from stream_app.upkeep import repartition as job
     from stream_app.upkeep.stores import open_stores
 
     settings = load_settings()
-    if prefix == settings.prefix:
-        raise UserError(f"--prefix {prefix} is the present one: topics keep their partitions")
-    try:
-        new = Settings(**{**settings.model_dump(), "prefix": prefix, "partitions": to})
-    except ValidationError as fault:
-        raise UserError(f"--prefix {prefix}: {fault.errors()[0]['msg']}") from None
+    new = _under(settings, prefix, to)
 
     async def run(stores: "Stores") -> job.Moved:
         async with open_stores(new) as target:
@@ -246,6 +238,21 @@ def repartition(
         f"now set BESS_PREFIX={prefix} and BESS_PARTITIONS={to} for publishers, workers and "
         "reports, and start the workers: they bring Redis up by themselves"
     )
+
+
+def _under(settings: "Settings", prefix: str, partitions: int) -> "Settings":
+    """The settings under another prefix, with another number of partitions."""
+    from pydantic import ValidationError
+
+    from stream_app.settings import Settings
+
+    if prefix == settings.prefix:
+        raise UserError(f"--prefix {prefix} is the present one: topics keep their partitions")
+    changed = {"prefix": prefix, "partitions": partitions}
+    try:
+        return Settings(**{**settings.model_dump(), **changed})
+    except ValidationError as fault:
+        raise UserError(f"--prefix {prefix}: {fault.errors()[0]['msg']}") from None
 
 
 def _with_stores(settings: "Settings", call: "Callable[[Stores], Awaitable[T]]") -> T:

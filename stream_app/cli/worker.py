@@ -10,6 +10,7 @@ from stream_app.cli.errors import UserError
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
+    from stream_app.services import OnAsked
     from stream_app.topics import TopicState
 
 topics_app = typer.Typer(no_args_is_help=True, help="Create and check the topics of a deployment.")
@@ -19,11 +20,14 @@ Create = Annotated[bool, typer.Option("--create-topics", help="Create missing to
 
 
 Patience = Annotated[
-    float, typer.Option(min=0, help="Seconds to wait for Kafka and Redis before giving up.")
+    float | None,
+    typer.Option(
+        min=0, help="Seconds to wait for Kafka and Redis before giving up.", show_default="no end"
+    ),
 ]
 
 
-def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
+def worker(create_topics: Create = False, patience: Patience = None) -> None:
     """Run a worker: folds telemetry into energy, alarms and metrics until it is stopped.
 
     Settings come from BESS_... variables or bess.toml; `bess settings` lists them. Start as many
@@ -31,31 +35,33 @@ def worker(create_topics: Create = False, patience: Patience = 60.0) -> None:
     """
     from stream_app.logs import configure_logging
     from stream_app.metrics import PortUnavailableError
-    from stream_app.worker import run_worker
+    from stream_app.worker import front, run_worker
 
     settings = load_settings()
     configure_logging(settings)
-    _await(settings, patience)
-    if create_topics:
-        create()
+    try:
+        with front(settings) as shown:
+            _await(settings, patience, shown.waits_for)
+            _prepare_topics(settings, create=create_topics)
+            run_worker(settings, shown)
+    except PortUnavailableError as fault:
+        raise UserError(str(fault)) from fault
+
+
+def _prepare_topics(settings: Settings, *, create: bool) -> None:
+    if create:
+        _create(settings)
     states = _checked(settings)
     _refuse_faults(states)
     _warn_of_differences(states)
-    try:
-        run_worker(settings)
-    except PortUnavailableError as fault:
-        raise UserError(str(fault)) from fault
 
 
 @topics_app.command()
 def create() -> None:
     """Create the topics that do not exist yet, and name those whose settings are not as wanted."""
-    from stream_app.topics import create_topics
-
     settings = load_settings()
     _await(settings, 0)
-    made = asyncio.run(create_topics(settings))
-    typer.echo(f"created {len(made)} topics" + "".join(f"\n  {name}" for name in made), err=True)
+    _create(settings)
     _warn_of_differences(_checked(settings))
 
 
@@ -74,6 +80,13 @@ def check(repair: Repair = False) -> None:
     _refuse_faults(states)
     if _warn_of_differences(states):
         raise typer.Exit(1)
+
+
+def _create(settings: Settings) -> None:
+    from stream_app.topics import create_topics
+
+    made = asyncio.run(create_topics(settings))
+    typer.echo(f"created {len(made)} topics" + "".join(f"\n  {name}" for name in made), err=True)
 
 
 def _checked(settings: Settings) -> "list[TopicState]":
@@ -116,10 +129,10 @@ def _warn_of_differences(states: "list[TopicState]") -> bool:
     return bool(lines)
 
 
-def _await(settings: Settings, patience_s: float) -> None:
+def _await(settings: Settings, patience_s: float | None, on_asked: "OnAsked | None" = None) -> None:
     from stream_app.services import ServiceUnavailableError, await_services
 
     try:
-        asyncio.run(await_services(settings, patience_s))
+        asyncio.run(await_services(settings, patience_s, on_asked))
     except ServiceUnavailableError as fault:
         raise UserError(str(fault)) from fault

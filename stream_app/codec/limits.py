@@ -1,7 +1,7 @@
-"""What a record of the telemetry topic may hold at most, and why.
+"""What a record of the telemetry topic may hold and lead to at most, and why.
 
-Nothing that a plant sends comes near these limits. They bound the memory, the time and the output
-that one record from outside can cost; a record beyond one is a dead letter that names it.
+Nothing that a plant sends comes near these limits; a record beyond one is a dead letter that names
+it.
 """
 
 LARGEST_VALUE = 4 << 20
@@ -22,6 +22,9 @@ LARGEST_W = 1e8
 """Of one DC input, 100 MW: beyond any, and small enough for the integers of the ledger."""
 LONGEST_S = 7 * 86_400.0
 """Of a duration in the rules: what waits for late samples is kept in the state."""
+LARGEST_STATE = LARGEST_OUTPUT = 12 << 20
+"""Bytes of a block's state, and of a record to publish: the producer takes 16 MiB. The last guard,
+for what a state holds is bounded part by part, in ``pipeline``, ``holes`` and ``succession``."""
 SHARE_TOLERANCE = 1e-9
 """How far the shares of an input may sum up beside 1: decimals are not exact."""
 MOST_PACKS = 256

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -35,6 +36,9 @@ from stream_app.core.messages import Finding, Outputs, Rollup, TooLate
 
 LONGEST_RUN = 2_000
 """Windows in one rollup record, and samples in one of samples that came too late."""
+
+QUALITY = GAPS, OUTSIDE_RATING, FROZEN, CONFLICTS
+"""Columns of the sums, as the fields of :class:`Quality` stand."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -89,9 +93,7 @@ def encode_outputs(outputs: Outputs) -> Iterator[Output]:
 def rollup_record(rollup: Rollup) -> RollupRecord:
     """A run of windows in columns."""
     run, block = rollup.run, rollup.block
-    sums = run.sums
-    energy = _group(rollup)
-    known = sums[KNOWN_MS] / (run.ends - run.starts)
+    energy, sums = _group(rollup), run.sums
     return RollupRecord(
         v=1,
         id=f"{block.key}/{rollup.input}/{rollup.resolution}",
@@ -107,72 +109,38 @@ def rollup_record(rollup: Rollup) -> RollupRecord:
         discharged_w_ms=energy[DISCHARGED].tolist(),
         net_w_ms=(energy[DISCHARGED] - energy[CHARGED]).tolist(),
         error_bound_w_ms=np.maximum(energy[ABOVE], energy[BELOW]).tolist(),
-        coverage=np.round(known, 6).tolist(),
+        coverage=np.round(sums[KNOWN_MS] / (run.ends - run.starts), 6).tolist(),
         samples=sums[SAMPLES].tolist(),
         revision=run.revisions.tolist(),
         reason=rollup.reason,
         delta_charged_w_ms=_delta(rollup, CHARGED),
         delta_discharged_w_ms=_delta(rollup, DISCHARGED),
-        quality=QualityColumns(
-            gaps=_unless_zero(sums[GAPS]),
-            outside_rating=_unless_zero(sums[OUTSIDE_RATING]),
-            frozen=_unless_zero(sums[FROZEN]),
-            conflicts=_unless_zero(sums[CONFLICTS]),
-        ),
+        quality=QualityColumns(*(_unless_zero(sums[each]) for each in QUALITY)),
     )
 
 
 def days(rollup: Rollup) -> Iterator[DailyRecord]:
     """One record for each enclosure and day of a daily run."""
-    run, block, site_days = rollup.run, rollup.block, calendar(rollup.block.zone)
+    run, nothing = rollup.run, [None] * rollup.run.starts.size
     columns = np.concatenate([run.sums[:LEDGER], _group(rollup)]).T.tolist()
-    nothing = [None] * run.starts.size
     deltas = [_delta(rollup, row) or nothing for row in (CHARGED, DISCHARGED)]
     spans = (run.starts.tolist(), run.ends.tolist(), run.revisions.tolist(), columns, *deltas)
-    for start, end, revision, sums, delta_charged, delta_discharged in zip(*spans, strict=True):
-        date, first, last = site_days.local_date(start).isoformat(), iso(start), iso(end)
-        quality = Quality(sums[GAPS], sums[OUTSIDE_RATING], sums[FROZEN], sums[CONFLICTS])
-        out, into, above, below = sums[LEDGER:]
+    for each in zip(*spans, strict=True):
+        day = _day(rollup, *each)
         for enclosure in rollup.enclosures:
-            yield DailyRecord(
-                v=1,
-                id=f"{block.site}/{enclosure}/{date}/r{revision}",
-                site=block.site,
-                block=block.block,
-                input=rollup.input,
-                enclosure=enclosure,
-                date=date,
-                start=first,
-                end=last,
-                charged_kwh=round(kwh(into), 9),
-                discharged_kwh=round(kwh(out), 9),
-                net_kwh=round(kwh(out - into), 9),
-                error_bound_kwh=round(kwh(max(above, below)), 9),
-                charged_w_ms=into,
-                discharged_w_ms=out,
-                net_w_ms=out - into,
-                error_bound_w_ms=max(above, below),
-                known_s=sums[KNOWN_MS] / 1000,
-                coverage=round(sums[KNOWN_MS] / (end - start), 6),
-                samples=sums[SAMPLES],
-                quality=quality,
-                revision=revision,
-                final=rollup.final,
-                reason=rollup.reason,
-                delta_charged_w_ms=delta_charged,
-                delta_discharged_w_ms=delta_discharged,
-            )
+            name = f"{day.site}/{enclosure}/{day.date}/r{day.revision}"
+            yield msgspec.structs.replace(day, id=name, enclosure=enclosure)
 
 
 def alarm_record(finding: Finding) -> AlarmRecord:
     """The raise or clear of a condition."""
     each, block = finding.transition, finding.block
-    state = "raised" if each.raised else "cleared"
+    state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
     return AlarmRecord(
         v=1,
         id=f"{block.key}/{finding.input}/{each.rule}/{each.since}/{state}",
         rule=each.rule,
-        state="raised" if each.raised else "cleared",
+        state=state,
         priority=PRIORITIES[each.rule],  # type: ignore[arg-type]
         site=block.site,
         block=block.block,
@@ -212,6 +180,54 @@ def iso(instant: int) -> str:
     """ISO 8601 in UTC, to the millisecond, of ms UTC."""
     text = datetime.fromtimestamp(instant / 1000, tz=UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def _day(
+    rollup: Rollup,
+    start: int,
+    end: int,
+    revision: int,
+    sums: list[int],
+    delta_charged: int | None,
+    delta_discharged: int | None,
+) -> DailyRecord:
+    """A day but for the enclosure, which is filled in for each."""
+    return DailyRecord(
+        v=1,
+        id="",
+        site=rollup.block.site,
+        block=rollup.block.block,
+        input=rollup.input,
+        enclosure="",
+        date=calendar(rollup.block.zone).local_date(start).isoformat(),
+        start=iso(start),
+        end=iso(end),
+        **_day_energy(sums[LEDGER:]),
+        known_s=sums[KNOWN_MS] / 1000,
+        coverage=round(sums[KNOWN_MS] / (end - start), 6),
+        samples=sums[SAMPLES],
+        quality=Quality(*(sums[each] for each in QUALITY)),
+        revision=revision,
+        final=rollup.final,
+        reason=rollup.reason,
+        delta_charged_w_ms=delta_charged,
+        delta_discharged_w_ms=delta_discharged,
+    )
+
+
+def _day_energy(rows: list[int]) -> dict[str, Any]:
+    out, into, above, below = rows
+    bound = max(above, below)
+    return {
+        "charged_kwh": round(kwh(into), 9),
+        "discharged_kwh": round(kwh(out), 9),
+        "net_kwh": round(kwh(out - into), 9),
+        "error_bound_kwh": round(kwh(bound), 9),
+        "charged_w_ms": into,
+        "discharged_w_ms": out,
+        "net_w_ms": out - into,
+        "error_bound_w_ms": bound,
+    }
 
 
 def _alarm(finding: Finding) -> Output:

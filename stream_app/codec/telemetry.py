@@ -95,18 +95,9 @@ def decode(records: Sequence[Record]) -> Decoded:
     runs: dict[str, _Run] = {}
     for place, (key_bytes, value) in enumerate(records):
         try:
-            key = _key(key_bytes)
-            record = _read(value)
+            key, record = _key(key_bytes), _read(value)
             if type(record) is PowerRecord:
-                _check_shape(record)
-                run = runs.get(key)
-                if run is None or not run.takes(record):
-                    check_names("DC input", record.dc_power_w)
-                    check_names("correction", [record.correction] if record.correction else [])
-                    _flush(decoded, key, run)
-                    run = runs[key] = _Run(record)
-                run.parts.append(record)
-                run.places.append(place)
+                _add_power(decoded, runs, key, place, record)
             else:
                 message = _control(key, record)
                 _flush(decoded, key, runs.pop(key, None))
@@ -117,6 +108,21 @@ def decode(records: Sequence[Record]) -> Decoded:
         _flush(decoded, key, run)
     decoded.bad.sort()
     return decoded
+
+
+def _add_power(
+    decoded: Decoded, runs: "dict[str, _Run]", key: str, place: int, record: PowerRecord
+) -> None:
+    """Add a record to the run of its key, or begin another one."""
+    _check_shape(record)
+    run = runs.get(key)
+    if run is None or not run.takes(record):
+        check_names("DC input", record.dc_power_w)
+        check_names("correction", [record.correction] if record.correction else [])
+        _flush(decoded, key, run)
+        run = runs[key] = _Run(record)
+    run.parts.append(record)
+    run.places.append(place)
 
 
 def encode(message: Message) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.core.calendar import RESOLUTIONS_MS
+from stream_app.core.clock import DAY_MS
 from stream_app.core.energy import Floats, Ints
 
 MOST = 64
@@ -30,12 +32,23 @@ def holes_between(times: Ints, power: Floats, interval_ms: int) -> list[Hole]:
     return [(*a, *b) for a, b in zip(before, later, strict=True)]
 
 
-def kept(holes: Sequence[Hole], horizon: int) -> list[Hole]:
-    """The newest holes that reach beyond ``horizon`` [ms UTC], within the bounds of the state."""
-    first, length = len(holes), 0
+def kept(
+    holes: Sequence[Hole], horizon: int, resolutions: Sequence[str], most_closed: int
+) -> list[Hole]:
+    """The newest holes that reach beyond ``horizon`` [ms UTC], within the bounds of the state.
+
+    Parameters
+    ----------
+    most_closed
+        Windows of all resolutions that the holes may touch together.
+    """
+    steps = [RESOLUTIONS_MS[name] or DAY_MS for name in resolutions]
+    first, length, windows = len(holes), 0, 0
     for begin, _, end, _ in reversed(holes):
         length += end - begin
-        if end <= horizon or length > LONGEST_MS or len(holes) - first == MOST:
+        windows += sum((end - begin) // step + 2 for step in steps)
+        full = length > LONGEST_MS or windows > most_closed or len(holes) - first == MOST
+        if end <= horizon or full:
             break
         first -= 1
     return list(holes[first:])

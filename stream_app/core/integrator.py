@@ -85,6 +85,8 @@ class InputSpec:
         Of each group of sums.
     most_waiting
         Samples that wait to be settled; when one more comes the older half is settled.
+    most_closed
+        Closed windows that its holes may touch.
     told
         Windows up to this time are given in any case, also inside a long silence [ms UTC].
     """
@@ -93,6 +95,7 @@ class InputSpec:
     calendar: SiteCalendar
     shares: tuple[float, ...]
     most_waiting: int
+    most_closed: int
     told: int = 0
 
     @property

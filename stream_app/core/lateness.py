@@ -218,7 +218,8 @@ def _publish_if_due(state: InputState, spec: InputSpec, result: InputResult) -> 
 def _forget(state: InputState, spec: InputSpec) -> None:
     """Keep the holes within the horizon and the bounds, and the closed windows that they touch."""
     if state.clock.now is not None:
-        state.holes = kept(state.holes, state.clock.now - spec.rules.correction_ms)
+        horizon = state.clock.now - spec.rules.correction_ms
+        state.holes = kept(state.holes, horizon, spec.resolutions, spec.most_closed)
     for window in state.windows.values():
         if window.closed:
             forget(window, state.holes)

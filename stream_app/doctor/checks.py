@@ -6,6 +6,7 @@ from stream_app.doctor.facts import Facts, KafkaFacts
 from stream_app.doctor.findings import Finding, fault, ok, unless_found, warning
 from stream_app.doctor.partitions import check_partitions
 from stream_app.doctor.redis import check_redis
+from stream_app.doctor.replication import check_replication
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
 from stream_app.topics import Difference, TopicState
@@ -24,7 +25,7 @@ def check(facts: Facts) -> list[Finding]:
     if facts.redis:
         findings += check_redis(facts.redis, CLOCK_S)
     if facts.kafka and not facts.trouble:
-        findings += check_partitions(facts.partitions, facts.kafka.group)
+        findings += check_partitions(facts.partitions, facts.kafka)
     return findings
 
 
@@ -53,12 +54,13 @@ def _settings(remarks: Sequence[str]) -> list[Finding]:
 
 
 def _kafka(kafka: KafkaFacts) -> Iterator[Finding]:
-    yield from _brokers(kafka)
+    yield _brokers(kafka)
+    yield _transactions(kafka.transaction_max_ms)
     for topic in kafka.topics:
         yield from _topic(topic)
     if not any(map(_not_well, kafka.topics)):
         yield ok("topics", f"all {len(kafka.topics)} topics are there, with the settings wanted")
-    yield from _replication(kafka)
+    yield from check_replication(kafka)
     yield _group(kafka.group)
     if kafka.newest_s is not None and kafka.newest_s > CLOCK_S:
         yield warning(
@@ -69,33 +71,33 @@ def _kafka(kafka: KafkaFacts) -> Iterator[Finding]:
         )
 
 
-def _brokers(kafka: KafkaFacts) -> Iterator[Finding]:
+def _brokers(kafka: KafkaFacts) -> Finding:
     if kafka.controller < 0:
-        yield fault(
+        return fault(
             "brokers",
             "the cluster has no controller",
             "no topic can be made and no leader chosen",
             "look at the brokers' logs: a majority of the controllers must run",
         )
-    else:
-        yield ok("brokers", f"{kafka.brokers} at {kafka.where}, controller {kafka.controller}")
-    allowed = kafka.transaction_max_ms
-    if allowed is None:
-        yield warning(
+    return ok("brokers", f"{kafka.brokers} at {kafka.where}, controller {kafka.controller}")
+
+
+def _transactions(allowed_ms: int | None) -> Finding:
+    if allowed_ms is None:
+        return warning(
             "transactions",
             "the broker does not tell transaction.max.timeout.ms",
             f"a worker needs {TRANSACTION_TIMEOUT_MS} ms, else it cannot start",
             "allow this user DescribeConfigs of the cluster",
         )
-    elif allowed < TRANSACTION_TIMEOUT_MS:
-        yield fault(
+    if allowed_ms < TRANSACTION_TIMEOUT_MS:
+        return fault(
             "transactions",
-            f"transaction.max.timeout.ms of the broker is {allowed}",
+            f"transaction.max.timeout.ms of the broker is {allowed_ms}",
             f"workers ask for {TRANSACTION_TIMEOUT_MS} ms and are refused",
             f"set transaction.max.timeout.ms={TRANSACTION_TIMEOUT_MS} or more on the brokers",
         )
-    else:
-        yield ok("transactions", f"may take up to {allowed / 1000:g} s")
+    return ok("transactions", f"may take up to {allowed_ms / 1000:g} s")
 
 
 def _not_well(topic: TopicState) -> bool:
@@ -129,45 +131,6 @@ def _setting(topic: TopicState, each: Difference) -> Finding:
 
 def _lost_by_cleanup(topic: TopicState) -> str:
     return "states" if topic.topic.cleanup == "compact" else "all but the newest of each key"
-
-
-def _replication(kafka: KafkaFacts) -> Iterator[Finding]:
-    there = [topic for topic in kafka.topics if topic.partitions]
-    single = [topic.name for topic in there if topic.replicas == 1]
-    if single:
-        yield warning(
-            "replication",
-            f"{len(single)} of {len(there)} topics have one replica",
-            "what is on a broker's disk is lost with the disk",
-            "with three brokers: create with BESS_REPLICATION=3, or reassign their partitions",
-        )
-    for topic in there:
-        yield from _in_sync(topic)
-
-
-def _in_sync(topic: TopicState) -> Iterator[Finding]:
-    least = int(topic.config.get("min.insync.replicas") or 1)
-    if topic.in_sync < least:
-        yield fault(
-            "replication",
-            f"{topic.name}: {topic.in_sync} replicas in sync, min.insync.replicas is {least}",
-            "nothing can be written to it",
-            "start the brokers that are down",
-        )
-    elif topic.replicas >= 3 and least < 2:
-        yield warning(
-            "replication",
-            f"{topic.name}: {topic.replicas} replicas, but min.insync.replicas is {least}",
-            "a record may be acknowledged with one copy, and be lost with it",
-            f"set min.insync.replicas={topic.replicas - 1} on the topic or the brokers",
-        )
-    elif topic.replicas > 1 and least >= topic.replicas:
-        yield warning(
-            "replication",
-            f"{topic.name}: min.insync.replicas is {least} of {topic.replicas} replicas",
-            "one broker that restarts stops all writing",
-            f"set min.insync.replicas={topic.replicas - 1}",
-        )
 
 
 def _group(group: Group) -> Finding:

@@ -8,6 +8,30 @@ from stream_app.topics import TopicState
 
 
 @dataclass(frozen=True)
+class InternalTopic:
+    """A topic of the brokers' own, or how they would make it.
+
+    Attributes
+    ----------
+    made
+        False before the first group or transaction, and where this user may not see it.
+    replicas, in_sync
+        Fewest of a partition.
+    setting
+        Setting of the brokers that says how many replicas it is made with.
+    config
+        Settings in force; none where the brokers do not tell them.
+    """
+
+    name: str
+    made: bool
+    replicas: int
+    in_sync: int
+    setting: str
+    config: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
 class KafkaFacts:
     """What the brokers say.
 
@@ -19,6 +43,8 @@ class KafkaFacts:
         Count of brokers, and the controller's id; negative where there is none.
     transaction_max_ms
         Longest time-out of a transaction that the brokers allow [ms]; None: not known.
+    internal
+        Where the brokers keep the offsets of groups and the outcome of transactions.
     newest_s
         How far the newest record of the state topic lies ahead of this machine's clock.
     """
@@ -29,6 +55,7 @@ class KafkaFacts:
     transaction_max_ms: int | None
     topics: Sequence[TopicState]
     group: Group
+    internal: Sequence[InternalTopic] = ()
     newest_s: float | None = None
 
 

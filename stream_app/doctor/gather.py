@@ -21,10 +21,11 @@ from stream_app.doctor.facts import (
     PartitionFacts,
     RedisFacts,
 )
+from stream_app.doctor.internal import internal_topics
 from stream_app.engine.position import Position
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
-from stream_app.reports.topics import StreamError, Topics, open_topics
+from stream_app.reports.topics import StreamError, Topics, UnreachableError, open_topics
 from stream_app.settings import Settings, kafka_options, redis_options
 from stream_app.topics import describe
 
@@ -58,6 +59,8 @@ async def gather(settings: Settings, remarks: Sequence[str]) -> Facts:
             kafka = await _kafka(topics, settings)
             partitions = await _partitions(topics, kafka, settings, view)
             kafka = replace(kafka, newest_s=await _newest_s(topics, settings, partitions))
+    except UnreachableError:
+        trouble["Kafka"] = f"no Kafka broker answers at {settings.brokers}"
     except (StreamError, KafkaError, OSError) as fault:
         trouble["Kafka"] = str(fault)
     return Facts(remarks, kafka, redis, partitions, trouble)
@@ -126,13 +129,16 @@ async def _shown(view: RedisView, number: int) -> Shown:
 async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:
     cluster = await topics.admin.describe_cluster()
     brokers = [each["node_id"] for each in cluster["brokers"]]
+    broker = await _broker_config(topics.admin, brokers[0])
+    longest = broker.get("transaction.max.timeout.ms")
     return KafkaFacts(
         settings.brokers,
         len(brokers),
         cluster["controller_id"],
-        await _transaction_max_ms(topics.admin, brokers[0]),
+        int(longest) if longest else None,
         await describe(topics.admin, settings),
         await describe_group(topics.admin, settings.app_id),
+        await internal_topics(topics.admin, broker),
     )
 
 
@@ -148,14 +154,13 @@ async def _newest_s(
     return record.timestamp / 1000 - time.time() if record else None
 
 
-async def _transaction_max_ms(admin: AIOKafkaAdminClient, broker: int) -> int | None:
+async def _broker_config(admin: AIOKafkaAdminClient, broker: int) -> dict[str, str | None]:
+    """Settings of a broker; none where this user may not see them."""
     (response,) = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.BROKER, str(broker))]
     )
     (resource,) = response.to_object()["resources"]
-    values = {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
-    found = values.get("transaction.max.timeout.ms")
-    return int(found) if found else None
+    return {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
 
 
 async def _partitions(

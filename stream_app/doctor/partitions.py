@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from stream_app.doctor.facts import PartitionFacts
+from schemas.topics import TELEMETRY
+from stream_app.doctor.facts import KafkaFacts, PartitionFacts
 from stream_app.doctor.findings import Finding, fault, unless_found, warning
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
@@ -13,13 +14,18 @@ HANGING_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """Brokers end a transaction within its time-out and a little."""
 
 
-def check_partitions(partitions: Sequence[PartitionFacts], group: Group) -> list[Finding]:
+UNFOLDED = 0.5
+"""Part of what a partition keeps that may wait, where the broker deletes by size."""
+
+
+def check_partitions(partitions: Sequence[PartitionFacts], kafka: KafkaFacts) -> list[Finding]:
     """Findings on the partitions."""
     if not partitions:
         return []
+    group, kept = kafka.group, _retention_bytes(kafka)
     return [
         *unless_found(
-            (found for each in partitions for found in _source(each)),
+            (found for each in partitions for found in (*_source(each), *_retention(each, kept))),
             "telemetry",
             _lag(partitions),
         ),
@@ -31,6 +37,13 @@ def check_partitions(partitions: Sequence[PartitionFacts], group: Group) -> list
         *(found for each in partitions for found in _group(each, group)),
         *(found for each in partitions for found in _transactions(each)),
     ]
+
+
+def _retention_bytes(kafka: KafkaFacts) -> int | None:
+    """Size at which the broker deletes of a telemetry partition [bytes]; None: it does not."""
+    (config,) = (each.config for each in kafka.topics if each.topic is TELEMETRY)
+    size = int(config.get("retention.bytes") or -1)
+    return size if size >= 0 else None
 
 
 def lag(each: PartitionFacts) -> int:
@@ -69,49 +82,68 @@ def _source(each: PartitionFacts) -> Iterator[Finding]:
         )
 
 
-def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
-    shown = each.shown
-    rebuilt = "it is rebuilt from the changelog when a worker takes the partition over"
-    if shown is None:
-        if each.state.end > each.state.first:
-            yield warning(
-                "view",
-                f"partition {each.number}: Redis shows nothing of it",
-                rebuilt,
-                "bess worker",
-            )
-    elif shown > each.state.end:
-        yield fault(
-            "view",
-            f"partition {each.number}: Redis shows changelog offset {shown}, but the changelog "
-            f"ends at {each.state.end}",
-            "the changelog lost its end: a worker would start from an older state",
-            "stop the workers; bess state export FILE, then bess state import FILE "
-            "--into-changelog",
-        )
-    elif shown < each.state.first:
+def _retention(each: PartitionFacts, size: int | None) -> Iterator[Finding]:
+    """A partition that deletes by size and has deleted is full: what waits in it may go next."""
+    held = each.telemetry.stable - each.telemetry.first
+    waits = lag(each)
+    if size is not None and each.telemetry.first > 0 and waits > UNFOLDED * held:
         yield warning(
-            "view",
-            f"partition {each.number}: Redis shows {shown}, the changelog begins at "
-            f"{each.state.first}",
-            rebuilt,
-            "bess worker",
+            "telemetry",
+            f"partition {each.number}: {waits:,} of the {held:,} records that it keeps wait to be "
+            f"folded, and retention.bytes is {size:,}",
+            "it has been full before: the broker deletes the oldest, folded or not",
+            "start workers, or set retention.bytes=-1 on the telemetry topic until they are done",
+        )
+
+
+def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
+    number, shown, log = each.number, each.shown, each.state
+    if shown is None:
+        if log.end > log.first:
+            yield _rebuilt(f"partition {number}: Redis shows nothing of it")
+    elif shown > log.end:
+        yield _ahead(number, shown, log.end)
+    elif shown < log.first:
+        yield _rebuilt(
+            f"partition {number}: Redis shows {shown}, the changelog begins at {log.first}"
         )
     elif each.damage:
-        yield warning(
-            "view",
-            each.damage,
-            "readers of Redis are misled until a worker that has the partition puts it right",
-            "bess state scrub; look for evictions and for who else writes there",
-        )
-    elif not group.members and each.state.stable - shown > MARKERS:
-        yield warning(
-            "view",
-            f"partition {each.number}: Redis is {each.state.stable - shown} changelog offsets "
-            "behind",
-            "readers of Redis see older states until a worker takes the partition over",
-            "bess worker",
-        )
+        yield _damaged(each.damage)
+    elif not group.members and log.stable - shown > MARKERS:
+        yield _behind(number, log.stable - shown)
+
+
+def _rebuilt(what: str) -> Finding:
+    why = "it is rebuilt from the changelog when a worker takes the partition over"
+    return warning("view", what, why, "bess worker")
+
+
+def _ahead(number: int, shown: int, end: int) -> Finding:
+    return fault(
+        "view",
+        f"partition {number}: Redis shows changelog offset {shown}, but the changelog ends at "
+        f"{end}",
+        "the changelog lost its end: a worker would start from an older state",
+        "stop the workers; bess state export FILE, then bess state import FILE --into-changelog",
+    )
+
+
+def _damaged(what: str) -> Finding:
+    return warning(
+        "view",
+        what,
+        "readers of Redis are misled until a worker that has the partition puts it right",
+        "bess state scrub; look for evictions and for who else writes there",
+    )
+
+
+def _behind(number: int, offsets: int) -> Finding:
+    return warning(
+        "view",
+        f"partition {number}: Redis is {offsets} changelog offsets behind",
+        "readers of Redis see older states until a worker takes the partition over",
+        "bess worker",
+    )
 
 
 def _group(each: PartitionFacts, group: Group) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ class Groups:
             if record.key == POSITION_KEY:
                 self._close(decode_position(record.value, record.offset + 1))
             elif record.key == OWNER_KEY:
-                self._begin(decode_owner(record.value), record.offset + 1)
+                self._begin(*decode_owner(record.value), record.offset + 1)
             elif epoch_of(record) >= self.position.epoch:
                 self._open[record.key] = record.value
 
@@ -60,10 +60,11 @@ class Groups:
             self._open.clear()
             self.position = found
 
-    def _begin(self, epoch: int, changelog: int) -> None:
+    def _begin(self, epoch: int, owner: str, changelog: int) -> None:
+        """Of those who begin the same epoch the first one has it."""
         if epoch > self.position.epoch:
             self._open.clear()
-            self.position = replace(self.position, epoch=epoch, changelog=changelog)
+            self.position = replace(self.position, epoch=epoch, owner=owner, changelog=changelog)
 
     def take(self) -> dict[bytes, bytes]:
         """The states of the whole groups so far, which are then forgotten."""

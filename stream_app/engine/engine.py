@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -15,14 +15,9 @@ from redis.exceptions import RedisError
 
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.outage import Outage
-from stream_app.engine.partition import Partition, Timings
-from stream_app.engine.publisher import (
-    AtLeastOnce,
-    CommitOffsets,
-    ExactlyOnce,
-    Produce,
-    Publisher,
-)
+from stream_app.engine.partition import Outcome, Partition, Timings
+from stream_app.engine.publisher import AtLeastOnce, CommitOffsets, ExactlyOnce, Publisher
+from stream_app.engine.remedies import remedy
 from stream_app.engine.table import UnitOfWork, current_unit
 from stream_app.engine.view import RedisView
 
@@ -67,8 +62,8 @@ class EngineConfig:
     exactly_once: bool = True
 
 
-Fold = Callable[[Chunk], Awaitable[Iterable[Produce]]]
-"""Folds a chunk into the tables and gives the records to publish with it."""
+Fold = Callable[[Chunk, int], Outcome]
+"""Folds a chunk into the tables; the number is ``letters`` of the position before it."""
 OnCommit = Callable[[Chunk, float, Timings], None]
 
 
@@ -92,6 +87,7 @@ class Engine:
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._taken: dict[int, int] = {}
         self._scrubbed = -1
+        self._scrubbing: asyncio.Task[int] | None = None
 
     def ready(self, active: set[TP]) -> set[TP]:
         """Of the active partitions, those which can take a chunk now.
@@ -137,15 +133,16 @@ class Engine:
         self._busy[chunk.partition] = task
 
     async def _work(self, owned: Partition, chunk: Chunk, fold: Fold, on_commit: OnCommit) -> None:
+        unit = UnitOfWork(owned)
+        current_unit.set(unit)
+        start = time.perf_counter()
         try:
             _check_follows(owned, chunk)
-            unit = UnitOfWork(owned)
-            current_unit.set(unit)
-            start = time.perf_counter()
-            outputs = await fold(chunk)
+            outcome = self._folded(owned, chunk, fold)
             folded = time.perf_counter() - start
-            timings = await owned.commit(chunk, unit.dirty, outputs)
-            on_commit(chunk, folded, timings)
+            if outcome is not None:
+                timings = await owned.commit(chunk, unit.dirty, outcome)
+                on_commit(chunk, folded, timings)
         except asyncio.CancelledError:
             log.warning("Redis is left behind for the next owner", partition=chunk.partition)
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is not known
@@ -153,6 +150,25 @@ class Engine:
         self._busy.pop(chunk.partition, None)
         self._taken.pop(chunk.partition, None)
         self.finished.set()
+
+    def _folded(self, owned: Partition, chunk: Chunk, fold: Fold) -> Outcome | None:
+        """What the fold gives; None where it fails, as it would do again anywhere.
+
+        Nothing of the chunk has left the process then: the partition waits for a person.
+        """
+        try:
+            return fold(chunk, owned.position.letters)
+        except MemoryError:
+            raise
+        except Exception as error:
+            log.exception("the fold failed", partition=chunk.partition, offset=chunk.follows)
+            why = (
+                f"the fold of offsets {chunk.follows} to {chunk.next_offset - 1} failed "
+                f"({error!r}); nothing of them is published. Run a version that folds them, or "
+                f"leave them out: bess state realign --partition {chunk.partition} --to end"
+            )
+            self.suspend(chunk.partition, why)
+            return None
 
     async def scrub(self) -> int:
         """Compare the view in Redis with the states: the next partition, and on while one is wrong.
@@ -164,20 +180,25 @@ class Engine:
         found = 0
         for number in self._idle():
             self._scrubbed, self._taken[number] = number, 0
-            try:
-                wrong = await self.partitions[number].scrub()
-            except RedisError as error:
-                log.info("Redis was not compared", partition=number, error=str(error))
-                wrong = 0
-            except Exception as error:  # noqa: BLE001 - somebody else writes here
-                leave("scrub failed", error, partition=number)
-            finally:
-                self._taken.pop(number, None)
-                self.finished.set()
+            self._scrubbing = asyncio.create_task(self._scrub(self.partitions[number]))
+            await asyncio.wait([self._scrubbing])
+            wrong = 0 if self._scrubbing.cancelled() else self._scrubbing.result()
             found += wrong
             if not wrong:
                 break
         return found
+
+    async def _scrub(self, owned: Partition) -> int:
+        try:
+            return await owned.scrub()
+        except RedisError as error:
+            log.info("Redis was not compared", partition=owned.number, error=str(error))
+            return 0
+        except Exception as error:  # noqa: BLE001 - somebody else writes here
+            leave("scrub failed", error, partition=owned.number)
+        finally:
+            self._taken.pop(owned.number, None)
+            self.finished.set()
 
     def _idle(self) -> Iterator[int]:
         """Partitions without a chunk in work, from the one after the last that was compared."""
@@ -208,6 +229,9 @@ class Engine:
         # Taken away first, so that no chunk which waits for the agent begins meanwhile.
         owned = list(self.partitions.values())
         self.partitions.clear()
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+            await asyncio.wait([self._scrubbing])
         await self.drain(owned)
         self._at.clear()
         self._taken.clear()
@@ -241,5 +265,6 @@ def _check_follows(owned: Partition, chunk: Chunk) -> None:
 
 def leave(what: str, error: BaseException, **where: object) -> NoReturn:
     """End the process at once; the supervisor starts it again and recovery finds out."""
-    log.critical("the worker ends so that recovery decides", what=what, error=repr(error), **where)
+    told = {"error": repr(error), "remedy": remedy(error), **where}
+    log.critical("the worker ends so that recovery decides", what=what, **told)
     os._exit(EXIT_INDEFINITE)

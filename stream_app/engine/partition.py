@@ -1,7 +1,7 @@
 """One owned source partition: its publisher, its position and its states."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,11 +11,27 @@ from aiokafka import TopicPartition
 from stream_app.engine.changelog import EPOCH_HEADER
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.outage import Outage
-from stream_app.engine.position import POSITION_KEY, Position, encode_position
+from stream_app.engine.position import POSITION_KEY, Position, encode_position, mark_of
 from stream_app.engine.publisher import Produce, Publisher
 from stream_app.engine.view import DamagedViewError, RedisView, StaleViewError, differences
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the fold of a chunk gave beside states.
+
+    Attributes
+    ----------
+    records
+        To publish with the chunk.
+    letters
+        That of the position after it.
+    """
+
+    records: Sequence[Produce]
+    letters: int = 0
 
 
 @dataclass
@@ -54,19 +70,19 @@ class Partition:
     states: dict[bytes, bytes]
     showing: bool = field(default=False, init=False)
 
-    async def commit(
-        self, chunk: Chunk, dirty: Mapping[bytes, bytes], outputs: Iterable[Produce]
-    ) -> Timings:
-        """Publish outputs, states and source offset together, then move the view.
+    async def commit(self, chunk: Chunk, dirty: Mapping[bytes, bytes], outcome: Outcome) -> Timings:
+        """Publish records, states and source offset together, then move the view.
 
         Any exception leaves it open what the broker has done: the caller must end the process and
         let the next owner find out.
         """
         start = time.perf_counter()
         before, offsets = self.position, {**self.position.offsets, chunk.topic: chunk.next_offset}
-        after = replace(before, offsets=offsets)
+        newest = chunk.records[-1]
+        marks = {**before.marks, chunk.topic: mark_of(newest.offset, newest.key, newest.value)}
+        after = replace(before, offsets=offsets, letters=outcome.letters, marks=marks)
         source = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset}
-        records = [*outputs, *self._changes(dirty, after)]
+        records = [*outcome.records, *self._changes(dirty, after)]
         last = await self.publisher.publish(records, self.number, source)
         committed = time.perf_counter()
         self.states.update(dirty)
@@ -83,14 +99,19 @@ class Partition:
         yield Produce(self.changelog, POSITION_KEY, encode_position(after), headers=epoch)
 
     async def _show(self, expected: int | None, dirty: Mapping[bytes, bytes]) -> None:
-        move = partial(self.view.swap, self.number, expected, self.position, dirty)
+        count = len(self.states)
+        move = partial(self.view.swap, self.number, expected, self.position, dirty, count)
         try:
             await self.outage.outlast(move)
         except StaleViewError as stale:
-            await self._put_back(stale.shown, "it had lost its newest part")
+            await self.outage.outlast(self._whole(stale.shown, "it had lost its newest part"))
+        except DamagedViewError as damage:
+            await self.outage.outlast(self._whole(expected, str(damage)))
 
     async def scrub(self) -> int:
         """Compare the view with the states, and put back what Redis lost or changed.
+
+        One try: it waits for no Redis that takes no writes.
 
         Returns
         -------
@@ -101,20 +122,21 @@ class Partition:
         StaleViewError
             The view is ahead: the partition has another owner.
         """
+        why = "it differs from the changelog"
         try:
             shown, states = await self.view.read(self.number)
             wrong = len(list(differences(states, self.states))) + (shown != self.position)
         except DamagedViewError as damage:
-            log.warning("the view is damaged", partition=self.number, what=str(damage))
+            why = str(damage)
             shown, wrong = await self.view.position(self.number), 1
         if wrong:
-            await self._put_back(shown.changelog, "it differs from the changelog")
+            await self._whole(shown.changelog, why)()
         return wrong
 
-    async def _put_back(self, shown: int | None, why: str) -> None:
-        """Write the whole partition anew over a view that stands behind it."""
+    def _whole(self, shown: int | None, why: str) -> Callable[[], Awaitable[None]]:
+        """What writes the whole partition anew over a view that stands at ``shown``, behind it."""
         if shown is not None and shown > (self.position.changelog or 0):
             raise StaleViewError(self.number, shown, self.position.changelog)
         log.warning("Redis is put right", partition=self.number, why=why, states=len(self.states))
-        write = partial(self.view.swap, self.number, shown, self.position, self.states, whole=True)
-        await self.outage.outlast(write)
+        swap, count = self.view.swap, len(self.states)
+        return partial(swap, self.number, shown, self.position, self.states, count, whole=True)

@@ -1,5 +1,6 @@
 """Where a partition's state stands: the source offsets it has folded and who wrote it."""
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ POSITION_KEY = b"__position"
 """Changelog key of the position that the states before it make up; it closes their group."""
 OWNER_KEY = b"__owner"
 """Changelog key of the owner's epoch."""
+
+Mark = tuple[int, int]
+"""Offset and CRC-32 of a source record: another one there means another topic."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +28,40 @@ class Position:
     epoch
         Owner that wrote it. Rises at each take-over where transactions do not fence the last owner;
         what a lower epoch writes later is void.
+    letters
+        Refused records so far of the stretch of source offsets in which the last folded one lies.
+    owner
+        Who began the epoch, of those who may have tried at the same time.
+    marks
+        Source topic -> newest record that was folded.
     """
 
     changelog: int | None = None
     offsets: Mapping[str, int] = field(default_factory=dict)
     epoch: int = 0
+    letters: int = 0
+    owner: str = ""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 class _PositionRecord(msgspec.Struct):
     offsets: dict[str, int]
     epoch: int = 0
+    letters: int = 0
+    owner: str = ""
+    marks: dict[str, Mark] = {}
 
 
 def encode_position(position: Position) -> bytes:
     """Value of the position record that ends a commit; its own place is no part of it."""
-    return msgspec.json.encode(_PositionRecord(dict(position.offsets), position.epoch))
+    record = _PositionRecord(
+        dict(position.offsets),
+        position.epoch,
+        position.letters,
+        position.owner,
+        dict(position.marks),
+    )
+    return msgspec.json.encode(record)
 
 
 def decode_position(value: bytes, changelog: int) -> Position:
@@ -54,14 +77,22 @@ def decode_position(value: bytes, changelog: int) -> Position:
     found = msgspec.json.decode(value)
     whole = found if "offsets" in found else {"offsets": found}
     record = msgspec.convert(whole, _PositionRecord)
-    return Position(changelog, record.offsets, record.epoch)
+    return Position(
+        changelog, record.offsets, record.epoch, record.letters, record.owner, record.marks
+    )
 
 
-def encode_owner(epoch: int) -> bytes:
+def encode_owner(epoch: int, owner: str) -> bytes:
     """Value of the record with which an owner begins: what lower epochs write from here is void."""
-    return str(epoch).encode()
+    return f"{epoch} {owner}".encode()
 
 
-def decode_owner(value: bytes) -> int:
-    """The epoch of an owner's record."""
-    return int(value)
+def decode_owner(value: bytes) -> tuple[int, str]:
+    """The epoch of an owner's record, and who that is; records of the first format do not say."""
+    epoch, _, owner = value.decode().partition(" ")
+    return int(epoch), owner
+
+
+def mark_of(offset: int, key: bytes | None, value: bytes | None) -> Mark:
+    """The mark of a source record."""
+    return offset, zlib.crc32(value or b"", zlib.crc32(key or b""))

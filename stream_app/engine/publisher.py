@@ -11,8 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 TRANSACTION_TIMEOUT_MS = 60_000
 
 OUTCOME_SECONDS = 30.0
-"""How long a commit may go unanswered. Later the client would ask on another connection, while
-the first request may still come to pass and end the transaction after this one."""
+"""How long a commit may go unanswered."""
 
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
@@ -27,6 +26,10 @@ class Produce:
     value: bytes
     time: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class OutcomeUnknownError(Exception):
+    """Whether a transaction was committed cannot be known by who asked for it."""
 
 
 class Publisher(Protocol):
@@ -64,6 +67,7 @@ class ExactlyOnce:
             transactional_id=transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         )
+        _commit_once(self._producer)
         self._group = group
 
     async def start(self) -> None:
@@ -108,6 +112,23 @@ class AtLeastOnce:
 
     async def stop(self) -> None:
         await self._producer.stop()
+
+
+def _commit_once(producer: AIOKafkaProducer) -> None:
+    """Have the client ask once to end a transaction; anything but yes is an error.
+
+    It would ask again on another connection, while the first request may be on its way still: that
+    one would then end the transaction after this one in its midst.
+    """
+    sender = producer._sender  # noqa: SLF001 - aiokafka has no public way
+    manager, ask = sender._txn_manager, sender._do_txn_commit  # noqa: SLF001
+
+    async def once(commit_result: Any) -> None:
+        await ask(commit_result)
+        if manager.needs_transaction_commit() is not None:
+            manager.error_transaction(OutcomeUnknownError("a commit was not answered with yes"))
+
+    sender._do_txn_commit = once  # noqa: SLF001
 
 
 def _producer(client: Mapping[str, Any], **kind: Any) -> AIOKafkaProducer:

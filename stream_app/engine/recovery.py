@@ -6,11 +6,11 @@ resumes the flow, then resumes the partitions.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
+from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,8 +24,15 @@ from stream_app.engine.engine import Engine, leave
 from stream_app.engine.partition import Partition
 from stream_app.engine.position import OWNER_KEY, Position, encode_owner
 from stream_app.engine.publisher import Produce, Publisher
-from stream_app.engine.source import SuspendedError, check_source, committed
-from stream_app.engine.view import DamagedViewError
+from stream_app.engine.source import (
+    MARKER,
+    SuspendedError,
+    check_mark,
+    check_source,
+    committed,
+    read_mark,
+)
+from stream_app.engine.view import DamagedViewError, FencedError
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +73,7 @@ async def take_over(
         await publisher.start()
         restored = await _restore(engine, number, uncommitted)
         if not publisher.fences:
-            await _announce(engine, number, publisher, restored.position)
-            restored = await _restore(engine, number, uncommitted)
+            restored = await _announce(engine, number, publisher, restored.position, uncommitted)
     except BaseException:
         await publisher.stop()
         raise
@@ -88,12 +94,29 @@ async def _give_back(taken: Iterable[Taken]) -> None:
     await asyncio.gather(*(each.owned.publisher.stop() for each in taken))
 
 
-async def _announce(engine: Engine, number: int, publisher: Publisher, position: Position) -> None:
-    """Void what the last owner may still write, where no transaction shuts it out."""
-    epoch = str(position.epoch + 1).encode()
-    owner = encode_owner(position.epoch + 1)
-    record = Produce(engine.config.changelog, OWNER_KEY, owner, headers=((EPOCH_HEADER, epoch),))
+async def _announce(
+    engine: Engine,
+    number: int,
+    publisher: Publisher,
+    position: Position,
+    uncommitted: AIOKafkaConsumer,
+) -> Restored:
+    """Void what the last owner may still write, where no transaction shuts it out.
+
+    Raises
+    ------
+    FencedError
+        Another worker did the same a moment before.
+    """
+    owner, epoch = uuid4().hex, position.epoch + 1
+    headers = ((EPOCH_HEADER, str(epoch).encode()),)
+    value = encode_owner(epoch, owner)
+    record = Produce(engine.config.changelog, OWNER_KEY, value, headers=headers)
     await publisher.publish([record], number, {})
+    restored = await _restore(engine, number, uncommitted)
+    if restored.position.owner != owner:
+        raise FencedError(f"another worker has taken partition {number} over meanwhile")
+    return restored
 
 
 async def _restore(engine: Engine, number: int, uncommitted: AIOKafkaConsumer) -> Restored:
@@ -107,9 +130,9 @@ async def _catch_up(engine: Engine, tp: TopicPartition, reach: Bounds) -> Restor
     changes = read_groups(engine.config.client, tp, restored.position, reach.end)
     async for position, states in changes:
         before = restored.position.changelog
-        await engine.view.swap(tp.partition, before, position, states)
         restored.position = position
         restored.states |= states
+        await engine.view.swap(tp.partition, before, position, states, len(restored.states))
         restored.applied += len(states)
     return restored
 
@@ -123,7 +146,8 @@ async def _shown(engine: Engine, number: int, reach: Bounds) -> Restored:
             why = "Redis holds nothing of it" if reach.end else None
         elif position.changelog > reach.end:
             raise SuspendedError(_behind_view(engine.config.changelog, number, position, reach))
-        elif position.changelog < reach.first:
+        # After the last record there is the marker of its transaction, which may be deleted too.
+        elif position.changelog < reach.first - MARKER:
             why = f"Redis shows offset {position.changelog}, the changelog begins at {reach.first}"
     except DamagedViewError as damage:
         why = str(damage)
@@ -195,33 +219,32 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
         config = self._engine.config
 
         async def take(number: int) -> None:
-            with self._suspending(number):
+            try:
                 taken.append(await take_over(self._engine, number, generation, uncommitted))
+            except SuspendedError as error:
+                self._engine.suspend(number, str(error))
 
         async with reader(config.client, "read_uncommitted") as uncommitted:
             await asyncio.gather(*map(take, numbers))
             done = await committed(config.client, config.app_id)
             for each in taken.copy():
-                with self._suspending(each.owned.number):
+                try:
                     await self._check_sources(each.owned, uncommitted, done)
-                    continue
-                taken.remove(each)
-                await _give_back([each])
-
-    @contextmanager
-    def _suspending(self, number: int) -> Iterator[None]:
-        try:
-            yield
-        except SuspendedError as error:
-            self._engine.suspend(number, str(error))
+                except SuspendedError as error:
+                    self._engine.suspend(each.owned.number, str(error))
+                    taken.remove(each)
+                    await _give_back([each])
 
     async def _check_sources(
         self, owned: Partition, uncommitted: AIOKafkaConsumer, done: Mapping[TP, int]
     ) -> None:
         for topic in self._engine.config.sources:
             tp, folded = TP(topic, owned.number), owned.position.offsets.get(topic)
-            end = (await bounds(uncommitted, TopicPartition(*tp))).end
-            warning = check_source(tp, folded, end, done.get(tp))
+            reach = await bounds(uncommitted, TopicPartition(*tp))
+            warning = check_source(tp, folded, reach.end, done.get(tp))
+            mark = owned.position.marks.get(topic)
+            if mark is not None and mark[0] >= reach.first:
+                check_mark(tp, mark, await read_mark(uncommitted, tp, mark[0]))
             if warning:
                 log.warning("offsets differ", what=warning)
                 self.app.on_offsets_differ()

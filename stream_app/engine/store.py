@@ -14,7 +14,7 @@ class Store(base.SerializedStore):  # type: ignore[misc]
 
     def _get(self, key: bytes) -> bytes | None:
         unit, full = current_unit.get(), state_key(self.table_name, key)
-        return unit.dirty.get(full) or unit.partition.states.get(full)
+        return unit.dirty.get(full, unit.partition.states.get(full))
 
     def _set(self, key: bytes, value: bytes | None) -> None:
         if value is None:

@@ -145,7 +145,7 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         elif self.gaps.is_new(tp, expected, found):
             await self.seek(tp, expected)
         else:
-            if expected and found - expected > MARKER:
+            if found - expected > MARKER:
                 first = (await self.earliest_offsets(tp))[tp]
                 self.gaps.lost[tp] = lost(expected, first, found)
             self.backlog.add({tp: records})

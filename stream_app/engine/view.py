@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from stream_app.engine.position import Position
+from stream_app.engine.position import Position, decode_position, encode_position
 
 SLICE = 1000
 """Pairs in one HSET inside the script, well below Lua's stack."""
@@ -21,7 +21,12 @@ local at = redis.call('HGET', KEYS[1], 'cl') or ''
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 if tonumber(epoch) > tonumber(ARGV[4]) then return 'epoch' .. epoch end
 if at ~= ARGV[1] then return at end
-if ARGV[2] == 'whole' then redis.call('DEL', KEYS[1], KEYS[2]) end
+if ARGV[2] == 'whole' then
+  redis.call('DEL', KEYS[1], KEYS[2])
+elseif at ~= '' then
+  local n = redis.call('HGET', KEYS[1], 'n') or '0'
+  if redis.call('HLEN', KEYS[2]) ~= tonumber(n) then return 'damaged' end
+end
 local meta = tonumber(ARGV[3])
 redis.call('HSET', KEYS[1], 'epoch', unpack(ARGV, 4, 3 + meta))
 local i = 4 + meta
@@ -30,7 +35,6 @@ while i <= #ARGV do
   redis.call('HSET', KEYS[2], unpack(ARGV, i, last))
   i = last + 1
 end
-redis.call('HSET', KEYS[1], 'n', redis.call('HLEN', KEYS[2]))
 return 'OK'
 """
 
@@ -75,8 +79,8 @@ class RedisView:
         return f"{{{self.name}:{partition}}}:m"
 
     async def position(self, partition: int) -> Position:
-        """What the view shows of a partition."""
-        return _position(await self._hash(self.position_key(partition)))
+        """Where the view of a partition stands: changelog, source offsets and epoch alone."""
+        return _plain(await self._hash(self.position_key(partition)))
 
     async def states(self, partition: int) -> dict[bytes, bytes]:
         """All states of a partition.
@@ -125,12 +129,15 @@ class RedisView:
         expected: int | None,
         position: Position,
         states: Mapping[bytes, bytes],
+        count: int,
         *,
         whole: bool = False,
     ) -> None:
         """Move a partition of the view from one changelog position to the next.
 
         Safe to repeat when the answer was lost. With ``whole`` the states replace all others.
+        ``count`` says how many the partition has then, those that did not change among them: what
+        Redis itself counts would make a loss look right.
 
         Raises
         ------
@@ -138,8 +145,11 @@ class RedisView:
             The view does not stand at ``expected``; nothing was changed.
         FencedError
             The view is of a later owner.
+        DamagedViewError
+            The view has lost states; nothing was changed.
         """
-        meta: list[Any] = [position.epoch, "cl", position.changelog]
+        meta: list[Any] = [position.epoch, "cl", position.changelog, "n", count]
+        meta += ["position", seal(b"position", encode_position(position))]
         for topic, offset in position.offsets.items():
             meta += [f"off:{topic}", offset]
         pairs = [part for key, value in states.items() for part in (key, seal(key, value))]
@@ -147,6 +157,8 @@ class RedisView:
         keys = [self.position_key(partition), self.states_key(partition)]
         how = "whole" if whole else "part"
         answer: bytes = await self._swap(keys=keys, args=[at, how, len(meta), *meta, *pairs])
+        if answer == b"damaged":
+            raise DamagedViewError(f"partition {partition} has lost states in Redis")
         if answer.startswith(b"epoch"):
             raise FencedError(f"partition {partition} has an owner of {answer.decode()}")
         shown = None if answer in (b"OK", b"") else int(answer)
@@ -176,7 +188,7 @@ def unseal(key: bytes, sealed: bytes) -> bytes:
     """
     value = sealed[4:]
     if seal(key, value) != sealed:
-        raise DamagedViewError(f"the state of {key.decode(errors='replace')} in Redis is damaged")
+        raise DamagedViewError(f"{key.decode(errors='replace')} in Redis is damaged")
     return value
 
 
@@ -186,6 +198,14 @@ def differences(shown: Mapping[bytes, bytes], true: Mapping[bytes, bytes]) -> It
 
 
 def _position(fields: Mapping[bytes, bytes]) -> Position:
+    plain = _plain(fields)
+    if plain.changelog is None or b"position" not in fields:
+        # Of an earlier version, whose positions had no more than this.
+        return plain
+    return decode_position(unseal(b"position", fields[b"position"]), plain.changelog)
+
+
+def _plain(fields: Mapping[bytes, bytes]) -> Position:
     if b"cl" not in fields:
         return Position()
     offsets = {k[4:].decode(): int(v) for k, v in fields.items() if k.startswith(b"off:")}

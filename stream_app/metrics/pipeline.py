@@ -118,8 +118,12 @@ class PipelineMetrics:
         """Count ``partition`` as given up; its series end."""
         self._assigned.discard(partition)
         self._revocations.inc()
-        self._lag.remove(str(partition))
         self._delay.remove(str(partition))
+        self.unassigned(partition)
+
+    def unassigned(self, partition: int) -> None:
+        """End the lag of ``partition``, which was assigned but perhaps never taken over."""
+        self._lag.remove(str(partition))
 
     def offsets_differ(self) -> None:
         """Count a take-over where the group's offset is not the state's."""

@@ -26,6 +26,10 @@ class StreamError(ValueError):
     """Kafka does not have what is asked for; says why and what to do."""
 
 
+class UnreachableError(StreamError):
+    """No broker answers."""
+
+
 class Topics:
     """Read access to the topics of a broker; made by :func:`open_topics`."""
 
@@ -155,7 +159,7 @@ async def open_topics(options: Mapping[str, Any]) -> AsyncIterator[Topics]:
                 committed = await _consumer(stack, options, "read_committed")
                 every = await _consumer(stack, options, "read_uncommitted")
         except (KafkaConnectionError, TimeoutError) as fault:
-            raise StreamError(_unreachable(options)) from fault
+            raise UnreachableError(_unreachable(options)) from fault
         except KafkaError as fault:
             raise StreamError(_trouble(options, fault)) from fault
         try:

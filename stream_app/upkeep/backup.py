@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream_app.engine.position import Position
+from stream_app.engine.position import Mark, Position
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.upkeep.stores import Kept, UpkeepError
 
@@ -23,17 +23,25 @@ DIGEST_BYTES = 32
 
 
 class Copy(msgspec.Struct, frozen=True):
-    """One partition: where it stands in the changelog and in the sources, and its states."""
+    """One partition: where it stands in the changelog and in the sources, and its states.
+
+    ``letters``, ``owner`` and ``marks`` as in :class:`Position`; earlier files have none.
+    """
 
     number: int
     changelog: int
     offsets: dict[str, int]
     epoch: int
     states: dict[bytes, bytes]
+    letters: int = 0
+    owner: str = ""
+    marks: dict[str, Mark] = {}
 
     @property
     def position(self) -> Position:
-        return Position(self.changelog, self.offsets, self.epoch)
+        return Position(
+            self.changelog, self.offsets, self.epoch, self.letters, self.owner, self.marks
+        )
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -132,5 +140,12 @@ def _copy(number: int, kept: Kept) -> Copy:
     position = kept.position
     assert position.changelog is not None
     return Copy(
-        number, position.changelog, dict(position.offsets), position.epoch, dict(kept.states)
+        number,
+        position.changelog,
+        dict(position.offsets),
+        position.epoch,
+        dict(kept.states),
+        position.letters,
+        position.owner,
+        dict(position.marks),
     )

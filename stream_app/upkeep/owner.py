@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -26,29 +26,32 @@ class Owner:
     changelog: TopicPartition
     _publisher: ExactlyOnce
 
-    async def write(
-        self, states: Mapping[bytes, bytes], offsets: Mapping[str, int], epoch: int
-    ) -> Position:
-        """Append states and the source offsets they stand for, in one transaction.
+    async def write(self, states: Mapping[bytes, bytes], position: Position) -> Position:
+        """Append states and the position they stand for, in one transaction.
 
         The consumer group's offsets move with them.
 
         Parameters
         ----------
-        epoch
-            The highest known; where owners are told apart by it, all that has it becomes void.
+        position
+            Its epoch is the highest known; where owners are told apart by it, all that has it
+            becomes void. Its place in the changelog is not used.
+
+        Returns
+        -------
+        The position as it stands in the changelog now.
         """
-        after = Position(None, dict(offsets), epoch + 1 if epoch else 0)
+        after = replace(position, epoch=position.epoch + 1 if position.epoch else 0, owner="upkeep")
         number = self.changelog.partition
-        source = {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
+        source = {TopicPartition(topic, number): at for topic, at in after.offsets.items()}
         last = await self._publisher.publish(list(self._records(states, after)), number, source)
-        return Position(last + 1, after.offsets, after.epoch)
+        return replace(after, changelog=last + 1)
 
     def _records(self, states: Mapping[bytes, bytes], after: Position) -> Iterator[Produce]:
         topic = self.changelog.topic
         headers = ((EPOCH_HEADER, str(after.epoch).encode()),) if after.epoch else ()
         if after.epoch:
-            yield Produce(topic, OWNER_KEY, encode_owner(after.epoch), headers=headers)
+            yield Produce(topic, OWNER_KEY, encode_owner(after.epoch, after.owner), headers=headers)
         for key, value in states.items():
             yield Produce(topic, key, value, headers=headers)
         yield Produce(topic, POSITION_KEY, encode_position(after), headers=headers)
@@ -72,4 +75,4 @@ async def show(
 ) -> None:
     """Make Redis show a partition as given, whatever it showed."""
     await view.clear(number)
-    await view.swap(number, None, position, states)
+    await view.swap(number, None, position, states, len(states))

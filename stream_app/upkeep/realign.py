@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_app.engine.position import Position
 from stream_app.upkeep.owner import owner, show
 from stream_app.upkeep.stores import Stores, UpkeepError
 
@@ -20,12 +21,12 @@ class Realigned:
 
 
 async def realign(stores: Stores, number: int, to: Where) -> Realigned:
-    """Set the telemetry offset that a partition's states go on from.
+    """Set the telemetry offset that a partition's states go on from; no dead letter counts there.
 
     Raises
     ------
     UpkeepError
-        There is no such partition, workers run, or the partition has no states.
+        There is no such partition, or workers run.
     """
     if number not in stores.numbers:
         raise UpkeepError(f"there is no partition {number}: they are 0 to {stores.numbers[-1]}")
@@ -36,12 +37,11 @@ async def realign(stores: Stores, number: int, to: Where) -> Realigned:
     after = first if to == "start" else end
     async with owner(stores.client, stores.settings.app_id, changelog) as owned:
         kept = await stores.changelog(number)
-        if kept.position.changelog is None:
-            raise UpkeepError(f"partition {number} has no states: workers begin at its start")
         offsets = {**kept.position.offsets, telemetry.topic: after}
         shown = await stores.view.position(number)
         epoch = max(kept.position.epoch, shown.epoch)
-        position = await owned.write({}, offsets, epoch)
+        marks = {topic: m for topic, m in kept.position.marks.items() if topic != telemetry.topic}
+        position = await owned.write({}, Position(None, offsets, epoch, marks=marks))
         await show(stores.view, number, position, kept.states)
     before = kept.position.offsets.get(telemetry.topic, 0)
     return Realigned(before, after, first, end)

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
 
 from schemas.topics import DAILY, PROGRESS, TOPOLOGY, Topic
+from stream_app.engine.position import Position
 from stream_app.engine.publisher import ExactlyOnce, Produce
 from stream_app.topics import create_topics
 from stream_app.upkeep.owner import owner
@@ -139,7 +140,7 @@ async def _require_unused(target: Stores, states: Mapping[bytes, bytes]) -> None
 async def _write(target: Stores, number: int, part: Mapping[bytes, bytes]) -> None:
     tp, app_id = target.state(number), target.settings.app_id
     async with owner(target.client, app_id, tp) as owned:
-        await owned.write(part, {target.telemetry(number).topic: 0}, 0)
+        await owned.write(part, Position(None, {target.telemetry(number).topic: 0}))
 
 
 async def _verified(

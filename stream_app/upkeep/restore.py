@@ -1,6 +1,7 @@
 """Bringing a backup back: into Redis, or into a changelog that was lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from stream_app.engine.position import Position
 from stream_app.upkeep.backup import Backup, Copy
@@ -54,7 +55,7 @@ async def _append(stores: Stores, owned: Owner, copy: Copy, *, force: bool) -> N
     _check_kept(copy, kept, force=force)
     shown = await stores.view.position(copy.number)
     epoch = max(copy.epoch, kept.position.epoch, shown.epoch)
-    position = await owned.write(copy.states, copy.offsets, epoch)
+    position = await owned.write(copy.states, replace(copy.position, epoch=epoch))
     await show(stores.view, copy.number, position, copy.states)
 
 

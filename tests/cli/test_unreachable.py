@@ -3,8 +3,13 @@
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import pytest
+
+from deploy.local.process import free_port, wait_until
 
 NOWHERE = {"BESS_BROKERS": "127.0.0.1:1", "BESS_REDIS_URL": "redis://127.0.0.1:1/0"}
 
@@ -34,11 +39,54 @@ def test_a_broker_that_does_not_answer_is_named_with_the_setting_that_names_it(
     assert "Traceback" not in ended.stderr
 
 
-def test_a_worker_tells_that_it_waits_for_its_services() -> None:
-    ended = bess("worker", "--patience", "2", BESS_LOG_FORMAT="json")
+def test_a_worker_gives_up_after_its_patience() -> None:
+    ended = bess("worker", "--patience", "2", BESS_METRICS_PORT="0", BESS_LOG_FORMAT="json")
 
     assert ended.returncode == 2
-    assert "waiting for Kafka and Redis" in ended.stderr
+    assert "Kafka does not answer at 127.0.0.1:1" in ended.stderr
+    assert "Redis does not answer" in ended.stderr
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """Status and text of a page of the worker; 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def test_a_worker_without_services_waits_shows_it_and_leaves_at_once_when_told(
+    tmp_path: Path,
+) -> None:
+    port, log = free_port(), tmp_path / "worker.log"
+    given = {"BESS_METRICS_PORT": str(port), "BESS_LOG_FORMAT": "json"}
+    with log.open("wb") as file:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "stream_app", "worker"],
+            env={**os.environ, **NOWHERE, **given},
+            stderr=file,
+        )
+    try:
+        wait_until(lambda: "Kafka does" in ask(port, "/readyz")[1], "/readyz", 20, print)
+        status, why = ask(port, "/readyz")
+        assert status == 503
+        assert "at 127.0.0.1:1: start it, or set BESS_BROKERS" in why
+        assert "start it, or set BESS_REDIS_URL" in why
+        assert ask(port, "/healthz") == (200, "alive\n")
+        assert "\nbess_pipeline_redis_up 0.0\n" in ask(port, "/metrics")[1]
+        assert "\nbess_pipeline_assigned_partitions 0.0\n" in ask(port, "/metrics")[1]
+        worker.terminate()
+        assert worker.wait(5) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    (line,) = [line for line in log.read_text().splitlines() if "waiting for" in line]
+    assert "set BESS_BROKERS" in line
+    assert "set BESS_REDIS_URL" in line
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_setting_that_is_not_valid_is_named() -> None:

@@ -4,6 +4,7 @@ from schemas.topics import TOPICS
 from schemas.topics import settings as topic_settings
 from stream_app.doctor.facts import (
     Facts,
+    InternalTopic,
     KafkaFacts,
     Log,
     PartitionFacts,
@@ -57,10 +58,21 @@ def partition() -> PartitionFacts:
     )
 
 
+def internal() -> list[InternalTopic]:
+    config = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
+    factors = {
+        "__consumer_offsets": "offsets.topic.replication.factor",
+        "__transaction_state": "transaction.state.log.replication.factor",
+    }
+    return [
+        InternalTopic(name, made=True, replicas=3, in_sync=3, setting=setting, config=config)
+        for name, setting in factors.items()
+    ]
+
+
 def kafka() -> KafkaFacts:
-    return KafkaFacts(
-        "127.0.0.1:9092", 3, 1, 900_000, topics(), Group("bess.energy", "Stable", 2), -30.0
-    )
+    group = Group("bess.energy", "Stable", 2)
+    return KafkaFacts("127.0.0.1:9092", 3, 1, 900_000, topics(), group, internal(), -30.0)
 
 
 def facts() -> Facts:

@@ -41,6 +41,15 @@ def with_setting(topic: Topic, setting: str, value: str) -> Facts:
     return with_topic(topic, config={**state.config, setting: value})
 
 
+def with_internal(name: str, least: str | None = None, **changes: Any) -> Facts:
+    if least is not None:
+        changes["config"] = {"min.insync.replicas": least}
+    well = facts().kafka.internal
+    return with_kafka(
+        internal=[replace(each, **changes) if each.name == name else each for each in well]
+    )
+
+
 def troubles(case: Facts) -> list[Finding]:
     return [each for each in check(case) if each.level is not Level.OK]
 
@@ -107,8 +116,59 @@ CASES = {
             config={**facts().kafka.topics[-1].config, "min.insync.replicas": "1"},
         ),
         Level.WARNING,
-        "1 of 12 topics have one replica",
+        "1 of 14 topics have one replica: bess.state.energy.v1",
         "BESS_REPLICATION=3",
+    ),
+    "one copy of what transactions came to": (
+        with_internal("__transaction_state", replicas=1, in_sync=1, least="1"),
+        Level.WARNING,
+        "1 of 14 topics have one replica: __transaction_state",
+        "transaction.state.log.replication.factor=3",
+    ),
+    "offsets that one broker acknowledges": (
+        with_internal("__consumer_offsets", least="1"),
+        Level.WARNING,
+        "__consumer_offsets: 3 replicas, but min.insync.replicas is 1",
+        "set min.insync.replicas=2",
+    ),
+    "two replicas, one acknowledges": (
+        with_internal("__consumer_offsets", replicas=2, in_sync=2, least="1"),
+        Level.WARNING,
+        "__consumer_offsets: 2 replicas, but min.insync.replicas is 1",
+        "three replicas of it, then set min.insync.replicas=2",
+    ),
+    "more in sync wanted than there are": (
+        with_internal("__transaction_state", replicas=2, in_sync=2, least="3"),
+        Level.FAULT,
+        "__transaction_state: 2 replicas in sync, min.insync.replicas is 3",
+        "set min.insync.replicas=1",
+    ),
+    "brokers that cannot make what they need": (
+        with_internal("__transaction_state", made=False, replicas=5, in_sync=5),
+        Level.FAULT,
+        "transaction.state.log.replication.factor is 5 with 3 brokers up",
+        "transaction.state.log.replication.factor=3",
+    ),
+    "brokers that hide their own topics": (
+        with_internal("__consumer_offsets", made=False, replicas=0, in_sync=0, config={}),
+        Level.WARNING,
+        "__consumer_offsets: the brokers do not tell",
+        "DescribeConfigs",
+    ),
+    "a leader that may have missed states": (
+        with_setting(STATE, "unclean.leader.election.enable", "true"),
+        Level.WARNING,
+        "1 of 14 topics have unclean.leader.election.enable: bess.state.energy.v1",
+        "unclean.leader.election.enable=false",
+    ),
+    "a leader that may have missed commits": (
+        with_internal(
+            "__transaction_state",
+            config={"min.insync.replicas": "2", "unclean.leader.election.enable": "true"},
+        ),
+        Level.WARNING,
+        "unclean.leader.election.enable: __transaction_state",
+        "unclean.leader.election.enable=false",
     ),
     "too few in sync": (
         with_topic(STATE, in_sync=1),
@@ -255,6 +315,29 @@ def test_a_marker_at_the_end_of_a_partition_is_no_lag() -> None:
 
     assert telemetry.what == "all of it is folded"
     assert behind.what == "about 41 records are still to fold, in 1 partitions"
+
+
+@pytest.mark.parametrize(
+    ("retention", "telemetry", "told"),
+    [
+        ("1000000", Log(50, 301, 301), True),
+        ("-1", Log(50, 301, 301), False),
+        ("1000000", Log(0, 301, 301), False),
+        ("1000000", Log(50, 141, 141), False),
+    ],
+    ids=["full", "no limit", "never full", "mostly folded"],
+)
+def test_telemetry_that_may_be_deleted_by_size_before_it_is_folded_is_told(
+    retention: str, telemetry: Log, told: bool
+) -> None:
+    case = with_setting(TELEMETRY, "retention.bytes", retention)
+    partition = replace(case.partitions[0], telemetry=telemetry)
+
+    found = troubles(replace(case, partitions=[partition]))
+
+    assert [each.level for each in found] == [Level.WARNING] * told
+    assert all("201 of the 251 records that it keeps wait" in each.what for each in found)
+    assert all("set retention.bytes=-1" in each.remedy for each in found)
 
 
 @pytest.mark.parametrize("service", ["Kafka", "Redis"])

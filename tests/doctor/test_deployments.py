@@ -73,6 +73,19 @@ async def test_a_new_deployment_has_no_fault(deployment: Deployment) -> None:
     assert set(findings(deployment, "warning")) == {"replication", "workers"}
 
 
+async def test_the_brokers_own_topics_are_looked_at_before_and_after_they_are_made(
+    deployment: Deployment,
+) -> None:
+    told = "14 of 14 topics have one replica"
+    assert told in findings(deployment, "warning")["replication"]["what"]
+    with deployment.worker():
+        await deployment.produce(records(station(4, 60), 10))
+        await deployment.wait_until_done()
+    warning = findings(deployment, "warning")["replication"]
+    assert told in warning["what"]
+    assert "transaction.state.log.replication.factor=3" in warning["remedy"]
+
+
 async def test_a_working_deployment_has_no_fault_and_tells_its_workers(
     deployment: Deployment,
 ) -> None:
@@ -136,7 +149,9 @@ async def test_states_ahead_of_the_telemetry_are_a_fault(
     deployment: Deployment, redis: Redis
 ) -> None:
     view = RedisView(redis, deployment.settings.app_id)
-    await view.swap(1, None, Position(0, {deployment.name(TELEMETRY): 70}), {b"energy|a/b": b"x"})
+    await view.swap(
+        1, None, Position(0, {deployment.name(TELEMETRY): 70}), {b"energy|a/b": b"x"}, 1
+    )
 
     fault = findings(deployment, "fault")["telemetry"]
 
@@ -148,7 +163,7 @@ async def test_a_view_ahead_of_its_changelog_is_a_fault(
     deployment: Deployment, redis: Redis
 ) -> None:
     view = RedisView(redis, deployment.settings.app_id)
-    await view.swap(1, None, Position(9, {}), {b"energy|a/b": b"x"})
+    await view.swap(1, None, Position(9, {}), {b"energy|a/b": b"x"}, 1)
 
     fault = findings(deployment, "fault")["view"]
 
@@ -188,4 +203,5 @@ def test_without_services_both_are_faults() -> None:
     assert ended.returncode == 1
     assert "Redis could not be asked" in ended.stdout
     assert "no Kafka broker answers at 127.0.0.1:1" in ended.stdout
+    assert ended.stdout.count("BESS_BROKERS") == 1
     assert "Traceback" not in ended.stderr

@@ -1,6 +1,6 @@
 """Which states of the changelog count: those of whole commits by the owner of their time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def log(*lines: Line) -> list[Record]:
             position = encode_position(Position(None, {"source": int(str(value))}, by))
             found.append(Record(offset, POSITION_KEY, position, headers))
         elif key == "owner":
-            found.append(Record(offset, OWNER_KEY, encode_owner(by), headers))
+            found.append(Record(offset, OWNER_KEY, encode_owner(by, f"worker {offset}"), headers))
         else:
             found.append(Record(offset, str(key).encode(), str(value).encode(), headers))
     return found
@@ -119,12 +119,21 @@ def test_reading_in_pieces_gives_the_same_and_leaves_nothing_out(
 
 
 def test_a_position_names_the_offset_after_itself() -> None:
-    position = Position(None, {"telemetry": 7, "other": 3}, 4)
+    position = Position(None, {"telemetry": 7}, 4, 9, "me", {"telemetry": (6, 123)})
 
-    assert decode_position(encode_position(position), 12) == Position(12, position.offsets, 4)
+    assert decode_position(encode_position(position), 12) == replace(position, changelog=12)
 
 
-def test_a_position_of_the_first_format_is_read() -> None:
-    assert decode_position(b'{"bess.telemetry.v1": 41}', 3) == Position(
-        3, {"bess.telemetry.v1": 41}
-    )
+@pytest.mark.parametrize(
+    "value", ['{"bess.telemetry.v1": 41}', '{"offsets": {"bess.telemetry.v1": 41}, "epoch": 0}']
+)
+def test_positions_of_earlier_formats_are_read(value: str) -> None:
+    assert decode_position(value.encode(), 3) == Position(3, {"bess.telemetry.v1": 41})
+
+
+def test_of_two_owners_that_begin_the_same_epoch_the_first_has_it() -> None:
+    groups = Groups(Position())
+
+    groups.feed(log(("owner", "", 1), ("owner", "", 1)))
+
+    assert (groups.position.epoch, groups.position.owner) == (1, "worker 0")

@@ -11,6 +11,8 @@ from typing import Any
 import aiokafka
 import pytest
 from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
 from faust.app.base import App as FaustApp
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
@@ -32,6 +34,9 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
 @pytest.mark.parametrize(
     ("function", "parameters"),
     [
+        (Sender._do_txn_commit, ["self", "commit_result"]),
+        (TransactionManager.needs_transaction_commit, ["self"]),
+        (TransactionManager.error_transaction, ["self", "exc"]),
         (driver.Consumer._drain_messages, ["self", "fetcher"]),
         (driver.Consumer._new_offset, ["self", "tp"]),
         (driver.Consumer._getmany, ["self", "active_partitions", "timeout"]),
@@ -48,6 +53,7 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (FaustTable.on_key_set, ["self", "key", "value"]),
         (FaustTable.on_key_del, ["self", "key"]),
         (FaustApp._create_directories, ["self"]),
+        (FaustApp._on_partitions_revoked, ["self", "revoked"]),
         (FaustTableManager.on_actives_ready, ["self"]),
         (FaustTableManager.on_standbys_ready, ["self"]),
     ],

@@ -3,7 +3,8 @@
 import pytest
 from faust.types import TP
 
-from stream_app.engine.source import Gaps, SuspendedError, check_source, lost
+from stream_app.engine.position import mark_of
+from stream_app.engine.source import Gaps, SuspendedError, check_mark, check_source, lost
 
 TELEMETRY = TP("bess.telemetry.v1", 3)
 
@@ -47,9 +48,30 @@ def test_a_topic_that_ends_before_the_state_suspends_its_partition_and_names_the
 
 @pytest.mark.parametrize(
     ("folded", "committed", "warned"),
-    [(None, None, False), (7, 7, False), (7, None, False), (7, 9, True), (9, 7, True)],
+    [(None, None, False), (7, 7, False), (7, None, False), (9, 7, True), (None, 0, False)],
 )
 def test_offsets_that_differ_are_told(
     folded: int | None, committed: int | None, warned: bool
 ) -> None:
     assert bool(check_source(TELEMETRY, folded, 100, committed)) is warned
+
+
+@pytest.mark.parametrize("folded", [None, 7])
+def test_a_state_that_lacks_what_the_group_has_done_suspends_its_partition(
+    folded: int | None,
+) -> None:
+    with pytest.raises(
+        SuspendedError, match=r"state behind group: 9 .* know of [07]; .* --to start"
+    ):
+        check_source(TELEMETRY, folded, 100, 9)
+
+
+@pytest.mark.parametrize("found", [None, (6, 1), (6, 2)])
+def test_another_record_where_the_newest_one_was_folded_suspends_its_partition(
+    found: tuple[int, int] | None,
+) -> None:
+    mark = mark_of(6, b"key", b"value")
+
+    check_mark(TELEMETRY, mark, mark)
+    with pytest.raises(SuspendedError, match="another source: offset 6"):
+        check_mark(TELEMETRY, mark, found)

@@ -18,7 +18,7 @@ from stream_app.engine.view import (
 )
 
 FIRST = Position(10, {"telemetry": 100})
-SECOND = Position(20, {"telemetry": 200})
+SECOND = Position(20, {"telemetry": 200}, letters=7, marks={"telemetry": (199, 5)})
 STATES = {b"a": b"1", b"b": b"2"}
 
 
@@ -49,26 +49,26 @@ async def view(redis_url: str, prefix: str) -> AsyncIterator[RedisView]:
 
 @pytest.mark.kafka
 async def test_the_view_moves_from_where_the_writer_believes_it_is(view: RedisView) -> None:
-    await view.swap(0, None, FIRST, STATES)
-    await view.swap(0, 10, SECOND, {b"b": b"3"})
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.swap(0, 10, SECOND, {b"b": b"3"}, 2)
 
     assert await view.read(0) == (SECOND, {b"a": b"1", b"b": b"3"})
 
 
 @pytest.mark.kafka
 async def test_a_move_may_be_repeated_when_its_answer_was_lost(view: RedisView) -> None:
-    await view.swap(0, None, FIRST, STATES)
-    await view.swap(0, None, FIRST, STATES)
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.swap(0, None, FIRST, STATES, 2)
 
     assert await view.read(0) == (FIRST, STATES)
 
 
 @pytest.mark.kafka
 async def test_a_writer_that_believes_wrongly_changes_nothing(view: RedisView) -> None:
-    await view.swap(0, None, SECOND, STATES)
+    await view.swap(0, None, SECOND, STATES, 2)
 
     with pytest.raises(StaleViewError) as error:
-        await view.swap(0, 5, FIRST, {b"a": b"9"})
+        await view.swap(0, 5, FIRST, {b"a": b"9"}, 2)
 
     assert error.value.shown == 20
     assert await view.read(0) == (SECOND, STATES)
@@ -76,26 +76,26 @@ async def test_a_writer_that_believes_wrongly_changes_nothing(view: RedisView) -
 
 @pytest.mark.kafka
 async def test_an_earlier_owner_changes_nothing(view: RedisView) -> None:
-    await view.swap(0, None, Position(10, {}, epoch=2), STATES)
+    await view.swap(0, None, Position(10, {}, epoch=2), STATES, 2)
 
     with pytest.raises(FencedError):
-        await view.swap(0, 10, Position(30, {}, epoch=1), {b"a": b"9"}, whole=True)
+        await view.swap(0, 10, Position(30, {}, epoch=1), {b"a": b"9"}, 2, whole=True)
 
     assert await view.read(0) == (Position(10, {}, epoch=2), STATES)
 
 
 @pytest.mark.kafka
 async def test_a_whole_write_leaves_nothing_of_what_was_there(view: RedisView) -> None:
-    await view.swap(0, None, FIRST, {b"old": b"1", **STATES})
+    await view.swap(0, None, FIRST, {b"old": b"1", **STATES}, 3)
 
-    await view.swap(0, 10, SECOND, STATES, whole=True)
+    await view.swap(0, 10, SECOND, STATES, 2, whole=True)
 
     assert await view.read(0) == (SECOND, STATES)
 
 
 @pytest.mark.kafka
 async def test_a_missing_state_is_noticed(view: RedisView) -> None:
-    await view.swap(0, None, FIRST, STATES)
+    await view.swap(0, None, FIRST, STATES, 2)
     await view.redis.hdel(view.states_key(0), "a")
 
     with pytest.raises(DamagedViewError, match="1 states in Redis, not 2"):
@@ -103,9 +103,33 @@ async def test_a_missing_state_is_noticed(view: RedisView) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("lost", [["a"], ["a", "b"]])
+async def test_a_view_that_lost_states_does_not_move_on(view: RedisView, lost: list[str]) -> None:
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.redis.hdel(view.states_key(0), *lost)
+
+    with pytest.raises(DamagedViewError, match="lost states"):
+        await view.swap(0, 10, SECOND, {b"a": b"3"}, 2)
+    with pytest.raises(DamagedViewError):
+        await view.read(0)
+    await view.swap(0, 10, SECOND, STATES, 2, whole=True)
+
+    assert await view.read(0) == (SECOND, STATES)
+
+
+@pytest.mark.kafka
+async def test_a_position_that_was_changed_is_noticed(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.redis.hset(view.position_key(0), "position", b"xxxx{}")
+
+    with pytest.raises(DamagedViewError):
+        await view.read(0)
+
+
+@pytest.mark.kafka
 async def test_more_states_than_one_slice_are_written(view: RedisView) -> None:
     many = {str(number).encode(): b"x" for number in range(2500)}
 
-    await view.swap(0, None, FIRST, many)
+    await view.swap(0, None, FIRST, many, 2500)
 
     assert await view.states(0) == many

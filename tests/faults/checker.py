@@ -11,10 +11,16 @@ import msgspec
 
 from schemas import topics as contract
 from schemas.results import AlarmRecord
+from stream_app.dead_letters import MOST_LETTERS, STRETCH
 from stream_app.reports.daily import daily_csv, newest
-from tests.faults.evidence import Evidence
+from tests.faults.evidence import Evidence, Record
 from tests.faults.golden import Golden, Row, golden, streamed
 from tests.faults.workload import Record as Sent
+
+Stretch = tuple[int, int]
+"""Partition, and number of the stretch of offsets."""
+DeadLetter = tuple[int, int, str, Sent]
+"""Partition, offset, number of records in a notice, key and value."""
 
 SHOWN = 5
 """Of many violations of one kind, so many are spelled out."""
@@ -44,7 +50,7 @@ def check(evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True)
         "I4": lambda: view_is_the_fold(evidence) if view else [],
         "I5": lambda: view_is_the_changelog(evidence) if view else [],
         "I6": lambda: settled(evidence, view=view),
-        "I7": lambda: in_order(right.rows, found.rows),
+        "I7": lambda: in_order(right.rows, found.rows) + alarms_in_order(right, found),
         "I8": lambda: dead_letters(evidence, right, poison),
     }
     return [Violation(name, words) for name, rule in rules.items() for words in few(rule())]
@@ -188,27 +194,48 @@ def _numbered(rows: Iterable[Row]) -> Iterator[tuple[str, int]]:
 
 
 def dead_letters(evidence: Evidence, right: Golden, poison: Iterable[Sent]) -> list[str]:
-    """I8: dead letters are the planted records as they were sent, each once, with its place."""
-    planted = set(poison)
-    expected: Counter[tuple[int, int, Sent]] = Counter()
-    words = []
+    """I8: dead letters are the planted records as they were sent, each once, with its place.
+
+    Of each stretch of offsets the first ones, and a notice with the number of the others once it is
+    over. No record is lost.
+    """
+    planted, words = set(poison), []
+    refused: dict[Stretch, list[tuple[int, Sent]]] = defaultdict(list)
+    ends: dict[int, int] = {}
     for record in evidence.of(contract.TELEMETRY):
         sent, place = (record.key, record.value), (record.partition, record.offset)
+        ends[record.partition] = max(ends.get(record.partition, 0), record.offset)
         if sent in planted:
-            expected[(*place, _letter(sent))] += 1
+            refused[record.partition, record.offset // STRETCH].append((record.offset, sent))
         elif place in right.refused:
             words.append(f"a good record at {place} is refused: {right.refused[place]}")
-    found: Counter[tuple[int, int, Sent]] = Counter()
-    for letter in evidence.of(contract.DEAD_LETTERS):
-        headers = dict(letter.headers)
-        at = int(headers["bess_partition"]), int(headers["bess_offset"])
-        found[(*at, (letter.key, letter.value))] += 1
+    expected = Counter(
+        each for stretch, bad in refused.items() for each in _told(stretch, bad, ends)
+    )
+    found = Counter(map(_dead_letter, evidence.of(contract.DEAD_LETTERS)))
     return words + [
-        f"offset {each[1]} of partition {each[0]} has {found[each]} dead letters, "
-        f"not {expected[each]}"
-        for each in sorted(expected.keys() | found.keys(), key=lambda each: each[:2])
+        f"offset {each[1]} of partition {each[0]} has {found[each]} dead letters"
+        f"{each[2] and ' for so many records: ' + each[2]}, not {expected[each]}"
+        for each in sorted(expected.keys() | found.keys(), key=lambda each: each[:3])
         if expected[each] != found[each]
     ]
+
+
+def _told(
+    stretch: Stretch, bad: Sequence[tuple[int, Sent]], ends: Mapping[int, int]
+) -> Iterator[DeadLetter]:
+    """What the dead-letter topic has of a stretch of offsets."""
+    partition, number = stretch
+    for offset, sent in bad[:MOST_LETTERS]:
+        yield partition, offset, "", _letter(sent)
+    if len(bad) > MOST_LETTERS and ends[partition] // STRETCH > number:
+        yield partition, number * STRETCH, str(len(bad) - MOST_LETTERS), (b"", b"")
+
+
+def _dead_letter(record: Record) -> DeadLetter:
+    headers = {name: value.decode() for name, value in record.headers}
+    at = int(headers["bess_partition"]), int(headers["bess_offset"])
+    return *at, headers.get("bess_records", ""), (record.key, record.value)
 
 
 def _letter(sent: Sent) -> Sent:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,15 @@ class Evidence:
             found[record.partition].append(record)
         return dict(found)
 
+    def rescue(self, records: Iterable[Record]) -> None:
+        """Put telemetry back that a fault has destroyed after it was folded."""
+        kept = self.topics.setdefault(contract.TELEMETRY.suffix, [])
+        places = set(map(_place, kept))
+        kept += (each for each in records if _place(each) not in places)
+        kept.sort(key=_place)
+        for each in kept:
+            self.ends[each.partition] = max(each.offset + 1, self.ends.get(each.partition, 0))
+
     def changelog(self) -> dict[int, dict[bytes, bytes]]:
         """States that the changelog comes to, by partition."""
         found: dict[int, Groups] = defaultdict(lambda: Groups(Position()))
@@ -100,6 +109,13 @@ async def gather(settings: Settings) -> Evidence:
     found.committed = await committed(settings)
     found.views = await views(settings)
     return found
+
+
+async def telemetry(settings: Settings) -> list[Record]:
+    """What the telemetry topic holds now."""
+    async with _consumer(settings, "read_committed") as consumer:
+        found = await _read(consumer, settings, [contract.TELEMETRY])
+    return found[contract.TELEMETRY.suffix]
 
 
 async def committed(settings: Settings) -> dict[int, int]:
@@ -154,17 +170,21 @@ async def _await_stable(
         await asyncio.sleep(0.2)
 
 
-async def _read(consumer: AIOKafkaConsumer, settings: Settings) -> dict[str, list[Record]]:
-    tps = _partitions(settings, READ)
+async def _read(
+    consumer: AIOKafkaConsumer, settings: Settings, topics: Sequence[Topic] = READ
+) -> dict[str, list[Record]]:
+    tps = _partitions(settings, topics)
     ends = await consumer.end_offsets(tps)
     consumer.assign(tps)
     await consumer.seek_to_beginning()
-    found: dict[str, list[Record]] = {topic.name(settings.prefix): [] for topic in READ}
+    found: dict[str, list[Record]] = {topic.name(settings.prefix): [] for topic in topics}
     while any([await consumer.position(tp) < end for tp, end in ends.items()]):
         for tp, batch in (await consumer.getmany(timeout_ms=200)).items():
             found[tp.topic] += map(_record, batch)
     # Of a topic's partitions none comes before another; within one the offsets rise.
-    return {topic.suffix: sorted(found[topic.name(settings.prefix)], key=_place) for topic in READ}
+    return {
+        topic.suffix: sorted(found[topic.name(settings.prefix)], key=_place) for topic in topics
+    }
 
 
 def _place(record: Record) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from schemas.topics import TELEMETRY
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
 from tests.faults.checker import Violation, check
-from tests.faults.evidence import gather
+from tests.faults.evidence import Record, gather
 from tests.faults.fleet import Fleet
 from tests.faults.stack import RigStack
 from tests.faults.watch import Watch
@@ -43,6 +43,9 @@ class Scene:
         Records of the workload that the broker has.
     complaints
         What was seen to be wrong while it ran.
+    rescued
+        Telemetry that a fault destroyed after it was folded; ``gone`` of the newest offsets are not
+        there any more.
     """
 
     stack: RigStack
@@ -53,12 +56,30 @@ class Scene:
     random: Random
     sent: int = 0
     complaints: list[Violation] = field(default_factory=list)
+    rescued: list[Record] = field(default_factory=list)
+    gone: int = 0
+
+    def complain(self, invariant: str, words: str) -> None:
+        """Note a violation that no evidence will show."""
+        self.complaints.append(Violation(invariant, words))
 
     def expect(self, slot: int, status: int | None) -> None:
         """A worker that was told to stop must have ended in order."""
         if status not in {0, None}:
-            words = f"the worker of slot {slot} was told to stop and ended with {status}"
-            self.complaints.append(Violation("I9", words))
+            self.complain("I9", f"slot {slot}'s worker was told to stop and ended with {status}")
+
+    async def send_workers_home(self) -> list[int]:
+        """Stop all workers in order, and wait until the group has forgotten them.
+
+        Returns
+        -------
+        Their slots, to be opened again.
+        """
+        stopped = await self.fleet.stop()
+        for slot, status in stopped:
+            self.expect(slot, status)
+        await asyncio.sleep(SESSION_S + 1)
+        return [slot for slot, _ in stopped]
 
     async def until(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
         """Wait for a condition.
@@ -87,7 +108,7 @@ class Scene:
         """Whether the whole workload is sent and committed."""
         total = len(self.workload.records)
         ends = sum(self.watch.ends.values())
-        return self.sent == total and ends >= total and self.watch.behind == 0
+        return self.sent == total and ends + self.gone >= total and self.watch.behind <= 0
 
     async def feed(self, rate: float | None) -> None:
         """Send the workload, ``rate`` records a second, None: as fast as it goes."""
@@ -141,17 +162,16 @@ async def scene(
 async def quiesce(here: Scene, limit_s: float) -> None:
     """Mend everything, and wait until the workers have folded all of the workload."""
     here.stack.restore()
-    here.fleet.plan.clear()
+    here.fleet.disarm()
     await here.until(lambda: here.done, limit_s, "folding all records")
 
 
 async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
     """Stop the workers and check what they leave behind."""
-    slots = here.fleet.slots
-    statuses = await asyncio.gather(*map(here.fleet.remove, slots))
-    for slot, status in zip(slots, statuses, strict=True):
+    for slot, status in await here.fleet.stop():
         here.expect(slot, status)
     evidence = await gather(here.settings)
+    evidence.rescue(here.rescued)
     return here.complaints + check(evidence, here.workload.poison, view=view)
 
 

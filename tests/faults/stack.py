@@ -91,6 +91,17 @@ class RigStack:
         size = files[-1].stat().st_size
         os.truncate(files[-1], max(0, size - count))
 
+    def cut_topic(self, name: str, count: int) -> None:
+        """Take bytes off the end of the fullest partition of a topic of a stopped Kafka."""
+        logs = (self.directory / "kafka" / "data").glob(f"{name}-*/*.log")
+        fullest = max(logs, key=lambda path: path.stat().st_size)
+        os.truncate(fullest, max(0, fullest.stat().st_size - count))
+
+    def compacted(self, name: str) -> bool:
+        """Whether Kafka's cleaner has been through a partition of a topic."""
+        point = self.directory / "kafka" / "data" / "cleaner-offset-checkpoint"
+        return point.exists() and f"{name} " in point.read_text()
+
 
 def _spelled(listeners: dict[str, str]) -> str:
     return ",".join(f"{name}://{address}" for name, address in listeners.items())

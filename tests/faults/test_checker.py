@@ -14,9 +14,9 @@ from stream_app.codec.telemetry import decode
 from stream_app.engine.position import POSITION_KEY, Position, encode_position
 from stream_app.engine.table import state_key
 from tests.faults import golden as golden_module
-from tests.faults.checker import alarms_in_order, alive, check
+from tests.faults.checker import alarms_in_order, alive, check, dead_letters
 from tests.faults.evidence import Evidence, Record, View
-from tests.faults.golden import TABLE, golden
+from tests.faults.golden import TABLE, Golden, golden
 from tests.faults.workload import POISON, Workload, shuffled, station, with_poison
 
 CHUNK = 30
@@ -231,3 +231,29 @@ def test_the_order_of_a_block_s_alarms_does_not_depend_on_batching(
     monkeypatch.setattr(golden_module, "SLICE", 1)
 
     assert alarms_in_order(one_by_one, golden(evidence)) == []
+
+
+BAD: tuple[bytes | None, bytes | None] = (b"test/0PCS1", b"bad")
+
+
+def flooded(*notices: bytes) -> Evidence:
+    """150 bad records of 1,001, the first hundred of them as dead letters, and such notices."""
+    sent = [Record(0, at, *BAD) for at in range(150)]
+    sent += [Record(0, at, b"test/0PCS1", b"good") for at in range(150, 1001)]
+    found = Evidence({contract.TELEMETRY.suffix: sent})
+    for at in range(100):
+        headers = (("bess_partition", b"0"), ("bess_offset", b"%d" % at))
+        publish(found, contract.DEAD_LETTERS, b"test/0PCS1", b"bad", headers)
+    for count in notices:
+        headers = (("bess_partition", b"0"), ("bess_offset", b"0"), ("bess_records", count))
+        publish(found, contract.DEAD_LETTERS, b"", b"", headers)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("notices", "right"), [((b"50",), True), ((), False), ((b"51",), False), ((b"50",) * 2, False)]
+)
+def test_what_is_not_published_must_have_one_notice(
+    notices: tuple[bytes, ...], right: bool
+) -> None:
+    assert (dead_letters(flooded(*notices), Golden(), [BAD]) == []) is right

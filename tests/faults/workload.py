@@ -1,8 +1,9 @@
 """Telemetry of a small station with everything in it that makes a result."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, P
 from stream_app.core.topology import PowerBlock, Rules
 
 Record = tuple[bytes | None, bytes | None]
+T = TypeVar("T")
 
 START_MS = 1_735_682_400_000  # 2025-01-01T09:00+11:00
 INTERVAL_MS = 900_000
@@ -37,14 +39,36 @@ class Workload:
     poison: frozenset[Record] = frozenset()
 
 
-def station(blocks: int, samples: int, seed: int, *, strays: bool = True) -> Workload:
+def station(
+    blocks: int,
+    samples: int,
+    seed: int,
+    *,
+    first: int = 0,
+    strays: bool = True,
+    resolutions: tuple[str, ...] = RULES.resolutions,
+) -> Workload:
     """A station: topology, then a record for each block and time, then the end of the data.
 
     ``strays`` are samples that come too late, or from the future.
     """
     random = np.random.default_rng(seed)
-    queues = [list(_messages(_block(number), samples, random, strays)) for number in range(blocks)]
+    queues = [
+        list(_messages(_block(number, resolutions), samples, random, strays))
+        for number in range(first, first + blocks)
+    ]
     return Workload(list(_in_turns(queues)))
+
+
+def skewed(samples: int, seed: int) -> Workload:
+    """Three blocks, one of which sends eight times as much, on four partitions: one is silent."""
+    hot, *others = (
+        station(1, count, seed + number, first=number)
+        for number, count in enumerate((8 * samples, samples, samples))
+    )
+    queues = [[hot.records[n : n + 8] for n in range(0, len(hot.records), 8)]]
+    queues += [[[record] for record in each.records] for each in others]
+    return Workload([record for turn in _in_turns(queues) for record in turn])
 
 
 def with_poison(workload: Workload, share: float, seed: int) -> Workload:
@@ -76,12 +100,13 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
 
 
-def _block(number: int) -> PowerBlock:
+def _block(number: int, resolutions: tuple[str, ...]) -> PowerBlock:
     inputs = {
         "DC1": {f"{number}E1": 0.5, f"{number}E2": 0.5},
         "DC2": {f"{number}E3": 0.6, f"{number}E4": 0.4},
     }
-    return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, RULES)
+    rules = replace(RULES, resolutions=resolutions)
+    return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, rules)
 
 
 def _messages(
@@ -122,7 +147,7 @@ def _power(samples: int, silent_at: int, random: np.random.Generator) -> Floats:
     return power
 
 
-def _in_turns(queues: list[list[Record]]) -> Iterator[Record]:
+def _in_turns(queues: Sequence[Sequence[T]]) -> Iterator[T]:
     for turn in range(max(map(len, queues))):
         for queue in queues:
             if turn < len(queue):

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from deploy.local import LocalStack
 from deploy.local.process import free_port
-from schemas.topics import STATE, TELEMETRY
+from schemas.topics import STATE, TELEMETRY, Topic
 from stream_app.engine.position import POSITION_KEY
-from stream_app.engine.view import seal, unseal
+from stream_app.engine.view import RedisView, seal, unseal
 from stream_app.settings import kafka_options
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
@@ -217,6 +218,61 @@ async def test_a_telemetry_topic_that_was_made_anew_suspends_its_partitions(
         assert worker.poll() is None
 
 
+@pytest.mark.parametrize("other", [True, False])
+async def test_a_topic_made_anew_and_filled_beyond_what_was_folded_is_told_apart_by_its_records(
+    deployment: Deployment, other: bool
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    await make_anew(deployment, deployment.name(TELEMETRY))
+    await deployment.produce([EVERYTHING[0], *EVERYTHING] if other else EVERYTHING)
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)):
+        if other:
+            await until_ready_says(deployment, "another source")
+        else:
+            await deployment.wait_until_done()
+
+    if not other:
+        assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def test_states_that_are_lost_everywhere_suspend_their_partitions(
+    deployment: Deployment, redis: Redis
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING)
+        await deployment.wait_until_done()
+    await make_anew(deployment, deployment.name(STATE))
+    await redis.flushall()
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)):
+        await until_ready_says(deployment, "state behind group")
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def test_a_redis_that_loses_states_between_two_chunks_is_put_right_by_the_second(
+    deployment: Deployment, redis: Redis
+) -> None:
+    view = RedisView(redis, deployment.settings.app_id)
+    with deployment.worker() as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+        for number in range(deployment.settings.partitions):
+            await redis.delete(view.states_key(number))
+        await deployment.produce(EVERYTHING[HALF : HALF + 8])
+        await deployment.wait_until_done()
+        worker.send_signal(signal.SIGKILL)
+        worker.wait(30)
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[HALF + 8 :])
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
 async def make_anew(deployment: Deployment, name: str) -> None:
     admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
     await admin.start()
@@ -228,6 +284,35 @@ async def make_anew(deployment: Deployment, name: str) -> None:
 
         await deployment.wait_for("the topic going", gone)
         await admin.create_topics([NewTopic(name, deployment.settings.partitions, 1)])
+    finally:
+        await admin.close()
+
+
+async def test_a_state_topic_that_lost_what_redis_shows_starts_nothing_anew(
+    deployment: Deployment,
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    await empty(deployment, STATE)
+
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[HALF:])
+        await deployment.wait_until_done()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def empty(deployment: Deployment, topic: Topic) -> None:
+    """Delete all records of a topic that is compacted."""
+    name = deployment.name(topic)
+    deletable = {"cleanup.policy": "compact,delete"}
+    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, deletable)])
+        ends = await deployment._ends(topic)
+        await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items()})
     finally:
         await admin.close()
 
@@ -244,6 +329,20 @@ async def test_records_that_the_broker_deleted_unread_are_counted(deployment: De
         await deployment.wait_until_done()
         touched = {TopicPartition(r.topic, r.partition) for r in await deployment.read(TELEMETRY)}
         assert metric("bess_pipeline_lost_records_total") == sum(unread[tp] for tp in touched) > 0
+
+
+async def test_records_that_the_broker_deleted_before_any_was_folded_are_counted(
+    deployment: Deployment,
+) -> None:
+    await deployment.produce(EVERYTHING[:HALF])
+    unread = await delete_all(deployment)
+    await deployment.produce(EVERYTHING)
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)):
+        await deployment.wait_until_done()
+        assert metric("bess_pipeline_lost_records_total") == sum(unread.values()) > 0
+
+    assert await streamed(deployment) == expected(MESSAGES)
 
 
 async def delete_all(deployment: Deployment) -> dict[TopicPartition, int]:

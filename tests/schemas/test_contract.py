@@ -16,9 +16,10 @@ from schemas.asyncapi import (
     CUT_HEADERS,
     DEAD_LETTER_HEADERS,
     MODELS,
+    NOTICE_HEADERS,
     STRUCTS,
 )
-from stream_app.dead_letters import LARGEST_LETTER, letter
+from stream_app.dead_letters import LARGEST_LETTER, letter, lost_notice
 from stream_app.engine.chunk import Chunk
 from tests.schemas import examples
 
@@ -141,6 +142,15 @@ def test_dead_letters_travel_with_the_documented_headers() -> None:
     published = letter(record, "t is empty", chunk, "bess.dead-letter.v1")
 
     assert tuple(name for name, _ in published.headers) == (*DEAD_LETTER_HEADERS, *CUT_HEADERS)
+
+
+def test_notices_of_lost_records_travel_with_the_documented_headers() -> None:
+    record = ConsumerRecord("bess.telemetry.v1", 3, 42, 0, 0, b"north/1", b"{", None, 0, 0, ())
+    chunk = Chunk("bess.telemetry.v1", 3, [record], 40, 43, size=8, generation=1, lost=2)
+
+    published = lost_notice(chunk, "bess.dead-letter.v1")
+
+    assert tuple(name for name, _ in published.headers) == (*DEAD_LETTER_HEADERS, *NOTICE_HEADERS)
 
 
 def test_the_pipeline_publishes_only_what_the_document_says() -> None:

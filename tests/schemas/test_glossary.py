@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from replay.config import Config
 from schemas import glossary, results, telemetry
-from schemas.asyncapi import ALARM_HEADERS, CUT_HEADERS, DEAD_LETTER_HEADERS
+from schemas.asyncapi import ALARM_HEADERS, CUT_HEADERS, DEAD_LETTER_HEADERS, NOTICE_HEADERS
 from stream_app.codec.results import PRIORITIES
 from stream_app.core.findings import RULES
 from stream_app.metrics.catalogue import CATALOGUE
@@ -85,6 +85,7 @@ def test_every_header_is_there_and_no_other() -> None:
         *ALARM_HEADERS,
         *DEAD_LETTER_HEADERS,
         *CUT_HEADERS,
+        *NOTICE_HEADERS,
     ]
 
 

@@ -1,7 +1,7 @@
 """Dead letters are bounded in size and rate, and which ones there are depends on offsets alone."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from stream_app.dead_letters import (
     letter,
 )
 from stream_app.engine.chunk import Chunk
+from stream_app.engine.publisher import Produce
 from tests.property.strategies import cuts
 
 TOPIC = "bess.telemetry.v1"
@@ -73,33 +74,49 @@ def test_a_reason_is_short_and_safe_to_print_whatever_it_quotes(reason: str) -> 
     assert shown.isprintable()
 
 
+def notices(records: list[Produce]) -> list[tuple[str, ...]]:
+    """First and last offset and number of each notice."""
+    names = ("bess_offset", "bess_last_offset", "bess_records")
+    found = [dict(each.headers) for each in records if not each.key + each.value]
+    return [tuple(headers[name].decode() for name in names) for headers in found]
+
+
 @dataclass
 class Worker:
-    """Chunks go in as offsets; what is published is remembered as the topic would."""
+    """Chunks go in as offsets; the tally is kept with the source offset, as a commit would."""
 
     refused: frozenset[int]
     published: set[int] = field(default_factory=set)
-    limit: DeadLetters | None = None
+    notices: list[tuple[str, ...]] = field(default_factory=list)
+    tally: int = 0
+    limit: DeadLetters = field(default_factory=lambda: DeadLetters("dead"))
 
-    async def _published(self, partition: int, offsets: range) -> int:
-        assert partition == 0
-        return len(self.published.intersection(offsets))
-
-    async def take(self, first: int, end: int, *, restarted: bool) -> None:
-        if restarted or self.limit is None:
-            self.limit = DeadLetters("dead", self._published)
+    def take(self, first: int, end: int) -> None:
         records = [record(offset) for offset in range(first, end)]
         bad = {place: "bad" for place in range(end - first) if first + place in self.refused}
-        letters = await self.limit.letters(bad, chunk(*records, follows=first, end=end))
-        self.published |= {int(dict(each.headers)["bess_offset"]) for each in letters}
+        part = chunk(*records, follows=first, end=end)
+        letters, self.tally = self.limit.letters(bad, part, self.tally)
+        assert letters.limited == len(bad) - len(letters.records) + len(notices(letters.records))
+        self.notices += notices(letters.records)
+        self.published |= {
+            int(dict(each.headers)["bess_offset"]) for each in letters.records if each.value
+        }
+
+    def restart(self) -> None:
+        """Another process takes over; all that it knows is what was committed."""
+        self.limit = DeadLetters("dead")
 
 
-async def published(refused: frozenset[int], parts: list[slice], restarts: set[int]) -> set[int]:
+def published(
+    refused: frozenset[int], parts: list[slice], restarts: set[int]
+) -> tuple[set[int], list[tuple[str, ...]]]:
     worker = Worker(refused)
     for number, part in enumerate(parts):
+        if number in restarts:
+            worker.restart()
         if part.start < part.stop:
-            await worker.take(part.start, part.stop, restarted=number in restarts)
-    return worker.published
+            worker.take(part.start, part.stop)
+    return worker.published, worker.notices
 
 
 @pytest.mark.parametrize(
@@ -112,35 +129,75 @@ async def published(refused: frozenset[int], parts: list[slice], restarts: set[i
     ],
     ids=["none", "few", "all", "across two stretches"],
 )
-async def test_the_first_hundred_of_a_stretch_are_published(
-    refused: range, expected: list[int]
-) -> None:
-    assert await published(frozenset(refused), [slice(0, 3000)], set()) == set(expected)
+def test_the_first_hundred_of_a_stretch_are_published(refused: range, expected: list[int]) -> None:
+    assert published(frozenset(refused), [slice(0, 3000)], set())[0] == set(expected)
+
+
+@pytest.mark.parametrize("size", [1, 7, 400, 1000, 2001])
+def test_a_notice_tells_how_many_of_a_stretch_are_not_published_once_it_is_over(size: int) -> None:
+    refused = frozenset([*range(250, 1200), *range(2000, 2300)])
+    parts = [slice(first, min(first + size, 2001)) for first in range(0, 2001, size)]
+
+    _, found = published(refused, parts, set())
+
+    assert found == [("0", "999", "650"), ("1000", "1999", "100")]
+
+
+def test_what_the_broker_deleted_leaves_a_notice_before_the_letters_of_its_chunk() -> None:
+    late = replace(chunk(record(60), record(61), follows=10, end=62), lost=50)
+
+    letters, _ = DeadLetters("dead").letters({1: "bad"}, late, 0)
+
+    notice, bad = letters.records
+    assert dict(notice.headers) == {
+        "bess_reason": (
+            b"the broker deleted these offsets before they were folded: bring their days in again"
+        ),
+        "bess_topic": TOPIC.encode(),
+        "bess_partition": b"0",
+        "bess_offset": b"10",
+        "bess_last_offset": b"59",
+        "bess_records": b"50",
+    }
+    assert (notice.key, notice.value, bad.value) == (b"", b"", b"{")
 
 
 @given(data=st.data(), runs=st.lists(st.tuples(st.integers(0, 2500), st.integers(1, 400))))
-async def test_neither_chunks_nor_restarts_decide_which_are_published(
+def test_neither_chunks_nor_restarts_decide_which_are_published(
     data: st.DataObject, runs: list[tuple[int, int]]
 ) -> None:
     refused = frozenset(o for first, count in runs for o in range(first, first + count))
     parts = data.draw(cuts(3 * STRETCH))
     restarts = data.draw(st.sets(st.integers(0, len(parts))))
 
-    found = await published(refused, parts, restarts)
+    found = published(refused, parts, restarts)
 
-    assert found == await published(refused, [slice(0, 3 * STRETCH)], set())
+    assert found == published(refused, [slice(0, 3 * STRETCH)], set())
 
 
-async def test_a_chunk_that_is_folded_again_gives_the_same_letters() -> None:
+def test_a_chunk_that_is_folded_again_gives_the_same_letters() -> None:
     worker = Worker(frozenset(range(500)))
-    await worker.take(0, 60, restarted=False)
-    before = set(worker.published)
+    worker.take(0, 60)
+    before = set(worker.published), worker.tally
 
-    await worker.take(60, 200, restarted=False)
-    worker.published = before
-    await worker.take(60, 200, restarted=False)
+    worker.take(60, 200)
+    worker.published, worker.tally = before
+    worker.restart()
+    worker.take(60, 200)
 
     assert worker.published == set(range(MOST_LETTERS))
+
+
+def test_a_stretch_that_is_passed_over_leaves_its_tally_behind() -> None:
+    worker = Worker(frozenset(range(4 * STRETCH)))
+    worker.take(0, 150)
+
+    far = chunk(record(2500), follows=150, end=2501)
+    letters, tally = worker.limit.letters({0: "bad"}, far, worker.tally)
+
+    assert (worker.tally, letters.limited, tally) == (150, 0, 1)
+    assert notices(letters.records[:1]) == [("0", "999", "50")]
+    assert letters.records[1].value == b"{"
 
 
 def test_every_limit_of_records_is_documented() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_app.health import LOOP_S, STUCK_S, Progress
+from stream_app.health import LOOP_S, STUCK_S, Progress, waiting
 
 
 def test_a_worker_that_moves_is_well() -> None:
@@ -40,3 +40,21 @@ def test_an_event_loop_that_no_longer_beats_is_noticed(late: float, well: bool) 
 
 def test_a_worker_that_has_not_begun_is_not_stuck() -> None:
     assert Progress().fault(1e6) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "done", "lag"),
+    [
+        (0, 300, 100, 200),
+        (0, 300, None, 300),
+        (50, 300, None, 250),
+        (50, 300, 20, 250),
+        (0, 60, 500, 60),
+        (0, 101, 100, 0),
+    ],
+    ids=["behind", "never folded", "deleted", "deleted unread", "made anew", "a marker"],
+)
+def test_what_waits_in_a_partition_that_nobody_folds(
+    first: int, end: int, done: int | None, lag: int
+) -> None:
+    assert waiting(first, end, done) == lag

@@ -1,9 +1,12 @@
 """Samples later than the lateness: which are folded after all, what is published, and when."""
 
 from dataclasses import replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.results import RollupRecord
 from stream_app.codec.results import days, rollup_record
@@ -243,9 +246,51 @@ def test_holes_are_the_newest_within_the_horizon_and_the_bounds() -> None:
 
     assert len(holes) == MOST
     assert holes[-1][2] == times[-1]
-    assert kept(holes, holes[10][2]) == holes[11:]
+    assert kept(holes, holes[10][2], ["1h"], 1000) == holes[11:]
     long: list[Hole] = [(0, 0.0, HOUR, 0.0), (HOUR, 0.0, LONGEST_MS + HOUR, 0.0)]
-    assert kept(long, 0) == long[1:]
+    assert kept(long, 0, ["1h"], 1000) == long[1:]
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "most_closed", "expected"),
+    [(["1h"], 6, 2), (["1h"], 5, 1), (["1h", "1d"], 10, 2), (["1h", "1d"], 9, 1), (["1h"], 2, 0)],
+)
+def test_holes_are_the_newest_that_touch_no_more_windows_than_there_is_room_for(
+    resolutions: list[str], most_closed: int, expected: int
+) -> None:
+    """An hour touches three windows of an hour at most, and two days."""
+    holes: list[Hole] = [(at * HOUR, 0.0, (at + 1) * HOUR, 0.0) for at in range(5)]
+
+    assert kept(holes, 0, resolutions, most_closed) == holes[5 - expected :]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30 * HOUR), max_size=80),
+    cut=st.integers(0, 80),
+    most_closed=st.integers(0, 2000),
+)
+def test_the_holes_that_are_kept_do_not_depend_on_how_they_came(
+    lengths: list[int], cut: int, most_closed: int
+) -> None:
+    edges = [0, *accumulate(lengths)]
+    holes: list[Hole] = [(a, 0.0, b, 0.0) for a, b in pairwise(edges)]
+
+    def keep(some: list[Hole]) -> list[Hole]:
+        return kept(some, HOUR, ["5min", "1d"], most_closed)
+
+    assert keep(keep(holes[:cut]) + holes[cut:]) == keep(holes)
+
+
+def test_the_holes_of_a_block_with_two_inputs_fit_as_far_as_the_correction_reaches() -> None:
+    """Three enclosures with a share each, all resolutions, a gap of two days in each input."""
+    shares = {name: {f"{name}{at}": at / 6 for at in (1, 2, 3)} for name in ("1", "2")}
+    rules = Rules(interval_ms=MINUTE, max_gap_ms=3 * DAY, correction_ms=2 * DAY)
+    running = Plant(block(rules, inputs=shares))
+    minutes = [0, 1, 2, 2 * 24 * 60 - 10, 2 * 24 * 60]
+
+    running.feed(power(minutes, i1=[8] * 5, i2=[8] * 5))
+
+    assert [len(each.holes) for each in running.state.inputs.values()] == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
+import hashlib
+import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.upkeep import backup
-from stream_app.upkeep.backup import Backup, Copy, pack, unpack
+from stream_app.upkeep.backup import FORMAT, MAGIC, Backup, Copy, pack, unpack
 from stream_app.upkeep.stores import UpkeepError
 
 OFFSETS = st.integers(0, 2**62)
@@ -16,6 +19,7 @@ COPIES = st.builds(
     offsets=st.dictionaries(st.text(max_size=20), OFFSETS, max_size=3),
     epoch=OFFSETS,
     states=st.dictionaries(st.binary(max_size=30), st.binary(max_size=300), max_size=5),
+    letters=st.integers(0, 100),
 )
 BACKUPS = st.builds(
     Backup,
@@ -32,6 +36,14 @@ SMALL = Backup(
 @given(BACKUPS)
 def test_what_is_written_is_read_back(kept: Backup) -> None:
     assert unpack(pack(kept)) == kept
+
+
+def test_a_file_of_before_the_tally_of_dead_letters_is_read() -> None:
+    old = msgspec.to_builtins(SMALL, builtin_types=(bytes,))
+    del old["copies"][0]["letters"]
+    body = MAGIC + bytes((FORMAT,)) + zlib.compress(msgspec.msgpack.encode(old))
+
+    assert unpack(body + hashlib.sha256(body).digest()) == SMALL
 
 
 @given(st.data())

@@ -1,0 +1,48 @@
+"""I10 against charts that are not flat."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.vitals import LONG_S, WARM_S, Vitals, flat, growth_per_h
+
+MB = 1 << 20
+LIFE_S = int(WARM_S + LONG_S) + 60
+
+
+def chart(at: Callable[[float], Vitals], life_s: int = LIFE_S) -> dict[int, list[Vitals]]:
+    return {7: [at(float(second)) for second in range(0, life_s, 2)]}
+
+
+def steady(second: float) -> Vitals:
+    return Vitals(second, 100 * MB, 20, 4)
+
+
+def warming(second: float) -> Vitals:
+    return Vitals(second, int(min(second, WARM_S) * MB / 10) + 100 * MB, 20, 4)
+
+
+@pytest.mark.parametrize("at", [steady, warming])
+def test_a_worker_that_stays_as_it_is_once_warm_is_flat(at: Callable[[float], Vitals]) -> None:
+    assert flat(chart(at)) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (lambda s: Vitals(s, int(100 * MB + s * MB / 60), 20, 4), "grows by 60 MB an hour"),
+        (lambda s: Vitals(s, 500 * MB, 20, 4), "came to 500 MB"),
+        (lambda s: Vitals(s, 100 * MB, 20 + int(s / 5), 4), "open files"),
+        (lambda s: Vitals(s, 100 * MB, 20, 4 + int(s / 10)), "threads"),
+    ],
+)
+def test_what_grows_is_told(at: Callable[[float], Vitals], words: str) -> None:
+    (told,) = flat(chart(at))
+
+    assert words in told
+
+
+def test_the_growth_of_a_short_life_is_not_judged() -> None:
+    (short,) = chart(steady, life_s=int(WARM_S)).values()
+
+    assert growth_per_h(short) is None

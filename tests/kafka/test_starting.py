@@ -1,0 +1,96 @@
+"""A worker that starts in the outage of a service waits for it, and then does all of its work."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import LocalStack
+from deploy.local.process import free_port
+from tests.kafka.results import expected, streamed
+from tests.kafka.support import Deployment, records, station
+
+pytestmark = pytest.mark.kafka
+
+PORT = free_port()
+MESSAGES = station(blocks=5, minutes=200)
+EVERYTHING = records(MESSAGES, 10)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def deployment(stack: LocalStack, prefix: str, tmp_path: Path) -> Deployment:
+    where = stack.endpoints
+    return await Deployment.create(where.brokers, where.redis_url, prefix, tmp_path)
+
+
+def ask(path: str) -> tuple[int, str]:
+    """Status and text of a page of the worker; 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+async def until_ready_says(deployment: Deployment, text: str) -> None:
+    async def says() -> bool:
+        return text in (await asyncio.to_thread(ask, "/readyz"))[1]
+
+    await deployment.wait_for(f"/readyz saying {text!r}", says)
+
+
+@pytest.mark.parametrize(
+    ("service", "frozen", "told"),
+    [
+        ("kafka", False, "set BESS_BROKERS"),
+        ("redis", False, "set BESS_REDIS_URL"),
+        ("redis", True, "set BESS_REDIS_URL"),
+    ],
+)
+async def test_a_worker_that_starts_before_a_service_waits_for_it(
+    deployment: Deployment, stack: LocalStack, service: str, frozen: bool, told: str
+) -> None:
+    await deployment.produce(EVERYTHING)
+    server = stack.kafka if service == "kafka" else stack.redis
+    begin, end = (server.pause, server.resume) if frozen else (server.kill, server.start)
+    begin()
+    try:
+        with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+            await until_ready_says(deployment, told)
+            up = int(service != "redis")
+            assert f"\nbess_pipeline_redis_up {up}.0\n" in ask("/metrics")[1]
+            assert ask("/healthz") == (200, "alive\n")
+            end()
+            await deployment.wait_until_done()
+            await until_ready_says(deployment, "ready")
+            assert worker.poll() is None
+            worker.terminate()
+            assert worker.wait(20) == 0
+    finally:
+        end()
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+async def test_a_worker_that_waits_for_a_service_leaves_at_once_when_told(
+    deployment: Deployment, stack: LocalStack
+) -> None:
+    stack.redis.pause()
+    try:
+        with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+            await until_ready_says(deployment, "the worker")
+            worker.terminate()
+            assert worker.wait(5) == 0
+    finally:
+        stack.redis.resume()
