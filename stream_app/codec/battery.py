@@ -20,6 +20,7 @@ from schemas.battery import (
     SystemRecord,
 )
 from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
+from stream_app.codec.checks import check_names, check_zone, other_version
 from stream_app.codec.limits import (
     EARLIEST_MS,
     LARGEST_CELL_C,
@@ -37,7 +38,6 @@ from stream_app.codec.limits import (
     MOST_SIGNALS,
 )
 from stream_app.codec.packed import decode_packed, encode_packed, is_packed
-from stream_app.codec.telemetry import check_names, check_zone, other_version
 from stream_app.core.battery import (
     Battery,
     BatteryRules,

@@ -1,11 +1,9 @@
 """Bytes of the telemetry topic to messages and back. A bad record is a value, not an exception."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import get_args
-from zoneinfo import ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 import numpy as np
@@ -19,22 +17,20 @@ from schemas.telemetry import (
     RulesRecord,
     TelemetryRecord,
     TopologyRecord,
-    Version,
 )
+from stream_app.codec.checks import check_names, check_zone, other_version
 from stream_app.codec.limits import (
     EARLIEST_MS,
     LARGEST_VALUE,
     LARGEST_W,
     LATEST_MS,
     LONGEST_KEY,
-    LONGEST_NAME,
     LONGEST_S,
     MOST_ENCLOSURES,
     MOST_INPUTS,
     MOST_TIMES,
     SHARE_TOLERANCE,
 )
-from stream_app.core.calendar import calendar
 from stream_app.core.messages import (
     Configure,
     CorrectionBegin,
@@ -49,17 +45,7 @@ from stream_app.core.topology import PowerBlock, Rules
 Record = tuple[bytes | None, bytes | None]
 """Key and value as Kafka has them."""
 
-VERSIONS: tuple[int, ...] = get_args(Version)
-
-
-class _Head(msgspec.Struct):
-    """What a record of any version has."""
-
-    v: object = None
-
-
 _decoder: msgspec.json.Decoder[TelemetryRecord] = msgspec.json.Decoder(TelemetryRecord)
-_head_decoder = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 
 
@@ -209,40 +195,6 @@ def _read(value: bytes | None) -> TelemetryRecord:
         if other is None:
             raise
         raise other from fault
-
-
-def other_version(value: bytes) -> ValueError | None:
-    """What to say of a record that is of a version which is not read; None if it is no such."""
-    try:
-        version = _head_decoder.decode(value).v
-    except (ValueError, RecursionError):
-        return None
-    if version in (None, *VERSIONS):
-        return None
-    read = " and ".join(map(str, VERSIONS))
-    return ValueError(f"v is {version!r}; this program reads version {read}")
-
-
-def check_names(what: str, names: Iterable[str]) -> None:
-    for name in names:
-        if not 0 < len(name) <= LONGEST_NAME:
-            raise ValueError(
-                f"a name of {what} has {len(name)} characters; it must have at most {LONGEST_NAME}"
-            )
-        if not name.isprintable():
-            raise ValueError(f"the name {name!r} of {what} has characters that cannot be printed")
-
-
-def check_zone(zone: str) -> None:
-    """Only what IANA lists: ``localtime`` is another zone on every machine."""
-    if zone not in _zones():
-        raise ZoneInfoNotFoundError(f"No time zone found with key {zone[:LONGEST_NAME]}")
-    calendar(zone)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - {"localtime"})
 
 
 def _check_inputs(inputs: dict[str, dict[str, float]]) -> None:
