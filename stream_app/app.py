@@ -1,5 +1,6 @@
 """The worker's Faust app, made by a function: importing this module has no effect."""
 
+import gc
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -66,6 +67,8 @@ class App(faust.App):  # type: ignore[misc]
     def on_ready(self, seconds: float) -> None:
         """The partitions are owned, ``seconds`` after they were assigned."""
         self.metrics.recovery(seconds)
+        # Closed clients are cycles, with large buffers; the collector seldom comes by itself.
+        gc.collect()
 
     def on_recovered(self, owned: Partition, restored: Restored) -> None:
         """A partition was taken over: show the states that it came with."""

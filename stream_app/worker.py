@@ -1,5 +1,6 @@
 """Running one worker process until it is told to stop."""
 
+import ctypes
 import gc
 import signal
 import sys
@@ -17,6 +18,9 @@ from stream_app.services import Silent
 from stream_app.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Numbers of glibc's settings."""
 
 
 class Worker(faust.Worker):  # type: ignore[misc]
@@ -87,4 +91,17 @@ def run_worker(settings: Settings, shown: Front) -> None:
     # the time goes into looking for cycles that are not there.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
+    give_memory_back()
     Worker(shown.app).execute_from_commandline()
+
+
+def give_memory_back() -> None:
+    """Have the C library map large buffers one by one, so that each goes back when it is freed.
+
+    Each take-over of partitions reads with buffers of several MB. Kept in the heap, between what
+    lives longer, they would make a worker grow with each rebalance. No effect without glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 1 << 18)
+        mallopt(M_ARENA_MAX, 1)

@@ -42,7 +42,8 @@ def test_what_grows_is_told(at: Callable[[float], Vitals], words: str) -> None:
     assert words in told
 
 
-def test_the_growth_of_a_short_life_is_not_judged() -> None:
-    (short,) = chart(steady, life_s=int(WARM_S)).values()
+def test_a_short_life_has_no_slope_but_must_not_grow_by_much() -> None:
+    short = chart(lambda s: Vitals(s, int(100 * MB + s * MB / 4), 20, 4), life_s=int(WARM_S) + 120)
 
-    assert growth_per_h(short) is None
+    assert growth_per_h(short[7]) is None
+    assert flat(short) == ["worker 7 went from 115 to 144 MB"]

@@ -14,10 +14,12 @@ from typing import Self
 PERIOD_S = 2.0
 WARM_S = 60.0
 """Age from which a worker is judged."""
-LONG_S = 120.0
-"""Time that it must have been watched after that."""
+LONG_S = 600.0
+"""Time that it must have been watched after that for a slope; a shorter life may have one step."""
 MOST_RSS = 400 << 20
 MOST_GROWTH_PER_H = 20 << 20
+LARGEST_STEP = 24 << 20
+"""Bytes that a worker may have more at the end of a life than when it was warm."""
 """Of a worker that is kicked about; the aim for one that is left alone is 1 MB an hour."""
 MORE_FILES, MORE_THREADS = 30, 10
 
@@ -96,6 +98,8 @@ def flat(charts: Mapping[int, list[Vitals]]) -> list[str]:
             words.append(f"worker {pid} came to {peak >> 20} MB")
         if growth is not None and growth > MOST_GROWTH_PER_H:
             words.append(f"worker {pid} grows by {growth / (1 << 20):.0f} MB an hour")
+        if growth is None and warm and warm[-1].rss > warm[0].rss + LARGEST_STEP:
+            words.append(f"worker {pid} went from {warm[0].rss >> 20} to {warm[-1].rss >> 20} MB")
         if warm and warm[-1].files > warm[0].files + MORE_FILES:
             words.append(f"worker {pid} went from {warm[0].files} to {warm[-1].files} open files")
         if warm and warm[-1].threads > warm[0].threads + MORE_THREADS:

@@ -62,18 +62,21 @@ async def test_a_replay_of_old_data_has_no_heartbeats(
     created = await Deployment.create(brokers, redis_url, prefix, tmp_path)
     beating = created.settings.model_copy(update={"heartbeat_s": 0.1})
     deployment = replace(created, settings=beating)
-    live, old = int(time.time() * 1000) - STALE_MS, 1_700_000_000_000
-    other = replace(BLOCK, block="2PCS1")
+    old = 1_700_000_000_000
+    rules = replace(BLOCK.rules, stale_ms=3 * STALE_MS)
+    other, own = replace(BLOCK, block="2PCS1", rules=rules), replace(BLOCK, rules=rules)
+
+    async def tell(block: PowerBlock, newest: int) -> None:
+        key = block.key.encode()
+        await deployment.produce([(key, encode(Configure(block))), (key, samples(newest))])
 
     async def beats() -> bool:
         return len([r for r in await deployment.read(TELEMETRY) if b"heartbeat" in r.value]) >= 3
 
     with deployment.worker():
-        for block, newest in ((other, old), (replace(BLOCK, block="1PCS1"), live)):
-            slow = replace(block, rules=replace(block.rules, stale_ms=3 * STALE_MS))
-            key = block.key.encode()
-            records = [(key, encode(Configure(slow))), (key, samples(newest))]
-            await deployment.produce(records)
+        await tell(other, old)
+        await deployment.wait_until_done()
+        await tell(own, int(time.time() * 1000) - STALE_MS)
         await deployment.wait_for("heartbeats of the live block", beats)
 
     keys = {r.key for r in await deployment.read(TELEMETRY) if b"heartbeat" in r.value}
