@@ -26,13 +26,14 @@ class CycleState:
     newest
         The extreme after them, which is a turning point unless it goes on; None until the value
         has moved by the dead band from its start.
-    closed
-        Sum of the ranges of all closed cycles.
+    closed, squares
+        Sum of the ranges of all closed cycles, and of their squares.
     """
 
     residual: list[int] = field(default_factory=list)
     newest: int | None = None
     closed: int = 0
+    squares: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def count(state: CycleState, values: Ints, band: int) -> list[Cycle]:
         if _turns(state, value, band):
             found += _closed(state.residual)
     state.closed += sum(cycle.depth for cycle in found)
+    state.squares += sum(cycle.depth**2 for cycle in found)
     return found
 
 

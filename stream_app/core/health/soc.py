@@ -1,0 +1,282 @@
+"""The BMS's state of charge against the charge ledger: anchors, drift, jumps, frozen values.
+
+Everything is judged at the rows that have both a SOC and a current; SOC in ppm.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.ledger import (
+    COUNTERS,
+    GAPS,
+    KNOWN_MS,
+    METHOD,
+    NET,
+    PPM,
+    THROUGHPUT,
+    Anchor,
+    Capacity,
+)
+from stream_app.core.health.rules import HealthRules
+from stream_app.core.rows import NONE
+
+SocRule = Literal["SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT"]
+SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass
+class SocState:
+    """What is remembered of a SOC and its anchors; times in ms UTC, counters of the ledger.
+
+    Attributes
+    ----------
+    resting
+        When the rest began that the battery is in.
+    anchored
+        When the rest began that gave the newest anchor of its kind.
+    anchor, rest_anchor
+        Newest of all kinds; newest after a rest.
+    capacity
+        Newest measured one.
+    newest
+        Newest row with SOC and current: time, SOC, counters.
+    changed
+        Counters when the SOC took its present value.
+    active
+        Rules that hold, and since when.
+    """
+
+    resting: int | None = None
+    anchored: int | None = None
+    anchor: Anchor | None = None
+    rest_anchor: Anchor | None = None
+    capacity: Capacity | None = None
+    newest: tuple[int, int, list[int]] | None = None
+    changed: list[int] = field(default_factory=list)
+    active: dict[str, int] = field(default_factory=dict)
+
+
+class SocRows(NamedTuple):
+    """Rows with SOC and current: times (n,), SOC (n,), counters (COUNTERS, n).
+
+    ``resting`` (n,): when the rest began in which each lies, else NONE.
+    """
+
+    times: Ints
+    soc: Ints
+    counters: Ints
+    resting: Ints
+
+
+class Audit(NamedTuple):
+    """SOC by ledger, its bound, and whether they can be told (n,); the anchors' times [ms UTC]."""
+
+    ledger: Ints
+    bound: Ints
+    known: Bools
+    anchored: Ints
+
+
+@dataclass(frozen=True)
+class SocChange:
+    """A condition that began or ended; value and limit as a ratio of the capacity."""
+
+    rule: SocRule
+    raised: bool
+    time: int
+    since: int
+    value: float
+    limit: float
+
+
+def rests(state: SocState, times: Ints, current: Ints, limit: int, max_gap_ms: int) -> Ints:
+    """When the rest began in which each current sample lies, else NONE.
+
+    Parameters
+    ----------
+    times, current
+        (n,) ms UTC and mA; the first is the sample known before, if there was one.
+    """
+    quiet = np.abs(current) <= limit
+    begins = quiet.copy()
+    begins[1:] &= ~quiet[:-1] | (np.diff(times) > max_gap_ms)
+    marks = np.where(begins, times, NONE)
+    if quiet[0] and state.resting is not None:
+        marks[0] = state.resting
+    found = np.where(quiet, np.maximum.accumulate(marks), NONE)
+    state.resting = int(found[-1]) if quiet[-1] else None
+    return found
+
+
+def audit(
+    state: SocState, rows: SocRows, rules: HealthRules, rated: int, rest_ms: int, max_gap_ms: int
+) -> tuple[Audit, list[SocChange]]:
+    """Judge rows (n >= 1) against the anchors before each, and take the anchors they bring.
+
+    Parameters
+    ----------
+    rated
+        Rated capacity [uC]; 0: not known.
+    """
+    before = state.anchor
+    events, capacity = _take_anchors(state, rows, rules, rated, rest_ms)
+    found = _drift(before, events, rows, rules)
+    changes = _changes(state, rows, rules, capacity, max_gap_ms, found)
+    return found, changes
+
+
+def _take_anchors(
+    state: SocState, rows: SocRows, rules: HealthRules, rated: int, rest_ms: int
+) -> tuple[Ints, Ints]:
+    """Places of the anchors in ``rows``, and the capacity that holds from each row on."""
+    capacity = np.full(rows.times.size, _reference(state, rated), dtype=np.int64)
+    rested = _rest_events(state, rows, rules, rest_ms)
+    for at in rested.tolist():
+        _rest_anchor(state, rows, at, rules, rated)
+        capacity[at:] = _reference(state, rated)
+    ends = (rows.soc >= rules.full) | (rows.soc <= rules.empty)
+    events = np.union1d(rested, np.flatnonzero(ends)).astype(np.int64)
+    if events.size and events[-1] not in rested:
+        at = int(events[-1])
+        kind: Literal["full", "empty"] = "full" if rows.soc[at] >= rules.full else "empty"
+        state.anchor = Anchor(*_moment(rows, at, kind), int(capacity[at]))
+    return np.stack([events, capacity[events]]), capacity
+
+
+def _reference(state: SocState, rated: int) -> int:
+    return rated if state.capacity is None else state.capacity.charge
+
+
+def _rest_events(state: SocState, rows: SocRows, rules: HealthRules, rest_ms: int) -> Ints:
+    """First row of each rest that is an anchor."""
+    quiet = np.flatnonzero((rows.resting != NONE) & (rows.times - rows.resting >= rest_ms))
+    if rules.plateau is not None:
+        soc = rows.soc[quiet]
+        quiet = quiet[(soc <= rules.plateau[0]) | (soc >= rules.plateau[1])]
+    begun, first = np.unique(rows.resting[quiet], return_index=True)
+    if begun.size and begun[0] == state.anchored:
+        begun, first = begun[1:], first[1:]
+    if begun.size:
+        state.anchored = int(begun[-1])
+    return quiet[first]
+
+
+def _moment(
+    rows: SocRows, at: int, kind: Literal["rest", "full", "empty"]
+) -> tuple[int, Literal["rest", "full", "empty"], int, list[int]]:
+    return int(rows.times[at]), kind, int(rows.soc[at]), rows.counters[:, at].tolist()
+
+
+def _rest_anchor(state: SocState, rows: SocRows, at: int, rules: HealthRules, rated: int) -> None:
+    anchor = Anchor(*_moment(rows, at, "rest"), 0)
+    if state.rest_anchor is not None:
+        state.capacity = capacity_between(state.rest_anchor, anchor, rules) or state.capacity
+    anchor.capacity = _reference(state, rated)
+    state.anchor = state.rest_anchor = anchor
+
+
+def capacity_between(first: Anchor, last: Anchor, rules: HealthRules) -> Capacity | None:
+    """Capacity from the charge between two anchors; None where they cannot tell it.
+
+    The error is that of the ledger and of the SOC at both anchors.
+    """
+    change = first.soc - last.soc
+    since = [b - a for a, b in zip(first.counters, last.counters, strict=True)]
+    if since[GAPS] or abs(change) < rules.span or since[NET] * change <= 0:
+        return None
+    charge = since[NET] * PPM // change
+    doubt = ledger_error(since, rules) * PPM // abs(change)
+    return Capacity(last.time, charge, doubt + charge * 2 * rules.soc_error // abs(change))
+
+
+def ledger_error(since: list[int], rules: HealthRules) -> int:
+    """How far the net charge of the counters ``since`` may be wrong [uC]."""
+    sensor = since[THROUGHPUT] * rules.current_error // PPM + since[KNOWN_MS] * rules.offset_ma
+    return sensor + since[METHOD]
+
+
+def _drift(before: Anchor | None, events: Ints, rows: SocRows, rules: HealthRules) -> Audit:
+    places, capacities = events
+    which = np.searchsorted(places, np.arange(rows.times.size), side="left")
+    base = before or Anchor(0, "rest", 0, [0] * COUNTERS, 0)
+    soc = np.append(base.soc, rows.soc[places])[which]
+    counters = np.column_stack([base.counters, rows.counters[:, places]])[:, which]
+    by = np.append(base.capacity, capacities)[which]
+    since = rows.counters - counters
+    known = (by > 0) & (since[GAPS] == 0) & ((which > 0) | (before is not None))
+    per_ppm = PPM / np.where(by > 0, by, 1)
+    net = since[NET] * per_ppm
+    sensor = since[THROUGHPUT] * (rules.current_error / PPM) + since[KNOWN_MS] * rules.offset_ma
+    bound = (sensor + since[METHOD]) * per_ppm + np.abs(net) * (rules.capacity_error / PPM)
+    bound = np.rint(bound).astype(np.int64) + rules.soc_error
+    anchored = np.append(base.time, rows.times[places])[which]
+    return Audit(soc - np.rint(net).astype(np.int64), bound, known, anchored)
+
+
+def _changes(
+    state: SocState,
+    rows: SocRows,
+    rules: HealthRules,
+    capacity: Ints,
+    max_gap_ms: int,
+    found: Audit,
+) -> list[SocChange]:
+    n = rows.times.size
+    time, soc, counters = state.newest or (
+        int(rows.times[0]),
+        int(rows.soc[0]),
+        rows.counters[:, 0].tolist(),
+    )
+    times, socs = np.append(time, rows.times), np.append(soc, rows.soc)
+    every = np.column_stack([counters, rows.counters])
+    step = np.diff(every, axis=1)
+    usable = (capacity > 0) & (step[GAPS] == 0) & (np.diff(times) <= max_gap_ms)
+    per_ppm = PPM / np.where(capacity > 0, capacity, 1)
+    moved = step[NET] * per_ppm
+    jump = np.diff(socs) + moved
+    slack = rules.jump + step[METHOD] * per_ppm + np.abs(moved) * (rules.capacity_error / PPM)
+    same = _since_change(state, socs, every, step)
+    flowed = np.abs(rows.counters[NET] - same) * per_ppm
+    drift = np.where(found.known, rows.soc - found.ledger, 0)
+    bound = np.where(found.known, found.bound, 0)
+    state.newest = int(times[n]), int(socs[n]), every[:, n].tolist()
+    judged: tuple[tuple[SocRule, Bools, Floats, Floats], ...] = (
+        ("SOC_JUMP", usable & (np.abs(jump) > slack), jump, slack),
+        ("SOC_FROZEN", (capacity > 0) & (flowed > rules.frozen), flowed, np.full(n, rules.frozen)),
+        ("SOC_DRIFT", np.abs(drift) > bound, drift * 1.0, bound * 1.0),
+    )
+    return list(_edges(state, rows.times, judged))
+
+
+def _since_change(state: SocState, socs: Ints, every: Ints, step: Ints) -> Ints:
+    """Net charge [uC] at which each SOC took its value, or was seen again after a gap."""
+    changed = (np.diff(socs) != 0) | (step[GAPS] > 0)
+    start = np.maximum.accumulate(np.where(changed, np.arange(1, socs.size), 0))
+    first = np.array(state.changed or every[:, 0].tolist(), dtype=np.int64)
+    reference: Ints = np.where(start > 0, every[NET, start], first[NET])
+    if start[-1] > 0 or not state.changed:
+        state.changed = every[:, start[-1]].tolist()
+    return reference
+
+
+def _edges(
+    state: SocState, times: Ints, judged: tuple[tuple[SocRule, Bools, Floats, Floats], ...]
+) -> Iterator[SocChange]:
+    holds = np.stack([each for _, each, _, _ in judged], axis=1)
+    before = np.concatenate([[[rule in state.active for rule in SOC_RULES]], holds[:-1]])
+    for at, which in np.argwhere(holds != before).tolist():
+        rule, _, values, limits = judged[which]
+        time, raised = int(times[at]), bool(holds[at, which])
+        since = time if raised else state.active.pop(rule)
+        if raised:
+            state.active[rule] = time
+            state.active = {r: state.active[r] for r in SOC_RULES if r in state.active}
+        value, limit = float(values[at]) / PPM, float(limits[at]) / PPM
+        yield SocChange(rule, raised, time, since, value, limit)

@@ -1,0 +1,83 @@
+"""Sums in quarters of an hour, which close when nothing can reach back into them any more.
+
+What lies between two samples is known only if they are at most the longest gap apart: a slot, and
+with its last slot a day, is complete once the clock stands that far after its end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from stream_app.core.calendar import SiteCalendar
+from stream_app.core.energy import ABOVE, BELOW, CHARGED, DISCHARGED, Floats, Ints, ledger, pieces
+from stream_app.core.windows import Contribution, add_by_window
+
+SLOT = "15min"
+KNOWN, OUT, IN, BOUND = range(4)
+"""Rows of an integral: known time [ms], what flowed out and in, and how far the net of both may
+lie from the truth if the signal is monotone between samples [unit ms]."""
+
+
+@dataclass
+class Slots:
+    """Slots that are not complete: start [ms UTC] -> column sums."""
+
+    open: dict[int, list[int]] = field(default_factory=dict)
+
+
+class ClosedSlots(NamedTuple):
+    """Complete slots in time order: starts (n,) [ms UTC], column sums (columns, n)."""
+
+    starts: Ints
+    sums: Ints
+
+
+def integral(times: Ints, values: Floats, edges: Ints, max_gap_ms: int) -> tuple[Ints, Ints]:
+    """Integrate samples (n,) by trapezoid over the known time, cut at ``edges``.
+
+    Returns
+    -------
+    Start of each piece (m,), and its KNOWN, OUT, IN, BOUND of shape (4, m).
+    """
+    cut = pieces(times, values, edges, "trapezoid", max_gap_ms, 0)
+    rows = ledger(cut, 1.0)
+    bound = np.maximum(rows[ABOVE], rows[BELOW])
+    return cut.start, np.stack([cut.length, rows[DISCHARGED], rows[CHARGED], bound])
+
+
+def held(times: Ints, values: Ints, edges: Ints, max_gap_ms: int) -> tuple[Ints, Ints, Ints]:
+    """Each sample (n,) held until the next one, where that is known, cut at ``edges``.
+
+    Returns
+    -------
+    Start [ms UTC], length [ms] and value of each piece (m,).
+    """
+    cut = pieces(times, values.astype(np.float64), edges, "left", max_gap_ms, 0)
+    return cut.start, cut.length, cut.p0.astype(np.int64)
+
+
+def add(slots: Slots, edges: Ints, contributions: Sequence[Contribution], width: int) -> None:
+    """Add contributions to the slots that hold their times; ``edges`` cover all of them."""
+    sums = np.zeros((width, edges.size - 1), dtype=np.int64)
+    for times, values, columns in contributions:
+        add_by_window(sums[columns], edges, times, values)
+    for place in np.flatnonzero(sums.any(axis=0)).tolist():
+        start, added = int(edges[place]), sums[:, place].tolist()
+        before = slots.open.get(start) or [0] * width
+        slots.open[start] = [a + b for a, b in zip(before, added, strict=True)]
+
+
+def close(slots: Slots, calendar: SiteCalendar, until: int, width: int) -> ClosedSlots:
+    """Take out the slots that end at or before ``until``, in time order."""
+    due = [start for start in sorted(slots.open) if _end(calendar, start) <= until]
+    sums = [slots.open.pop(start) for start in due]
+    return ClosedSlots(
+        np.array(due, dtype=np.int64), np.array(sums, dtype=np.int64).reshape(-1, width).T
+    )
+
+
+def _end(calendar: SiteCalendar, start: int) -> int:
+    """End of a slot: the last one of a local day may be shorter."""
+    return int(calendar.edges(SLOT, start, start)[-1])
