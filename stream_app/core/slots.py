@@ -1,7 +1,7 @@
-"""Sums in quarters of an hour, which close when nothing can reach back into them any more.
+"""Sums by slot, a quarter of an hour or a day, which close when nothing can reach back into them.
 
-What lies between two samples is known only if they are at most the longest gap apart: a slot, and
-with its last slot a day, is complete once the clock stands that far after its end.
+What lies between two samples is known only if they are at most the longest gap apart: a slot is
+complete once the clock stands that far after its end.
 """
 
 from collections.abc import Sequence
@@ -69,15 +69,12 @@ def add(slots: Slots, edges: Ints, contributions: Sequence[Contribution], width:
         slots.open[start] = [a + b for a, b in zip(before, added, strict=True)]
 
 
-def close(slots: Slots, calendar: SiteCalendar, until: int, width: int) -> ClosedSlots:
+def close(
+    slots: Slots, calendar: SiteCalendar, resolution: str, until: int, width: int
+) -> ClosedSlots:
     """Take out the slots that end at or before ``until``, in time order."""
-    due = [start for start in sorted(slots.open) if _end(calendar, start) <= until]
+    due = [s for s in sorted(slots.open) if calendar.edges(resolution, s, s)[-1] <= until]
     sums = [slots.open.pop(start) for start in due]
     return ClosedSlots(
         np.array(due, dtype=np.int64), np.array(sums, dtype=np.int64).reshape(-1, width).T
     )
-
-
-def _end(calendar: SiteCalendar, start: int) -> int:
-    """End of a slot: the last one of a local day may be shorter."""
-    return int(calendar.edges(SLOT, start, start)[-1])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_app.core.calendar import SiteCalendar
+from stream_app.core.daily import later, numbered
 from stream_app.core.energy import Ints
 from stream_app.core.health import columns
 from stream_app.core.health.columns import AC_COLUMNS, CHARGE_COLUMNS, DC_COLUMNS, WIDTH
@@ -20,7 +21,7 @@ from stream_app.core.health.state import (
     Peaks,
     SystemState,
 )
-from stream_app.core.slots import IN, OUT, ClosedSlots, close
+from stream_app.core.slots import IN, OUT, SLOT, ClosedSlots, close
 
 _DWELL_NAMES = (
     "soc_ratio",
@@ -34,7 +35,7 @@ def complete(
     state: SystemState, zone: SiteCalendar, rules: HealthRules, now: int, max_gap_ms: int
 ) -> list[HealthDay]:
     """Results of the days that the clock has passed by so much that nothing can change them."""
-    _add_slots(state.past, zone, close(state.present.slots, zone, now - max_gap_ms, WIDTH))
+    _add_slots(state.past, zone, close(state.present.slots, zone, SLOT, now - max_gap_ms, WIDTH))
     done = [day for day in state.present.days if day.end + max_gap_ms <= now]
     found = [_final(state.past, zone, rules, day) for day in done]
     state.present.days = state.present.days[len(done) :]
@@ -58,7 +59,7 @@ def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[
     _add_slots(standing, zone, ClosedSlots(starts, sums))
     news = []
     for day in present.days:
-        found = _numbered(past, replace(_result(standing, zone, rules, day), final=False))
+        found = numbered(past.published, replace(_result(standing, zone, rules, day), final=False))
         if found is not None:
             past.published[day.start] = found
             news.append(found)
@@ -100,20 +101,10 @@ def _rolling(past: Past, starts: Ints, throughput: Ints) -> Ints:
 
 def _final(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -> HealthDay | None:
     result = _result(past, zone, rules, day)
-    news = _numbered(past, result)
+    news = numbered(past.published, result)
     past.days = {start: each for start, each in past.days.items() if start > day.start}
-    past.published = {start: each for start, each in past.published.items() if start > day.start}
+    past.published = later(past.published, day.start)
     return news
-
-
-def _numbered(past: Past, day: HealthDay) -> HealthDay | None:
-    """The day with its revision; None if it was published as it is."""
-    before = past.published.get(day.start)
-    if before is None:
-        return day
-    if replace(day, revision=before.revision, final=before.final) == before:
-        return None
-    return replace(day, revision=before.revision + 1)
 
 
 def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -> HealthDay:
@@ -134,7 +125,16 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
     values, missing = indicators(facts)
     cycles = tuple((low, high) for low, high in day.cycles)
     dwell = dict(_dwells(kept.sums))
-    return HealthDay(facts.date, day.start, day.end, day.rows, values, missing, cycles, dwell)
+    return HealthDay(
+        date=facts.date,
+        start=day.start,
+        end=day.end,
+        rows=day.rows,
+        values=values,
+        missing=missing,
+        cycles=cycles,
+        dwell=dwell,
+    )
 
 
 def _remember(past: Past, day: DayFacts, sums: list[int]) -> None:

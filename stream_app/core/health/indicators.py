@@ -7,12 +7,12 @@ from datetime import date
 import numpy as np
 
 from stream_app.core.battery import Battery
+from stream_app.core.daily import Reading, Why
 from stream_app.core.energy import W_MS_PER_KWH
 from stream_app.core.health import columns, efficiency, soh
 from stream_app.core.health.columns import ACTIVE_MS, CHARGE_COLUMNS, Dwell
 from stream_app.core.health.cycles import full_cycles
 from stream_app.core.health.ledger import PPM, UC_PER_AH
-from stream_app.core.health.result import Why
 from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.state import DayFacts, DayHistory, Peaks
 from stream_app.core.slots import IN, KNOWN, OUT
@@ -26,8 +26,6 @@ LEAST_CYCLED = 0.05
 ROLLING_DAYS, LEAST_ROLLING_DAYS = 30, 7
 TREND_DAYS, LEAST_TREND_DAYS, LEAST_TREND_VALUES = 365, 30, 8
 KELVIN = 273.15
-
-Reading = tuple[float, ...] | Why
 
 
 @dataclass(frozen=True)
