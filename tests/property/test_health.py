@@ -1,17 +1,26 @@
-"""Health does not depend on how rows were cut into messages and messages into folds."""
+"""Health and meters do not depend on how rows were cut into messages and messages into folds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.codec.health import restore, snapshot
-from stream_app.core.battery import Battery, BatteryRules, SystemSamples
+from stream_app.core.battery import (
+    Battery,
+    BatteryRules,
+    MeterPoint,
+    MeterSamples,
+    SystemSamples,
+)
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.health.state import SystemState
-from stream_app.core.health.system import SystemMessage, SystemOutputs, fold_system
+from stream_app.core.health.system import SystemMessage, fold_system
 from stream_app.core.messages import EndOfData, Heartbeat
+from stream_app.core.meters import MeterMessage, MeterState, fold_meter
 from tests.property.strategies import DAY, HOUR, MINUTE, NEAR_A_CLOCK_CHANGE_MS, ZONES, cuts
 
 LEVELS = {
@@ -48,68 +57,117 @@ batteries = st.builds(
     energy_wh=st.sampled_from((None, 40_000.0)),
     commissioned=st.sampled_from((None, "2024-01-01")),
 )
-Row = tuple[int, dict[str, float]]
+Message = SystemMessage | MeterMessage
+
+
+METER_LEVELS = {
+    "power_w": (0.0, 5e4, -8e4, 1e6, np.nan),
+    "power_factor": (0.9, -0.5, 1.0, np.nan),
+    "import_wh": (0.0, 0.5, 100.0, 2000.0, 3000.0, 1e6, np.nan),
+    "export_wh": (7.0, 8.0, 9.0, 10.0, np.nan, -1.0),
+    "total_wh": (1e9, 1e9 + 0.001, np.nan),
+}
+points = st.builds(
+    MeterPoint,
+    site=st.just("site"),
+    meter=st.just("m1"),
+    zone=st.sampled_from(ZONES),
+    max_gap_ms=st.sampled_from((MINUTE, 45 * MINUTE, 30 * HOUR)),
+    skew_ms=st.sampled_from((HOUR, 6 * HOUR)),
+)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[SystemMessage]:
-    """A battery, rows one by one, and between them what else comes."""
-    battery = draw(batteries)
-    messages: list[SystemMessage] = [battery]
+def rows(
+    draw: st.DrawFn,
+    levels: Mapping[str, Sequence[float]],
+    sample: Callable[[Ints, Mapping[str, Floats]], Message],
+    changes: Mapping[str, Message],
+) -> list[Message]:
+    """Rows one by one, and between them what else comes."""
+    messages: list[Message] = []
     time = NEAR_A_CLOCK_CHANGE_MS
-    names = sorted(draw(st.sets(st.sampled_from(sorted(LEVELS)), min_size=3)))
+    names = sorted(draw(st.sets(st.sampled_from(sorted(levels)), min_size=3)))
     for step in draw(st.lists(st.sampled_from(STEPS_MS), min_size=1, max_size=40)):
-        values = {name: np.array([draw(st.sampled_from(LEVELS[name]))]) for name in names}
-        messages.append(SystemSamples(np.array([time + step]), values))
+        values = {name: np.array([draw(st.sampled_from(levels[name]))]) for name in names}
+        messages.append(sample(np.array([time + step]), values))
         time += step if step < DAY or draw(st.booleans()) else 0
-        other = draw(st.sampled_from((None,) * 12 + ("end", "heartbeat", "change", "zone")))
+        other = draw(st.sampled_from((None,) * 12 + ("end", "heartbeat", *changes)))
         if other == "end":
             messages.append(EndOfData(time + draw(st.sampled_from((1, HOUR, -HOUR, 3 * DAY)))))
         elif other == "heartbeat":
             messages.append(Heartbeat(time))
-        elif other == "change":
-            messages.append(replace(battery, capacity_ah=100.0))
-        elif other == "zone":
-            messages.append(replace(battery, zone="Asia/Shanghai"))
+        elif other is not None:
+            messages.append(changes[other])
     return messages
 
 
-def blocked(messages: Sequence[SystemMessage]) -> list[SystemMessage]:
+@st.composite
+def batteries_with_rows(draw: st.DrawFn) -> list[Message]:
+    battery = draw(batteries)
+    changes: dict[str, Message] = {
+        "rating": replace(battery, capacity_ah=100.0),
+        "zone": replace(battery, zone="Asia/Shanghai"),
+    }
+    return [battery, *draw(rows(LEVELS, SystemSamples, changes))]
+
+
+@st.composite
+def meters_with_rows(draw: st.DrawFn) -> list[Message]:
+    point = draw(points)
+    changes: dict[str, Message] = {"gap": replace(point, max_gap_ms=2 * HOUR)}
+    return [point, *draw(rows(METER_LEVELS, MeterSamples, changes))]
+
+
+def blocked(messages: Sequence[Message]) -> list[Message]:
     """Neighbouring rows as one message."""
-    merged: list[SystemMessage] = []
+    merged: list[Message] = []
     for each in messages:
         before = merged[-1] if merged else None
-        if isinstance(each, SystemSamples) and isinstance(before, SystemSamples):
+        if isinstance(each, SystemSamples | MeterSamples) and type(before) is type(each):
             values = {n: np.append(before.values[n], each.values[n]) for n in each.values}
-            merged[-1] = SystemSamples(np.append(before.times, each.times), values)
+            merged[-1] = type(each)(np.append(before.times, each.times), values)
         else:
             merged.append(each)
     return merged
 
 
-def folded(batches: Sequence[Sequence[SystemMessage]]) -> tuple[list[object], bytes]:
+def folded(
+    kind: type[SystemState] | type[MeterState], batches: Sequence[Sequence[Message]]
+) -> tuple[list[object], bytes]:
     """All results in order, and the state; it goes through bytes after each batch."""
-    state, found = SystemState(), list[SystemOutputs]()
+    fold: Any = fold_system if kind is SystemState else fold_meter
+    state, found = kind(), []
     for batch in batches:
-        found.append(fold_system(state, batch))
-        state = restore(SystemState, snapshot(state))
-    results: list[object] = []
-    for kind in ("days", "changes", "late"):
-        results += [each for outputs in found for each in getattr(outputs, kind)]
-    results.append(sum(outputs.rows for outputs in found))
+        found.append(fold(state, batch))
+        state = restore(kind, snapshot(state))
+    results: list[object] = [sum(outputs.rows for outputs in found)]
+    for name in ("days", "changes", "late"):
+        results += [each for outputs in found for each in getattr(outputs, name, ())]
     return results, snapshot(state)
 
 
-@settings(deadline=None, max_examples=150)
-@given(histories(), st.data())
-def test_any_cut_gives_the_same_results_and_the_same_state(
-    messages: list[SystemMessage], data: st.DataObject
+@settings(deadline=None, max_examples=100)
+@given(batteries_with_rows(), st.data())
+def test_any_cut_of_a_battery_s_rows_gives_the_same_results_and_the_same_state(
+    messages: list[Message], data: st.DataObject
 ) -> None:
-    one_by_one = folded([[each] for each in messages])
-
+    one_by_one = folded(SystemState, [[each] for each in messages])
     batches = [messages[part] for part in data.draw(cuts(len(messages)))]
-    merged = [blocked(batch) for batch in batches]
 
-    assert folded(batches) == one_by_one
-    assert folded(merged) == one_by_one
-    assert folded([blocked(messages)]) == one_by_one
+    assert folded(SystemState, batches) == one_by_one
+    assert folded(SystemState, [blocked(batch) for batch in batches]) == one_by_one
+    assert folded(SystemState, [blocked(messages)]) == one_by_one
+
+
+@settings(deadline=None, max_examples=150)
+@given(meters_with_rows(), st.data())
+def test_any_cut_of_a_meter_s_rows_gives_the_same_results_and_the_same_state(
+    messages: list[Message], data: st.DataObject
+) -> None:
+    one_by_one = folded(MeterState, [[each] for each in messages])
+    batches = [messages[part] for part in data.draw(cuts(len(messages)))]
+
+    assert folded(MeterState, batches) == one_by_one
+    assert folded(MeterState, [blocked(batch) for batch in batches]) == one_by_one
+    assert folded(MeterState, [blocked(messages)]) == one_by_one

@@ -99,7 +99,7 @@ def test_what_a_counter_rose_over_midnight_is_shared_by_time() -> None:
 
 
 def test_energy_that_no_day_can_be_told_of_is_told_apart() -> None:
-    hours = np.array([-4.5, -4, -3.5, 4, 4.5, 25, 25.5])
+    hours = np.array([-4.5, -4, -3.5, 4, 4.5, 24.5, 25])
     times = MIDNIGHT + (hours * HOUR).astype(np.int64)
     values = np.array([0.0, 1000, 1500, 9000, 9500, 9500, 9500])
 
