@@ -203,7 +203,8 @@ def _fold_day(
         found += _counted(steps, point, zone, place)
         rises = [step.energy for step in steps if step.energy > 0]
         if rises:
-            facts.steps[name] = min(*rises, facts.steps.get(name, rises[0]))
+            least = min(*rises, facts.steps.get(name, rises[0]))
+            facts.steps = dict(sorted({**facts.steps, name: least}.items()))
     add(state.sums, edges, found, WIDTH)
 
 
@@ -275,10 +276,8 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
     for place, name in enumerate(COUNTERS):
         step = counters.standing(state.counters.get(name, Counter()))
         found += _counted([] if step is None else [step], point, zone, place)
-    first = min([day.start for day in state.days], default=0)
     for contribution in found:
-        since = max(first, int(contribution[0][0]))
-        edges = zone.edges(DAY, since, int(contribution[0][-1]))
+        edges = zone.edges(DAY, int(contribution[0][0]), int(contribution[0][-1]))
         add(sums, edges, [contribution], WIDTH)
     news = []
     for day in state.days:

@@ -22,7 +22,7 @@ lie from the truth if the signal is monotone between samples [unit ms]."""
 
 @dataclass
 class Slots:
-    """Slots that are not complete: start [ms UTC] -> column sums."""
+    """Slots that are not complete, in time order: start [ms UTC] -> column sums."""
 
     open: dict[int, list[int]] = field(default_factory=dict)
 
@@ -67,13 +67,14 @@ def add(slots: Slots, edges: Ints, contributions: Sequence[Contribution], width:
         start, added = int(edges[place]), sums[:, place].tolist()
         before = slots.open.get(start) or [0] * width
         slots.open[start] = [a + b for a, b in zip(before, added, strict=True)]
+    slots.open = dict(sorted(slots.open.items()))
 
 
 def close(
     slots: Slots, calendar: SiteCalendar, resolution: str, until: int, width: int
 ) -> ClosedSlots:
     """Take out the slots that end at or before ``until``, in time order."""
-    due = [s for s in sorted(slots.open) if calendar.edges(resolution, s, s)[-1] <= until]
+    due = [s for s in slots.open if calendar.edges(resolution, s, s)[-1] <= until]
     sums = [slots.open.pop(start) for start in due]
     return ClosedSlots(
         np.array(due, dtype=np.int64), np.array(sums, dtype=np.int64).reshape(-1, width).T

@@ -88,8 +88,9 @@ def rows(
     messages: list[Message] = []
     time = NEAR_A_CLOCK_CHANGE_MS
     names = sorted(draw(st.sets(st.sampled_from(sorted(levels)), min_size=3)))
-    for step in draw(st.lists(st.sampled_from(STEPS_MS), min_size=1, max_size=40)):
-        values = {name: np.array([draw(st.sampled_from(levels[name]))]) for name in names}
+    chance = np.random.default_rng(draw(st.integers(0, 10_000)))
+    for step in draw(st.lists(st.sampled_from(STEPS_MS), min_size=15, max_size=70)):
+        values = {name: chance.choice(levels[name], 1) for name in names}
         messages.append(sample(np.array([time + step]), values))
         time += step if step < DAY or draw(st.booleans()) else 0
         other = draw(st.sampled_from((None,) * 12 + ("end", "heartbeat", *changes)))

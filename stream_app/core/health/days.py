@@ -45,7 +45,7 @@ def complete(
 def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[HealthDay]:
     """Results of all other days as they stand; they stay open."""
     present, past = state.present, state.past
-    slots = sorted(present.slots.open.items())
+    slots = present.slots.open.items()
     standing = Past(
         past.battery,
         {start: DaySums(list(d.sums), replace(d.peaks)) for start, d in past.days.items()},
