@@ -198,8 +198,13 @@ def capacity_between(first: Anchor, last: Anchor, rules: HealthRules) -> Capacit
 
 def ledger_error(since: list[int], rules: HealthRules) -> int:
     """How far the net charge of the counters ``since`` may be wrong [uC]."""
-    sensor = since[THROUGHPUT] * rules.current_error // PPM + since[KNOWN_MS] * rules.offset_ma
-    return sensor + since[METHOD]
+    return round(float(_error(np.array(since, dtype=np.int64), rules)))
+
+
+def _error(since: Ints, rules: HealthRules) -> Floats:
+    sensor = since[THROUGHPUT] * (rules.current_error / PPM) + since[KNOWN_MS] * rules.offset_ma
+    error: Floats = sensor + since[METHOD]
+    return error
 
 
 def _drift(before: Anchor | None, events: Ints, rows: SocRows, rules: HealthRules) -> Audit:
@@ -213,8 +218,7 @@ def _drift(before: Anchor | None, events: Ints, rows: SocRows, rules: HealthRule
     known = (by > 0) & (since[GAPS] == 0) & ((which > 0) | (before is not None))
     per_ppm = PPM / np.where(by > 0, by, 1)
     net = since[NET] * per_ppm
-    sensor = since[THROUGHPUT] * (rules.current_error / PPM) + since[KNOWN_MS] * rules.offset_ma
-    bound = (sensor + since[METHOD]) * per_ppm + np.abs(net) * (rules.capacity_error / PPM)
+    bound = _error(since, rules) * per_ppm + np.abs(net) * (rules.capacity_error / PPM)
     bound = np.rint(bound).astype(np.int64) + rules.soc_error
     anchored = np.append(base.time, rows.times[places])[which]
     return Audit(soc - np.rint(net).astype(np.int64), bound, known, anchored)
@@ -242,28 +246,30 @@ def _changes(
     moved = step[NET] * per_ppm
     jump = np.diff(socs) + moved
     slack = rules.jump + step[METHOD] * per_ppm + np.abs(moved) * (rules.capacity_error / PPM)
-    same = _since_change(state, socs, every, step)
-    flowed = np.abs(rows.counters[NET] - same) * per_ppm
+    same = rows.counters - _since_change(state, socs, every, step)
+    flowed = np.abs(same[NET]) * per_ppm
+    frozen = rules.frozen + _error(same, rules) * per_ppm
     drift = np.where(found.known, rows.soc - found.ledger, 0)
     bound = np.where(found.known, found.bound, 0)
     state.newest = int(times[n]), int(socs[n]), every[:, n].tolist()
     judged: tuple[tuple[SocRule, Bools, Floats, Floats], ...] = (
         ("SOC_JUMP", usable & (np.abs(jump) > slack), jump, slack),
-        ("SOC_FROZEN", (capacity > 0) & (flowed > rules.frozen), flowed, np.full(n, rules.frozen)),
+        ("SOC_FROZEN", (capacity > 0) & (flowed > frozen), flowed, frozen),
         ("SOC_DRIFT", np.abs(drift) > bound, drift * 1.0, bound * 1.0),
     )
     return list(_edges(state, rows.times, judged))
 
 
 def _since_change(state: SocState, socs: Ints, every: Ints, step: Ints) -> Ints:
-    """Net charge [uC] at which each SOC took its value, or was seen again after a gap."""
+    """Counters at which each SOC took its value, or was seen again after a gap."""
     changed = (np.diff(socs) != 0) | (step[GAPS] > 0)
     start = np.maximum.accumulate(np.where(changed, np.arange(1, socs.size), 0))
-    first = np.array(state.changed or every[:, 0].tolist(), dtype=np.int64)
-    reference: Ints = np.where(start > 0, every[NET, start], first[NET])
-    if start[-1] > 0 or not state.changed:
-        state.changed = every[:, start[-1]].tolist()
-    return reference
+    # Place 0 stands for the newest row before these, whose SOC may have been older still.
+    known = every.copy()
+    known[:, 0] = state.changed or every[:, 0]
+    state.changed = known[:, start[-1]].tolist()
+    found: Ints = known[:, start]
+    return found
 
 
 def _edges(
