@@ -140,6 +140,6 @@ def test_a_full_cycle_is_the_full_range_out_and_back() -> None:
 
 def test_the_residual_of_a_long_noisy_year_stays_small() -> None:
     state = CycleState()
-    count(state, np.random.default_rng(3).integers(0, 1_000_001, 400_000), band=5000)
+    count(state, np.random.default_rng(3).integers(0, 1_000_001, 100_000), band=5000)
 
     assert len(state.residual) < 60
