@@ -22,8 +22,8 @@ from stream_app.core.meters import MeterState, fold_meter
 
 SECOND = 1000
 RULES = BatteryRules(interval_ms=SECOND, max_gap_ms=10 * SECOND)
-UNITS = {"batt1": 740.0, "batt10": 900.0}
-"""Capacity [Ah] that the charge and the SOC of the day itself give, rounded; none is published."""
+UNITS = {"batt1": 1430.0, "batt10": 270.0}
+"""Capacity [Ah]: the line through SOC over charge of that day, rounded, for none is published."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ def unit(name: str) -> Unit:
 def folded(name: str, parts: int) -> tuple[HealthDay, list[SystemOutputs]]:
     found = unit(name)
     battery = Battery(
-        "m5bat", name, "UTC", {}, RULES, "other", capacity_ah=UNITS[name], energy_wh=6e5
+        "m5bat", name, "UTC", {}, RULES, "nmc", capacity_ah=UNITS[name], energy_wh=6e5
     )
     state, outputs = SystemState(), []
     outputs.append(fold_system(state, [battery]))
@@ -69,31 +69,43 @@ def folded(name: str, parts: int) -> tuple[HealthDay, list[SystemOutputs]]:
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_energy_of_the_day_is_the_rectangle_sum_less_what_the_edges_make(name: str) -> None:
-    expected = reference(data_file()) if data_file().is_file() else {}
-
+def test_energy_is_that_of_the_published_samples(name: str) -> None:
     day, _ = folded(name, 24)
+    published = reference(data_file())[name]
 
-    assert day.values["ac_discharged_kwh"] == pytest.approx(expected[name].discharged, rel=0.002)
-    assert day.values["ac_charged_kwh"] == pytest.approx(expected[name].charged, rel=0.002)
+    out, into = day.values["ac_discharged_kwh"], day.values["ac_charged_kwh"]
+    # Held for a second, samples on both sides of a zero crossing count in full; a line counts less.
+    assert published.discharged * 0.997 < out <= published.discharged
+    assert published.charged * 0.997 < into <= published.charged
+    assert out - into == pytest.approx(published.discharged - published.charged, abs=0.01)
+
+
+def test_a_good_bms_agrees_with_the_charge_to_a_thousandth_all_day() -> None:
+    day, outputs = folded("batt1", 24)
+
+    assert [change for out in outputs for change in out.changes] == []
+    assert abs(day.values["soc_drift_ratio"]) < 0.001
+    assert day.values["soc_drift_bound_ratio"] < 0.02
+
+
+def test_the_jumps_of_a_poor_bms_are_found_to_the_second() -> None:
+    found = unit("batt10")
+    step = np.diff(found.values["soc_ratio"])
+    jumps = found.times[1:][np.abs(step) > 0.03]
+
+    day, outputs = folded("batt10", 24)
+
+    changes = [change for out in outputs for change in out.changes]
+    raised = [each.time for each in changes if each.rule == "SOC_JUMP" and each.raised]
+    assert raised == jumps.tolist()
+    assert len(raised) == 5
+    # Its SOC follows the voltage under load, so it makes more cycles than the charge does.
+    assert day.values["efc_day"] > 1.05 * day.values["efc_24h_max"]
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_the_day_is_the_same_in_other_parts(name: str) -> None:
     assert folded(name, 7)[0] == folded(name, 50)[0]
-
-
-def test_print(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in UNITS:
-        day, outputs = folded(name, 24)
-        with capsys.disabled():
-            print(name, day.values, day.missing, len(day.cycles))
-            print([c for o in outputs for c in o.changes][:10])
-            f = unit(name)
-            q = -np.cumsum(f.values["current_a"]) / 3600
-            s = f.values["soc_ratio"]
-            A = np.stack([q, np.ones(q.size)], axis=1)
-            print(np.linalg.lstsq(A, s, rcond=None), s[0], s[-1], q[-1])
 
 
 def test_a_meter_on_the_unit_sees_the_same_energy() -> None:
