@@ -22,6 +22,7 @@ from stream_app.core.health.system import SystemMessage, fold_system
 from stream_app.core.messages import EndOfData, Heartbeat
 from stream_app.core.meters import MeterMessage, MeterState, fold_meter
 from tests.property.strategies import DAY, HOUR, MINUTE, NEAR_A_CLOCK_CHANGE_MS, ZONES, cuts
+from tests.unit.health.battery import ALL, BATTERY, Pack, kept
 
 LEVELS = {
     "soc_ratio": (0.0, 0.003, 0.05, 0.2, 0.5, 0.51, 0.9, 1.0, np.nan, 7.0),
@@ -148,7 +149,7 @@ def folded(
     return results, snapshot(state)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(batteries_with_rows(), st.data())
 def test_any_cut_of_a_battery_s_rows_gives_the_same_results_and_the_same_state(
     messages: list[Message], data: st.DataObject
@@ -161,7 +162,7 @@ def test_any_cut_of_a_battery_s_rows_gives_the_same_results_and_the_same_state(
     assert folded(SystemState, [blocked(messages)]) == one_by_one
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(meters_with_rows(), st.data())
 def test_any_cut_of_a_meter_s_rows_gives_the_same_results_and_the_same_state(
     messages: list[Message], data: st.DataObject
@@ -172,3 +173,17 @@ def test_any_cut_of_a_meter_s_rows_gives_the_same_results_and_the_same_state(
     assert folded(MeterState, batches) == one_by_one
     assert folded(MeterState, [blocked(batch) for batch in batches]) == one_by_one
     assert folded(MeterState, [blocked(messages)]) == one_by_one
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.integers(1, 9 * 1440 - 1), max_size=12, unique=True))
+def test_any_cut_of_a_regular_week_gives_the_same_results_and_the_same_state(
+    places: list[int],
+) -> None:
+    week = Pack(capacity_ah=266.0, signals=ALL).samples(9)
+    parts = np.split(np.arange(week.times.size), sorted(places))
+
+    whole = folded(SystemState, [[BATTERY], [week]])
+
+    assert folded(SystemState, [[BATTERY], *([kept(week, part)] for part in parts)]) == whole
+    assert all("rte_dc_30d_ratio" in day.values for day in whole[0][7:-1])

@@ -13,6 +13,7 @@ from stream_app.core.health.columns import AC_COLUMNS, CHARGE_COLUMNS, DC_COLUMN
 from stream_app.core.health.indicators import DAY_MS, TREND_DAYS, Facts, indicators
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.rules import HealthRules
+from stream_app.core.health.soh import band
 from stream_app.core.health.state import (
     DayFacts,
     DayHistory,
@@ -123,6 +124,7 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
         past.lifetime,
     )
     values, missing = indicators(facts)
+    estimated = values.get("soh_estimate_ratio")
     cycles = tuple((low, high) for low, high in day.cycles)
     dwell = dict(_dwells(kept.sums))
     return HealthDay(
@@ -132,6 +134,7 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
         rows=day.rows,
         values=values,
         missing=missing,
+        band=band(estimated * 100) if estimated is not None else None,
         cycles=cycles,
         dwell=dwell,
     )

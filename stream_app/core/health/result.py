@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stream_app.core.battery import Battery
 from stream_app.core.daily import LocalDay
 from stream_app.core.health.soc import SocChange
+from stream_app.core.health.soh import Band
 from stream_app.core.messages import Refusal
 from stream_app.core.rows import LateRow
 
@@ -20,8 +21,11 @@ class HealthDay(LocalDay):
         Lowest and highest SOC of each full cycle that closed in the day, in ppm.
     dwell
         Signal -> time in each bin [ms]; see ``columns.DWELLS`` for the edges.
+    band
+        Band of the estimated state of health; None where it cannot be told.
     """
 
+    band: Band | None
     cycles: tuple[tuple[int, int], ...]
     dwell: Mapping[str, tuple[int, ...]]
 

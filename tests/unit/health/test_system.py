@@ -206,6 +206,7 @@ def test_the_four_numbers_of_health_stand_side_by_side() -> None:
     assert day.values["soh_estimate_ratio"] == pytest.approx(
         1 - (2.5 * age + 0.035 * efc + 1.2) / 100
     )
+    assert day.band == "nominal"
     assert day.values["imbalance_v"] == pytest.approx(0.012)
     assert 0.95 < day.values["soh_expected_ratio"] < 1
 
@@ -342,3 +343,4 @@ def test_rows_without_any_known_signal_tell_nothing_but_that_they_came() -> None
 
     assert day.rows == 1440
     assert day.values == {"current_coverage_ratio": 0.0}
+    assert day.band is None
