@@ -15,7 +15,7 @@ from stream_app.core.daily import LocalDay, Reading, Why, later, numbered
 from stream_app.core.energy import W_MS_PER_KWH, Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import LateRow, RowClock, Rows, Signal, take, take_until, whole
-from stream_app.core.slots import BOUND, IN, KNOWN, OUT, Slots, add, close, held, integral
+from stream_app.core.slots import BOUND, IN, KNOWN, OUT, Slots, add, close, held, integral, summed
 from stream_app.core.windows import Contribution
 
 DAY = "1d"
@@ -205,7 +205,7 @@ def _fold_day(
         if rises:
             least = min(*rises, facts.steps.get(name, rises[0]))
             facts.steps = dict(sorted({**facts.steps, name: least}.items()))
-    add(state.sums, edges, found, WIDTH)
+    add(state.sums, edges, summed(edges, found, WIDTH))
 
 
 def _series(state: MeterState, rows: Rows, column: int) -> tuple[Ints, Ints]:
@@ -278,7 +278,7 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
         found += _counted([] if step is None else [step], point, zone, place)
     for contribution in found:
         edges = zone.edges(DAY, int(contribution[0][0]), int(contribution[0][-1]))
-        add(sums, edges, [contribution], WIDTH)
+        add(sums, edges, summed(edges, [contribution], WIDTH))
     news = []
     for day in state.days:
         result = replace(_result(zone, day, sums.open.get(day.start, [0] * WIDTH)), final=False)

@@ -11,7 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_app.core.calendar import SiteCalendar
-from stream_app.core.energy import ABOVE, BELOW, CHARGED, DISCHARGED, Floats, Ints, ledger, pieces
+from stream_app.core.energy import (
+    ABOVE,
+    BELOW,
+    CHARGED,
+    DISCHARGED,
+    Floats,
+    Ints,
+    Pieces,
+    ledger,
+    pieces,
+)
 from stream_app.core.windows import Contribution, add_by_window
 
 SLOT = "15min"
@@ -42,9 +52,16 @@ def integral(times: Ints, values: Floats, edges: Ints, max_gap_ms: int) -> tuple
     Start of each piece (m,), and its KNOWN, OUT, IN, BOUND of shape (4, m).
     """
     cut = pieces(times, values, edges, "trapezoid", max_gap_ms, 0)
+    return cut.start, integrated(cut)
+
+
+def integrated(cut: Pieces) -> Ints:
+    """KNOWN, OUT, IN, BOUND of each piece: (4, m)."""
     rows = ledger(cut, 1.0)
-    bound = np.maximum(rows[ABOVE], rows[BELOW])
-    return cut.start, np.stack([cut.length, rows[DISCHARGED], rows[CHARGED], bound])
+    found = rows[[DISCHARGED, DISCHARGED, CHARGED, ABOVE]]
+    found[KNOWN] = cut.length
+    np.maximum(rows[ABOVE], rows[BELOW], out=found[BOUND])
+    return found
 
 
 def held(times: Ints, values: Ints, edges: Ints, max_gap_ms: int) -> tuple[Ints, Ints, Ints]:
@@ -58,15 +75,22 @@ def held(times: Ints, values: Ints, edges: Ints, max_gap_ms: int) -> tuple[Ints,
     return cut.start, cut.length, cut.p0.astype(np.int64)
 
 
-def add(slots: Slots, edges: Ints, contributions: Sequence[Contribution], width: int) -> None:
-    """Add contributions to the slots that hold their times; ``edges`` cover all of them."""
+def summed(edges: Ints, contributions: Sequence[Contribution], width: int) -> Ints:
+    """Contributions by the slot that holds their time: (width, n) for n + 1 edges."""
     sums = np.zeros((width, edges.size - 1), dtype=np.int64)
     for times, values, columns in contributions:
         add_by_window(sums[columns], edges, times, values)
+    return sums
+
+
+def add(slots: Slots, edges: Ints, sums: Ints) -> None:
+    """Add column sums (columns, n) to the slots between ``edges`` (n + 1,)."""
     for place in np.flatnonzero(sums.any(axis=0)).tolist():
         start, added = int(edges[place]), sums[:, place].tolist()
-        before = slots.open.get(start) or [0] * width
-        slots.open[start] = [a + b for a, b in zip(before, added, strict=True)]
+        before = slots.open.get(start)
+        if before is not None:
+            added = [a + b for a, b in zip(before, added, strict=True)]
+        slots.open[start] = added
     slots.open = dict(sorted(slots.open.items()))
 
 
@@ -74,7 +98,8 @@ def close(
     slots: Slots, calendar: SiteCalendar, resolution: str, until: int, width: int
 ) -> ClosedSlots:
     """Take out the slots that end at or before ``until``, in time order."""
-    due = [s for s in slots.open if calendar.edges(resolution, s, s)[-1] <= until]
+    begun = [start for start in slots.open if start < until]
+    due = [start for start in begun if calendar.edges(resolution, start, start)[-1] <= until]
     sums = [slots.open.pop(start) for start in due]
     return ClosedSlots(
         np.array(due, dtype=np.int64), np.array(sums, dtype=np.int64).reshape(-1, width).T

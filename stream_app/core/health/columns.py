@@ -4,11 +4,12 @@ An integral has four columns (known time [ms], out, in, bound); a dwell has the 
 of its bins, and the sum of value times time for the mean.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.rows import Signal
 
 SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE = range(9)
@@ -51,14 +52,6 @@ class Dwell:
         """Bins, then the sum of value times time."""
         return slice(self.first, self.first + self.bins + 1)
 
-    def rows(self, lengths: Ints, values: Ints) -> Ints:
-        """Columns of each piece: (bins + 1, m)."""
-        place = np.clip((values - self.low) // self.step + 1, 0, self.bins - 1)
-        found = np.zeros((self.bins + 1, values.size), dtype=np.int64)
-        found[place, np.arange(values.size)] = lengths
-        found[self.bins] = lengths * values
-        return found
-
     def edges(self, scale: float) -> list[float]:
         """Inner edges in the unit of the signal divided by ``scale``, one less than the bins."""
         return [(self.low + place * self.step) / scale for place in range(self.bins - 1)]
@@ -71,3 +64,47 @@ SPREAD_DWELL = Dwell(REST_SPREAD, 72, 10_000, 10_000, 12)
 DWELLS = (SOC_DWELL, WARMEST_DWELL, TEMPERATURE_DWELL, SPREAD_DWELL)
 WIDTH = 85
 """Number of columns."""
+
+INTEGRATED = {CURRENT: CHARGE_COLUMNS, DC: DC_COLUMNS, AC: AC_COLUMNS}
+SUMMED = np.array(sorted([*INTEGRATED, *(dwell.signal for dwell in DWELLS)]), dtype=np.int64)
+"""Places of the signals that are summed."""
+
+
+def _by_signal(values: Mapping[int, float]) -> Floats:
+    found = np.zeros(REST_SPREAD + 1)
+    found[list(values)] = list(values.values())
+    return found
+
+
+UNIT = _by_signal({CURRENT: 1.0, DC: 1e-3, AC: 1e-3})
+"""Of one whole number of a signal that is integrated, in mA or W; 0 for the others."""
+_INTEGRAL = _by_signal({signal: part.start for signal, part in INTEGRATED.items()}).astype(int)
+_LOW = _by_signal({dwell.signal: dwell.low for dwell in DWELLS}).astype(int)
+_STEP = _by_signal({dwell.signal: dwell.step for dwell in DWELLS}).astype(int)
+_BINS = _by_signal({dwell.signal: dwell.bins for dwell in DWELLS}).astype(int)
+_FIRST = _by_signal({dwell.signal: dwell.first for dwell in DWELLS}).astype(int)
+
+Entries = tuple[Ints, Ints, Ints]
+"""Columns, times [ms UTC] and amounts of what is to be summed; each (n,)."""
+
+
+def integral_entries(signals: Ints, starts: Ints, rows: Ints) -> Entries:
+    """Integrals (4, m) of pieces of the signals (m,)."""
+    places = _INTEGRAL[signals] + np.arange(4)[:, np.newaxis]
+    return places.ravel(), np.broadcast_to(starts, rows.shape).ravel(), rows.ravel()
+
+
+def dwell_entries(signals: Ints, starts: Ints, lengths: Ints, values: Ints) -> Entries:
+    """Time [ms] of pieces (m,) that a signal has a value, in its bin, and value times time."""
+    bins = _BINS[signals]
+    place = np.clip((values - _LOW[signals]) // _STEP[signals] + 1, 0, bins - 1)
+    columns = np.concatenate([place, bins]) + np.tile(_FIRST[signals], 2)
+    return columns, np.tile(starts, 2), np.concatenate([lengths, lengths * values])
+
+
+def summed(edges: Ints, entries: Sequence[Entries]) -> Ints:
+    """Entries by column and by the slot between ``edges`` (n + 1,) that holds their time."""
+    sums = np.zeros((WIDTH, edges.size - 1), dtype=np.int64)
+    columns, times, amounts = (np.concatenate(each) for each in zip(*entries, strict=True))
+    np.add.at(sums, (columns, np.searchsorted(edges, times, side="right") - 1), amounts)
+    return sums

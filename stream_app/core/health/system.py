@@ -7,12 +7,10 @@ import numpy as np
 
 from stream_app.core.battery import Battery, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Ints, cut_at
 from stream_app.core.health import columns, days
 from stream_app.core.health.columns import (
-    AC,
     ACTIVE_MS,
-    CHARGE_COLUMNS,
     CURRENT,
     DC,
     REST_SPREAD,
@@ -21,7 +19,6 @@ from stream_app.core.health.columns import (
     SOH,
     SPREAD,
     VOLTAGE,
-    WIDTH,
 )
 from stream_app.core.health.cycles import count, doubled_depth
 from stream_app.core.health.indicators import rated_charge
@@ -32,8 +29,7 @@ from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rests
 from stream_app.core.health.state import DayFacts, Present, SystemState
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import NONE, Rows, take, take_until, whole
-from stream_app.core.slots import SLOT, add, held, integral
-from stream_app.core.windows import Contribution
+from stream_app.core.slots import SLOT, add, integrated
 
 SystemMessage = Battery | SystemSamples | Heartbeat | EndOfData
 
@@ -161,60 +157,81 @@ class _Stretch:
         self.max_gap_ms = battery.rules.max_gap_ms
         first, last = int(rows.times[0]), int(rows.times[-1])
         self.edges = zone.edges(SLOT, first - self.max_gap_ms, last)
-        self.contributions: list[Contribution] = []
 
     def fold(self, day: DayFacts) -> list[SocChange]:
         """Fold all rows."""
-        changes = self._charge(day)
-        for signal, part in ((DC, columns.DC_COLUMNS), (AC, columns.AC_COLUMNS)):
-            times, power, _ = self._series(signal)
-            if times.size > 1:
-                pieces = integral(times, power / 1000, self.edges, self.max_gap_ms)
-                self.contributions.append((*pieces, part))
-        for dwell in columns.DWELLS:
-            times, values, _ = self._series(dwell.signal)
-            if times.size > 1:
-                starts, lengths, level = held(times, values, self.edges, self.max_gap_ms)
-                self.contributions.append((starts, dwell.rows(lengths, level), dwell.columns))
-        add(self.present.slots, self.edges, self.contributions, WIDTH)
+        newest = self.present.samples[CURRENT]
+        places, times, current = self.rows.of(CURRENT)
+        if newest is not None:
+            times, current = np.append(newest[0], times), np.append(newest[1], current)
+        resting = self._rest(places, times, current)
+        pieces = self._integrate()
+        changes = []
+        if places.size:
+            counters = advance(self.present.ledger, times, pieces, self.max_gap_ms)
+            changes = self._audit(day, places, counters[:, -places.size :], resting)
         self._facts(day)
         return changes
 
-    def _series(self, column: int) -> tuple[Ints, Ints, Ints]:
-        """Times and values of a signal after its newest sample so far, and their rows."""
-        places, times, values = self.rows.of(column)
-        before = self.present.samples[column]
-        if times.size:
-            self.present.samples[column] = int(times[-1]), int(values[-1])
-        if before is not None and times.size:
-            times, values = np.append(before[0], times), np.append(before[1], values)
-        return times, values, places
-
-    def _charge(self, day: DayFacts) -> list[SocChange]:
-        times, current, places = self._series(CURRENT)
-        extended = np.full((self.rows.times.size, 1), NONE, dtype=np.int64)
-        self.rows = Rows(self.rows.times, np.concatenate([self.rows.values, extended], axis=1))
+    def _rest(self, places: Ints, times: Ints, current: Ints) -> Ints:
+        """When the rest began in which each row with a current lies, else NONE."""
         if not places.size:
-            return []
-        limit = round(self.battery.rules.rest_a * 1000)
-        pieces = integral(times, current.astype(np.float64), self.edges, self.max_gap_ms)
-        counters = advance(self.present.ledger, times, pieces, self.max_gap_ms)
-        resting = rests(self.present.soc, times, current, limit, self.max_gap_ms)
-        self._count_charge(pieces, limit)
-        new = slice(times.size - places.size, None)
-        return self._audit(day, places, counters[:, new], resting[new])
+            return places
+        rules, values = self.battery.rules, self.rows.values
+        limit = round(rules.rest_a * 1000)
+        resting = rests(self.present.soc, times, current, limit, self.max_gap_ms)[-places.size :]
+        since = self.rows.times[places] - rules.rest_ms
+        rested = places[(resting != NONE) & (resting <= since)]
+        values[rested, REST_SPREAD] = values[rested, SPREAD]
+        return resting
 
-    def _count_charge(self, pieces: tuple[Ints, Ints], limit: int) -> None:
-        starts, rows = pieces
+    def _integrate(self) -> tuple[Ints, Ints]:
+        """Add what lies between samples to the slots; gives the integral of the current."""
+        signals, times, values = self._series()
+        joined = (signals[1:] == signals[:-1]) & (np.diff(times) <= self.max_gap_ms)
+        first = np.flatnonzero(joined)
+        signals, unit = signals[first], columns.UNIT[signals[first]]
+        begin, level = times[first], values[first]
+        ends = values[first + 1] * unit
+        cut, owner = cut_at(begin, times[first + 1], level * unit, ends, self.edges)
+        signals, level = signals[owner], level[owner]
+        flows = columns.UNIT[signals] > 0
+        rows = integrated(cut.where(flows))
+        starts, which = cut.start[flows], signals[flows]
+        held = ~flows
+        is_current = which == CURRENT
+        pieces = starts[is_current], rows[:, is_current]
+        entries = (
+            columns.integral_entries(which, starts, rows),
+            columns.dwell_entries(signals[held], cut.start[held], cut.length[held], level[held]),
+            self._active(*pieces),
+        )
+        add(self.present.slots, self.edges, columns.summed(self.edges, entries))
+        return pieces
+
+    def _active(self, starts: Ints, rows: Ints) -> columns.Entries:
         length, out, into, _ = rows
+        limit = round(self.battery.rules.rest_a * 1000)
         active = np.where(out + into > limit * length, length, 0)
-        self.contributions.append((starts, rows, CHARGE_COLUMNS))
-        self.contributions.append((starts, active[np.newaxis], slice(ACTIVE_MS, ACTIVE_MS + 1)))
+        return np.full(starts.size, ACTIVE_MS), starts, active
+
+    def _series(self) -> tuple[Ints, Ints, Ints]:
+        """Signal, time and value of all samples, signal by signal, the newest before them first."""
+        wanted = self.rows.values[:, columns.SUMMED].T
+        which, places = np.nonzero(wanted != NONE)
+        before = [(s, *kept) for s, kept in enumerate(self.present.samples) if kept is not None]
+        known = np.array(before, dtype=np.int64).reshape(-1, 3)
+        signals = np.concatenate([known[:, 0], columns.SUMMED[which]])
+        order = np.argsort(signals, kind="stable")
+        signals = signals[order]
+        times = np.concatenate([known[:, 1], self.rows.times[places]])[order]
+        values = np.concatenate([known[:, 2], wanted[which, places]])[order]
+        for at in np.flatnonzero(np.diff(signals, append=-1)).tolist():
+            self.present.samples[int(signals[at])] = int(times[at]), int(values[at])
+        return signals, times, values
 
     def _audit(self, day: DayFacts, places: Ints, counters: Ints, resting: Ints) -> list[SocChange]:
         values, rest_ms = self.rows.values, self.battery.rules.rest_ms
-        rested = places[(resting != NONE) & (self.rows.times[places] - resting >= rest_ms)]
-        values[rested, REST_SPREAD] = values[rested, SPREAD]
         both = values[places, SOC] != NONE
         if not both.any():
             return []
@@ -257,12 +274,15 @@ def _range(before: list[int], soc: Ints) -> list[int]:
 
 
 def _with_current(values: Ints) -> Ints:
-    """Fill in the current [mA] from power [mW] and voltage [uV] where none came."""
+    """Signals with a place for the spread at rest.
+
+    The current [mA] is told from power [mW] and voltage [uV] where none came.
+    """
+    filled = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
+    filled[:, :REST_SPREAD] = values
     current, voltage, power = values[:, CURRENT], values[:, VOLTAGE], values[:, DC]
     wanted = (current == NONE) & (voltage != NONE) & (voltage != 0) & (power != NONE)
-    if not wanted.any():
-        return values
-    filled = values.copy()
-    ratio = power[wanted] / voltage[wanted] * MW_PER_UV_IN_MA
-    filled[wanted, CURRENT] = np.rint(ratio).astype(np.int64)
+    if wanted.any():
+        ratio = power[wanted] / voltage[wanted] * MW_PER_UV_IN_MA
+        filled[wanted, CURRENT] = np.rint(ratio).astype(np.int64)
     return filled

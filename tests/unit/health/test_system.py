@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from stream_app.core.battery import Battery, BatteryRules, SystemSamples
-from stream_app.core.health.columns import DWELLS, REST_SPREAD, SIGNALS, SOC_DWELL, WIDTH
+from stream_app.core.health.columns import (
+    DWELLS,
+    REST_SPREAD,
+    SIGNALS,
+    SOC_DWELL,
+    WIDTH,
+    dwell_entries,
+)
 from stream_app.core.health.indicators import INDICATORS
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import fold_system
@@ -94,11 +101,13 @@ def test_bins_meet_where_their_edges_say_and_columns_do_not_overlap() -> None:
     assert len(SIGNALS) == REST_SPREAD
     for dwell in DWELLS:
         edges = np.array(dwell.edges(1.0)).astype(np.int64)
-        below, at = (
-            np.argmax(dwell.rows(np.ones_like(edges), e)[:-1], axis=0) for e in (edges - 1, edges)
-        )
-        assert below.tolist() == list(range(dwell.bins - 1))
-        assert at.tolist() == list(range(1, dwell.bins))
+        for values, first in ((edges - 1, 0), (edges, 1)):
+            signals, ones = np.full_like(values, dwell.signal), np.ones_like(values)
+            places, _, amounts = dwell_entries(signals, values, ones, values)
+            bins, sums = np.split(places, 2)
+            assert (bins - dwell.first).tolist() == list(range(first, first + edges.size))
+            assert (sums == dwell.columns.stop - 1).all()
+            assert amounts.tolist() == [*ones.tolist(), *values.tolist()]
     assert SOC_DWELL.edges(1e6)[-1] == 0.95
 
 
