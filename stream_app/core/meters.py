@@ -37,6 +37,8 @@ day can be told [W ms], resets, glitches."""
 COUNTER_COLUMNS = 5
 WIDTH = FACTOR_COLUMNS.stop + COUNTER_COLUMNS * len(COUNTERS)
 
+FLOWS = {"import": IN, "export": OUT}
+"""Rows of the power integral that a counter is compared with."""
 METER_ERROR = 0.01
 """Error of the power integral and the counter together, as a ratio: two meters of class 0.5."""
 LEAST_COVERAGE = 0.98
@@ -292,32 +294,11 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
 def _result(zone: SiteCalendar, day: MeterFacts, sums: list[int]) -> MeterDay:
     values: dict[str, float] = {}
     missing: dict[str, Why] = {}
-    verdicts: dict[str, Verdict] = {}
-
-    def tell(names: tuple[str, ...], told: Reading) -> None:
+    for names, told in _readings(day, sums):
         if isinstance(told, str):
             missing.update(dict.fromkeys(names, told))
         else:
             values.update(zip(names, told, strict=True))
-
-    length = day.end - day.start
-    power = sums[POWER_COLUMNS]
-    tell(("power_coverage_ratio",), (power[KNOWN] / length,))
-    tell(("import_kwh", "export_kwh", "bound_kwh"), _integrated(power))
-    tell(("power_factor_mean",), _power_factor(sums[FACTOR_COLUMNS]))
-    for place, name in enumerate(COUNTERS):
-        first = FACTOR_COLUMNS.stop + place * COUNTER_COLUMNS
-        counter = sums[first : first + COUNTER_COLUMNS]
-        names = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets", "glitches")
-        tell(tuple(f"{name}_{each}" for each in names), _counter(counter, length))
-        if name == "total":
-            continue
-        integrated = power[IN] if name == "import" else power[OUT]
-        step = day.steps.get(name, 0)
-        told = _reconciled(integrated, power, counter, step, length)
-        tell((f"{name}_difference_kwh", f"{name}_difference_bound_kwh"), told)
-        if not isinstance(told, str):
-            verdicts[name] = "agrees" if abs(told[0]) <= told[1] else "differs"
     return MeterDay(
         date=zone.local_date(day.start).isoformat(),
         start=day.start,
@@ -325,8 +306,33 @@ def _result(zone: SiteCalendar, day: MeterFacts, sums: list[int]) -> MeterDay:
         rows=day.rows,
         values=values,
         missing=missing,
-        verdicts=verdicts,
+        verdicts={name: _verdict(values, name) for name in _compared(values)},
     )
+
+
+def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...], Reading]]:
+    length, power = day.end - day.start, sums[POWER_COLUMNS]
+    yield ("power_coverage_ratio",), (power[KNOWN] / length,)
+    yield ("import_kwh", "export_kwh", "bound_kwh"), _integrated(power)
+    yield ("power_factor_mean",), _power_factor(sums[FACTOR_COLUMNS])
+    for place, name in enumerate(COUNTERS):
+        first = FACTOR_COLUMNS.stop + place * COUNTER_COLUMNS
+        counter = sums[first : first + COUNTER_COLUMNS]
+        names = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets", "glitches")
+        yield tuple(f"{name}_{each}" for each in names), _counter(counter, length)
+        if name in FLOWS:
+            integrated, step = power[FLOWS[name]], day.steps.get(name, 0)
+            told = _reconciled(integrated, power, counter, step, length)
+            yield (f"{name}_difference_kwh", f"{name}_difference_bound_kwh"), told
+
+
+def _compared(values: Mapping[str, float]) -> list[str]:
+    return [name for name in FLOWS if f"{name}_difference_kwh" in values]
+
+
+def _verdict(values: Mapping[str, float], name: str) -> Verdict:
+    difference = abs(values[f"{name}_difference_kwh"])
+    return "agrees" if difference <= values[f"{name}_difference_bound_kwh"] else "differs"
 
 
 def _integrated(power: list[int]) -> Reading:

@@ -31,9 +31,11 @@ LEVELS = {
     "current_a": (0.0, 0.5, -0.5, 100.0, -250.0, np.nan),
     "dc_power_w": (0.0, 80_000.0, -90_000.0, np.nan),
     "ac_power_w": (100.0, 79_000.0, -91_000.0, np.inf),
-    "cell_voltage_spread_v": (0.004, 0.03, np.nan),
-    "cell_temperature_max_c": (-30.0, 24.9, 25.0, 46.0, np.nan),
-    "cell_temperature_mean_c": (20.0, 31.0, np.nan),
+    "cell_spread_v": (0.004, 0.03, np.nan),
+    "cell_max_c": (-30.0, 24.9, 25.0, 46.0, np.nan),
+    "cell_mean_c": (20.0, 31.0, np.nan),
+    "cell_max_v": (3.3, 3.35, np.nan),
+    "cell_min_v": (3.29, 3.3, np.nan),
     "something_else": (1.0,),
 }
 STEPS_MS = (

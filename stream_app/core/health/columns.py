@@ -12,7 +12,7 @@ import numpy as np
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.rows import Signal
 
-SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE = range(9)
+SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE, HIGHEST, LOWEST = range(11)
 SIGNALS = (
     Signal("soc_ratio", 1e6, 0.0, 1.1),
     Signal("soh_ratio", 1e6, 0.0, 1.5),
@@ -20,9 +20,11 @@ SIGNALS = (
     Signal("current_a", 1e3, -1e6, 1e6),
     Signal("dc_power_w", 1e3, -1e9, 1e9),
     Signal("ac_power_w", 1e3, -1e9, 1e9),
-    Signal("cell_voltage_spread_v", 1e6, 0.0, 10.0),
-    Signal("cell_temperature_max_c", 1e3, -100.0, 1000.0),
-    Signal("cell_temperature_mean_c", 1e3, -100.0, 1000.0),
+    Signal("cell_spread_v", 1e6, 0.0, 10.0),
+    Signal("cell_max_c", 1e3, -100.0, 1000.0),
+    Signal("cell_mean_c", 1e3, -100.0, 1000.0),
+    Signal("cell_max_v", 1e6, 0.0, 10.0),
+    Signal("cell_min_v", 1e6, 0.0, 10.0),
 )
 """The signals that health is told from: ppm, uV, mA, mW, millidegrees Celsius."""
 REST_SPREAD = len(SIGNALS)

@@ -10,7 +10,7 @@ from stream_app.core.daily import later, numbered
 from stream_app.core.energy import Ints
 from stream_app.core.health import columns
 from stream_app.core.health.columns import AC_COLUMNS, CHARGE_COLUMNS, DC_COLUMNS, WIDTH
-from stream_app.core.health.indicators import DAY_MS, TREND_DAYS, Facts, indicators
+from stream_app.core.health.indicators import DAY_MS, ROLLING_DAYS, TREND_DAYS, Facts, indicators
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.soh import band
@@ -24,12 +24,7 @@ from stream_app.core.health.state import (
 )
 from stream_app.core.slots import IN, OUT, SLOT, ClosedSlots, close
 
-_DWELL_NAMES = (
-    "soc_ratio",
-    "cell_temperature_max_c",
-    "cell_temperature_mean_c",
-    "cell_voltage_spread_v",
-)
+_DWELL_NAMES = ("soc_ratio", "cell_max_c", "cell_mean_c", "cell_spread_v")
 
 
 def complete(
@@ -47,14 +42,8 @@ def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[
     """Results of all other days as they stand; they stay open."""
     present, past = state.present, state.past
     slots = present.slots.open.items()
-    standing = Past(
-        past.battery,
-        {start: DaySums(list(d.sums), replace(d.peaks)) for start, d in past.days.items()},
-        list(past.recent),
-        list(past.history),
-        list(past.lifetime),
-        past.published,
-    )
+    kept = {start: DaySums(list(d.sums), replace(d.peaks)) for start, d in past.days.items()}
+    standing = replace(past, days=kept, history=list(past.history))
     starts = np.array([start for start, _ in slots], dtype=np.int64)
     sums = np.array([each for _, each in slots], dtype=np.int64).reshape(-1, WIDTH).T
     _add_slots(standing, zone, ClosedSlots(starts, sums))
@@ -120,8 +109,7 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
         day,
         kept.sums,
         kept.peaks,
-        past.history,
-        past.lifetime,
+        past,
     )
     values, missing = indicators(facts)
     estimated = values.get("soh_estimate_ratio")
@@ -142,9 +130,15 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
 
 def _remember(past: Past, day: DayFacts, sums: list[int]) -> None:
     soc = (day.soc[0], day.soc[1]) if day.soc else None
-    dc, ac = sums[DC_COLUMNS], sums[AC_COLUMNS]
-    past.history.append(DayHistory(day.start, day.end, dc, ac, soc, day.soh, day.capacity))
-    past.history = [each for each in past.history if each.start > day.start - TREND_DAYS * DAY_MS]
+    past.history.append(DayHistory(day.start, day.end, sums[DC_COLUMNS], sums[AC_COLUMNS], soc))
+    month, year = day.start - ROLLING_DAYS * DAY_MS, day.start - TREND_DAYS * DAY_MS
+    past.history = [each for each in past.history if each.start > month]
+    if day.soh is not None:
+        past.soh = [*(each for each in past.soh if each[0] > year), (day.start, day.soh)]
+    found = day.capacity
+    if found is not None and (found.time, found.charge) not in past.capacities[-1:]:
+        kept = (each for each in past.capacities if each[0] > year)
+        past.capacities = [*kept, (found.time, found.charge)]
     before = past.lifetime or [0] * WIDTH
     past.lifetime = [a + b for a, b in zip(before, sums, strict=True)]
 

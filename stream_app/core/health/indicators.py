@@ -14,7 +14,7 @@ from stream_app.core.health.columns import ACTIVE_MS, CHARGE_COLUMNS, Dwell
 from stream_app.core.health.cycles import full_cycles
 from stream_app.core.health.ledger import PPM, UC_PER_AH
 from stream_app.core.health.rules import HealthRules
-from stream_app.core.health.state import DayFacts, DayHistory, Peaks
+from stream_app.core.health.state import DayFacts, DayHistory, Past, Peaks
 from stream_app.core.slots import IN, KNOWN, OUT
 
 HOUR_MS = 3_600_000
@@ -32,7 +32,7 @@ KELVIN = 273.15
 class Facts:
     """All that the indicators of a day are told from.
 
-    ``history`` ends with the day itself; ``lifetime`` are the column sums with those of the day.
+    ``past`` counts the day already.
     """
 
     battery: Battery
@@ -41,8 +41,7 @@ class Facts:
     day: DayFacts
     sums: list[int]
     peaks: Peaks
-    history: list[DayHistory]
-    lifetime: list[int]
+    past: Past
 
     @property
     def rated(self) -> int:
@@ -117,12 +116,12 @@ def _soh_expected(f: Facts) -> Reading:
         return "other_chemistry"
     if f.battery.commissioned is None:
         return "missing_date"
-    temperature = _mean(f.lifetime, columns.TEMPERATURE_DWELL)
-    level = _mean(f.lifetime, columns.SOC_DWELL)
+    temperature = _mean(f.past.lifetime, columns.TEMPERATURE_DWELL)
+    level = _mean(f.past.lifetime, columns.SOC_DWELL)
     if temperature is None or level is None:
         return "missing_signal"
     closed, squares = f.day.depths
-    moved, active = sum(f.lifetime[CHARGE_COLUMNS][OUT : IN + 1]), f.lifetime[ACTIVE_MS]
+    moved, active = sum(f.past.lifetime[CHARGE_COLUMNS][OUT : IN + 1]), f.past.lifetime[ACTIVE_MS]
     if not f.rated:
         return "missing_rating"
     if not closed or not active:
@@ -135,19 +134,17 @@ def _soh_expected(f: Facts) -> Reading:
 def _rate_bms(f: Facts) -> Reading:
     if f.day.soh is None:
         return "missing_signal"
-    return _trend(f, [(each.start, each.soh) for each in f.history if each.soh is not None])
+    return _trend(f.past.soh)
 
 
 def _rate_ledger(f: Facts) -> Reading:
     told = _soh_ledger(f)
     if isinstance(told, str):
         return told
-    found = {each.capacity.time: each.capacity.charge for each in f.history if each.capacity}
-    return _trend(f, [(time, charge * PPM // f.rated) for time, charge in found.items()])
+    return _trend([(time, charge * PPM // f.rated) for time, charge in f.past.capacities])
 
 
-def _trend(f: Facts, points: list[tuple[int, int]]) -> Reading:
-    points = [point for point in points if point[0] > f.day.end - TREND_DAYS * DAY_MS]
+def _trend(points: list[tuple[int, int]]) -> Reading:
     if len(points) < LEAST_TREND_VALUES:
         return "too_short"
     if points[-1][0] - points[0][0] < LEAST_TREND_DAYS * DAY_MS:
@@ -195,7 +192,7 @@ def _peaks(f: Facts) -> Reading:
 
 def _energy(name: str) -> "Callable[[Facts], Reading]":
     def told(f: Facts) -> Reading:
-        known, out, into, _ = _energy_of(f.history[-1], name)
+        known, out, into, _ = _energy_of(f.past.history[-1], name)
         if not known:
             return "missing_signal"
         return out / W_MS_PER_KWH, into / W_MS_PER_KWH
@@ -209,9 +206,9 @@ def _energy_of(day: DayHistory, name: str) -> list[int]:
 
 def _efficiency(name: str, days: int) -> "Callable[[Facts], Reading]":
     def told(f: Facts) -> Reading:
-        if not _energy_of(f.history[-1], name)[KNOWN]:
+        if not _energy_of(f.past.history[-1], name)[KNOWN]:
             return "missing_signal"
-        part = [each for each in f.history if each.start > f.day.start - days * DAY_MS]
+        part = [each for each in f.past.history if each.start > f.day.start - days * DAY_MS]
         # Data that began, or began again, in the midst of a day is judged from the next day on.
         known = [_covered([each], name) for each in part]
         part = part[known.index(True) if True in known else 0 :]

@@ -60,7 +60,7 @@ class Capacity:
 
 @dataclass
 class Ledger:
-    """Running counters, and the sample that they stand at: time [ms UTC] and current [mA]."""
+    """Running counters, as they stand at the newest sample of the current."""
 
     counters: list[int] = field(default_factory=lambda: [0] * COUNTERS)
 

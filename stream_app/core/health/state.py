@@ -112,15 +112,13 @@ class DaySums:
 
 @dataclass
 class DayHistory:
-    """A complete day, for what is told over many. Energy in W ms, SOC and SOH in ppm."""
+    """A complete day: integrals of DC and AC power [W ms], first and last SOC [ppm]."""
 
     start: int
     end: int
     dc: list[int]
     ac: list[int]
     soc: tuple[int, int] | None
-    soh: int | None
-    capacity: Capacity | None
 
 
 @dataclass
@@ -136,7 +134,11 @@ class Past:
     recent
         Charge both ways of the slots of the last 24 h: (start, uC).
     history
-        Complete days, the newest last.
+        Complete days of the last month, the newest last.
+    soh
+        SOH of the BMS [ppm] by start of the day, of the last year.
+    capacities
+        Measured capacities [uC] by time, of the last year.
     lifetime
         Column sums of all complete days.
     published
@@ -147,6 +149,8 @@ class Past:
     days: dict[int, DaySums] = field(default_factory=dict)
     recent: list[tuple[int, int]] = field(default_factory=list)
     history: list[DayHistory] = field(default_factory=list)
+    soh: list[Sample] = field(default_factory=list)
+    capacities: list[Sample] = field(default_factory=list)
     lifetime: list[int] = field(default_factory=list)
     published: dict[int, HealthDay] = field(default_factory=dict)
 

@@ -1,18 +1,20 @@
 """The health of one battery system: messages in, days and findings out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 import numpy as np
 
 from stream_app.core.battery import Battery, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
-from stream_app.core.energy import Ints, cut_at
+from stream_app.core.energy import Floats, Ints, cut_at
 from stream_app.core.health import columns, days
 from stream_app.core.health.columns import (
     ACTIVE_MS,
     CURRENT,
     DC,
+    HIGHEST,
+    LOWEST,
     REST_SPREAD,
     SIGNALS,
     SOC,
@@ -32,9 +34,6 @@ from stream_app.core.rows import NONE, Rows, take, take_until, whole
 from stream_app.core.slots import SLOT, add, integrated
 
 SystemMessage = Battery | SystemSamples | Heartbeat | EndOfData
-
-MW_PER_UV_IN_MA = 1_000_000
-"""1 mW at 1 uV would be this many mA."""
 
 
 def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> SystemOutputs:
@@ -153,7 +152,7 @@ class _Stretch:
         rows: Rows,
     ) -> None:
         self.present, self.battery, self.rules = present, battery, rules
-        self.rows = Rows(rows.times, _with_current(rows.values))
+        self.rows = Rows(rows.times, _filled(rows.values))
         self.max_gap_ms = battery.rules.max_gap_ms
         first, last = int(rows.times[0]), int(rows.times[-1])
         self.edges = zone.edges(SLOT, first - self.max_gap_ms, last)
@@ -273,16 +272,26 @@ def _range(before: list[int], soc: Ints) -> list[int]:
     return [before[0], int(soc[-1]), min(before[2], low), max(before[3], high)]
 
 
-def _with_current(values: Ints) -> Ints:
-    """Signals with a place for the spread at rest.
+def _filled(values: Ints) -> Ints:
+    """Signals, with a place for the spread at rest; what did not come is told from what did.
 
-    The current [mA] is told from power [mW] and voltage [uV] where none came.
+    Current from DC power and voltage, DC power from current and voltage, the spread of the cells
+    from the highest and the lowest.
     """
-    filled = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
-    filled[:, :REST_SPREAD] = values
-    current, voltage, power = values[:, CURRENT], values[:, VOLTAGE], values[:, DC]
-    wanted = (current == NONE) & (voltage != NONE) & (voltage != 0) & (power != NONE)
-    if wanted.any():
-        ratio = power[wanted] / voltage[wanted] * MW_PER_UV_IN_MA
-        filled[wanted, CURRENT] = np.rint(ratio).astype(np.int64)
-    return filled
+    every = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
+    every[:, :REST_SPREAD] = values
+    _fill(every, CURRENT, (DC, VOLTAGE), lambda dc, v: dc / np.where(v, v, np.nan) * 1e6)
+    _fill(every, DC, (CURRENT, VOLTAGE), lambda current, v: current * (v / 1e6))
+    _fill(every, SPREAD, (HIGHEST, LOWEST), lambda high, low: np.abs(high - low) * 1.0)
+    return every
+
+
+def _fill(
+    values: Ints, wanted: int, given: tuple[int, int], tell: Callable[[Ints, Ints], Floats]
+) -> None:
+    a, b = (values[:, each] for each in given)
+    places = np.flatnonzero((values[:, wanted] == NONE) & (a != NONE) & (b != NONE))
+    if places.size:
+        told = tell(a[places], b[places])
+        good = np.isfinite(told)
+        values[places[good], wanted] = np.rint(told[good]).astype(np.int64)

@@ -55,9 +55,9 @@ class Pack:
             "voltage_v": np.full(times.size, VOLTAGE),
             "current_a": current,
             "dc_power_w": current * VOLTAGE,
-            "cell_voltage_spread_v": np.full(times.size, 0.012),
-            "cell_temperature_max_c": np.full(times.size, 31.0),
-            "cell_temperature_mean_c": np.full(times.size, 25.0),
+            "cell_spread_v": np.full(times.size, 0.012),
+            "cell_max_c": np.full(times.size, 31.0),
+            "cell_mean_c": np.full(times.size, 25.0),
         }
         return SystemSamples(times, {name: every[name] for name in self.signals})
 
@@ -68,9 +68,9 @@ ALL = (
     "voltage_v",
     "current_a",
     "dc_power_w",
-    "cell_voltage_spread_v",
-    "cell_temperature_max_c",
-    "cell_temperature_mean_c",
+    "cell_spread_v",
+    "cell_max_c",
+    "cell_mean_c",
 )
 
 

@@ -68,7 +68,7 @@ def test_every_moment_of_a_local_day_is_in_one_bin(midnight: int, hours: int) ->
 
     assert day.end - day.start == hours * HOUR
     assert day.values["current_coverage_ratio"] == 1
-    for name in ("soc_ratio", "cell_temperature_max_c", "cell_temperature_mean_c"):
+    for name in ("soc_ratio", "cell_max_c", "cell_mean_c"):
         assert sum(day.dwell[name]) == hours * HOUR
     assert day.values["charged_ah"] == pytest.approx(1.1 * hours)
 
@@ -79,12 +79,12 @@ def test_dwell_is_the_time_in_each_bin() -> None:
     warm = np.where(hours < 6, 34.9, np.where(hours < 7, 45.0, np.where(hours < 9, 35.0, -40.0)))
     soc = np.where(hours < 2, 0.03, np.where(hours < 3, 0.0999, np.where(hours < 7, 0.9, 0.5)))
 
-    day = watch(changed(samples, cell_temperature_max_c=warm, soc_ratio=soc)).days[0]
+    day = watch(changed(samples, cell_max_c=warm, soc_ratio=soc)).days[0]
 
     assert (day.values["above_35c_s"], day.values["above_45c_s"]) == (3 * 3600, 3600)
     assert (day.values["soc_below_10_s"], day.values["soc_above_90_s"]) == (3 * 3600, 4 * 3600)
     assert day.values["cell_temperature_mean_c"] == 25.0
-    bins = np.array(day.dwell["cell_temperature_max_c"]) / HOUR
+    bins = np.array(day.dwell["cell_max_c"]) / HOUR
     assert {place: hours for place, hours in enumerate(bins.tolist()) if hours} == {
         0: 15.0,
         11: 6.0,
@@ -195,15 +195,28 @@ def test_imbalance_is_the_mean_spread_at_rest_and_apart_from_ageing() -> None:
     samples = Pack(signals=ALL).samples(1.2)
     spread = np.where(np.abs(samples.values["current_a"]) > 1, 0.09, 0.008)
 
-    told = watch(changed(samples, cell_voltage_spread_v=spread)).days[0]
+    told = watch(changed(samples, cell_spread_v=spread)).days[0]
     never = watch(
         changed(samples, current_a=np.where(np.arange(samples.times.size) % 20, 5.0, 0.0))
     ).days[0]
-    absent = watch(changed(samples, cell_voltage_spread_v=None)).days[0]
+    absent = watch(changed(samples, cell_spread_v=None)).days[0]
 
     assert told.values["imbalance_v"] == pytest.approx(0.008)
     assert never.missing["imbalance_v"] == never.missing["soh_estimate_ratio"] == "no_rest"
     assert absent.missing["imbalance_v"] == absent.missing["soh_estimate_ratio"] == "missing_signal"
+
+
+def test_what_does_not_come_is_told_from_what_does() -> None:
+    samples = Pack(signals=ALL).samples(1.2)
+    given = watch(samples).days[0]
+    lowest = np.full(samples.times.size, 3.29)
+    fewer = changed(samples, dc_power_w=None, cell_spread_v=None)
+
+    told = watch(changed(fewer, cell_max_v=lowest + 0.012, cell_min_v=lowest)).days[0]
+
+    assert told.values["imbalance_v"] == pytest.approx(0.012)
+    for name in ("dc_charged_kwh", "dc_discharged_kwh", "rte_dc_ratio"):
+        assert told.values[name] == pytest.approx(given.values[name], rel=1e-6)
 
 
 def test_the_four_numbers_of_health_stand_side_by_side() -> None:
