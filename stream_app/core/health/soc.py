@@ -3,7 +3,7 @@
 Everything is judged at the rows that have both a SOC and a current; SOC in ppm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -27,6 +27,9 @@ from stream_app.core.rows import NONE
 
 SocRule = Literal["SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT"]
 SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")
+
+CLEARS = 0.8
+"""SOC_DRIFT ends below this part of the bound, so that it does not chatter."""
 
 Bools = NDArray[np.bool_]
 
@@ -232,57 +235,101 @@ def _changes(
     max_gap_ms: int,
     found: Audit,
 ) -> list[SocChange]:
-    n = rows.times.size
-    time, soc, counters = state.newest or (
-        int(rows.times[0]),
-        int(rows.soc[0]),
-        rows.counters[:, 0].tolist(),
+    steps = _steps(state, rows, capacity, max_gap_ms)
+    judged = (
+        _jump(steps, rules),
+        _frozen(state, steps, rules),
+        _drifted(state, rows, found),
     )
-    times, socs = np.append(time, rows.times), np.append(soc, rows.soc)
-    every = np.column_stack([counters, rows.counters])
-    step = np.diff(every, axis=1)
-    usable = (capacity > 0) & (step[GAPS] == 0) & (np.diff(times) <= max_gap_ms)
-    per_ppm = PPM / np.where(capacity > 0, capacity, 1)
-    moved = step[NET] * per_ppm
-    jump = np.diff(socs) + moved
-    slack = rules.jump + step[METHOD] * per_ppm + np.abs(moved) * (rules.capacity_error / PPM)
-    same = rows.counters - _since_change(state, socs, every, step)
-    flowed = np.abs(same[NET]) * per_ppm
-    frozen = rules.frozen + _error(same, rules) * per_ppm
-    drift = np.where(found.known, rows.soc - found.ledger, 0)
-    bound = np.where(found.known, found.bound, 0)
-    state.newest = int(times[n]), int(socs[n]), every[:, n].tolist()
-    judged: tuple[tuple[SocRule, Bools, Floats, Floats], ...] = (
-        ("SOC_JUMP", usable & (np.abs(jump) > slack), jump, slack),
-        ("SOC_FROZEN", (capacity > 0) & (flowed > frozen), flowed, frozen),
-        ("SOC_DRIFT", np.abs(drift) > bound, drift * 1.0, bound * 1.0),
-    )
+    newest = rows.times, rows.soc, rows.counters.T
+    time, soc, counters = (each[-1].tolist() for each in newest)
+    state.newest = time, soc, counters
     return list(_edges(state, rows.times, judged))
 
 
-def _since_change(state: SocState, socs: Ints, every: Ints, step: Ints) -> Ints:
-    """Counters at which each SOC took its value, or was seen again after a gap."""
-    changed = (np.diff(socs) != 0) | (step[GAPS] > 0)
-    start = np.maximum.accumulate(np.where(changed, np.arange(1, socs.size), 0))
+class Steps(NamedTuple):
+    """From each row to the next (n,), the newest row before them first.
+
+    Counters of n + 1 rows and what they grew by, change of SOC, ppm of the capacity for each uC (0:
+    not known), and whether nothing is missing in between.
+    """
+
+    counters: Ints
+    grown: Ints
+    soc: Ints
+    per_uc: Floats
+    whole: Bools
+
+
+def _steps(state: SocState, rows: SocRows, capacity: Ints, max_gap_ms: int) -> Steps:
+    first = rows.times[0], rows.soc[0], rows.counters[:, 0]
+    time, soc, counters = first if state.newest is None else state.newest
+    every = np.column_stack([counters, rows.counters])
+    grown = np.diff(every, axis=1)
+    near = np.diff(rows.times, prepend=time) <= max_gap_ms
+    per_uc = np.where(capacity > 0, PPM / np.maximum(capacity, 1), 0.0)
+    return Steps(every, grown, np.diff(rows.soc, prepend=soc), per_uc, near & (grown[GAPS] == 0))
+
+
+class Judged(NamedTuple):
+    """Whether a rule holds at each row, what was judged and against what [ppm]; each (n,)."""
+
+    rule: SocRule
+    holds: Bools
+    values: Floats
+    limits: Floats
+
+
+def _jump(steps: Steps, rules: HealthRules) -> Judged:
+    moved = steps.grown[NET] * steps.per_uc
+    slack = steps.grown[METHOD] * steps.per_uc + np.abs(moved) * (rules.capacity_error / PPM)
+    value, limit = steps.soc + moved, rules.jump + slack
+    known = steps.whole & (steps.per_uc > 0)
+    return Judged("SOC_JUMP", known & (np.abs(value) > limit), value, limit)
+
+
+def _frozen(state: SocState, steps: Steps, rules: HealthRules) -> Judged:
+    """It holds until the SOC changes, or a gap hides whether it did."""
+    changed = (steps.soc != 0) | (steps.grown[GAPS] > 0)
+    start = np.maximum.accumulate(np.where(changed, np.arange(1, changed.size + 1), 0))
     # Place 0 stands for the newest row before these, whose SOC may have been older still.
-    known = every.copy()
-    known[:, 0] = state.changed or every[:, 0]
+    known = steps.counters.copy()
+    known[:, 0] = state.changed or known[:, 0]
     state.changed = known[:, start[-1]].tolist()
-    found: Ints = known[:, start]
-    return found
+    same = steps.counters[:, 1:] - known[:, start]
+    value = np.abs(same[NET]) * steps.per_uc
+    limit = rules.frozen + _error(same, rules) * steps.per_uc
+    holds = _latched("SOC_FROZEN" in state.active, value > limit, changed)
+    return Judged("SOC_FROZEN", holds, value, limit)
 
 
-def _edges(
-    state: SocState, times: Ints, judged: tuple[tuple[SocRule, Bools, Floats, Floats], ...]
-) -> Iterator[SocChange]:
-    holds = np.stack([each for _, each, _, _ in judged], axis=1)
-    before = np.concatenate([[[rule in state.active for rule in SOC_RULES]], holds[:-1]])
+def _drifted(state: SocState, rows: SocRows, found: Audit) -> Judged:
+    """It holds until the drift is well within the bound, or the ledger says nothing any more."""
+    value = np.where(found.known, rows.soc - found.ledger, 0).astype(np.float64)
+    limit = np.where(found.known, found.bound, 0).astype(np.float64)
+    size = np.abs(value)
+    ends = ~found.known | (size < CLEARS * limit)
+    holds = _latched("SOC_DRIFT" in state.active, size > limit, ends)
+    return Judged("SOC_DRIFT", holds, value, limit)
+
+
+def _latched(active: bool, begins: Bools, ends: Bools) -> Bools:
+    """What begins stays until it ends; no row does both."""
+    places = np.arange(1, begins.size + 1)
+    begun = np.maximum.accumulate(np.where(begins, places, 0))
+    ended = np.maximum.accumulate(np.where(ends, places, 0))
+    holds: Bools = (begun > ended) | ((ended == 0) & active)
+    return holds
+
+
+def _edges(state: SocState, times: Ints, judged: Sequence[Judged]) -> Iterator[SocChange]:
+    holds = np.stack([each.holds for each in judged], axis=1)
+    before = np.concatenate([[[each.rule in state.active for each in judged]], holds[:-1]])
     for at, which in np.argwhere(holds != before).tolist():
-        rule, _, values, limits = judged[which]
-        time, raised = int(times[at]), bool(holds[at, which])
-        since = time if raised else state.active.pop(rule)
+        each, time, raised = judged[which], int(times[at]), bool(holds[at, which])
+        since = time if raised else state.active.pop(each.rule)
         if raised:
-            state.active[rule] = time
-            state.active = {r: state.active[r] for r in SOC_RULES if r in state.active}
-        value, limit = float(values[at]) / PPM, float(limits[at]) / PPM
-        yield SocChange(rule, raised, time, since, value, limit)
+            standing = {**state.active, each.rule: time}
+            state.active = {rule: standing[rule] for rule in SOC_RULES if rule in standing}
+        value, limit = float(each.values[at]) / PPM, float(each.limits[at]) / PPM
+        yield SocChange(each.rule, raised, time, since, value, limit)

@@ -152,6 +152,28 @@ def test_a_soc_that_stands_still_while_current_flows_is_frozen() -> None:
     assert (found[1].time - MIDNIGHT) / HOUR == 11
 
 
+def test_a_frozen_soc_stays_found_until_it_moves_however_long_the_battery_rests() -> None:
+    samples = Pack(plan=((0, -20.0), (4, 0.4), (20, -20.0))).samples(1)
+    soc = samples.values["soc_ratio"].copy()
+    soc[2 * 60 : 22 * 60] = soc[2 * 60]
+
+    watched = watch(changed(samples, soc_ratio=soc))
+
+    frozen = [raised for rule, raised in watched.rules if rule == "SOC_FROZEN"]
+    assert frozen == [True, False]
+
+
+def test_a_drift_about_its_bound_does_not_chatter() -> None:
+    samples = Pack(plan=((0, 0.0),)).samples(1)
+    soc = samples.values["soc_ratio"] + np.where(np.arange(samples.times.size) % 2, 0.0105, 0.012)
+    soc[:60] = 0.12
+
+    watched = watch(changed(samples, soc_ratio=soc))
+
+    assert watched.rules[:1] == [("SOC_DRIFT", True)]
+    assert len(watched.rules) <= 2
+
+
 def test_a_soc_that_stands_still_at_rest_is_not_frozen() -> None:
     samples = Pack(plan=((0, 0.4),)).samples(3)
 
