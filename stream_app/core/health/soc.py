@@ -31,6 +31,9 @@ SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")
 CLEARS = 0.8
 """SOC_DRIFT ends below this part of the bound, so that it does not chatter."""
 
+CREDIBLE = 0.5, 1.2
+"""A measured capacity outside these parts of the rated one does not judge the SOC."""
+
 Bools = NDArray[np.bool_]
 
 
@@ -52,6 +55,8 @@ class SocState:
         Newest row with SOC and current: time, SOC, counters.
     changed
         Counters when the SOC took its present value.
+    soh
+        Newest credible SOH of the BMS [ppm].
     active
         Rules that hold, and since when.
     """
@@ -63,19 +68,22 @@ class SocState:
     capacity: Capacity | None = None
     newest: tuple[int, int, list[int]] | None = None
     changed: list[int] = field(default_factory=list)
+    soh: int = PPM
     active: dict[str, int] = field(default_factory=dict)
 
 
 class SocRows(NamedTuple):
     """Rows with SOC and current: times (n,), SOC (n,), counters (COUNTERS, n).
 
-    ``resting`` (n,): when the rest began in which each lies, else NONE.
+    ``resting`` (n,): when the rest began in which each lies, else NONE; ``rated`` (n,): capacity by
+    rating and the BMS's SOH [uC], 0: not known.
     """
 
     times: Ints
     soc: Ints
     counters: Ints
     resting: Ints
+    rated: Ints
 
 
 class Audit(NamedTuple):
@@ -99,6 +107,15 @@ class SocChange:
     limit: float
 
 
+def rated_by_soh(state: SocState, soh: Ints, rated: int) -> Ints:
+    """Capacity [uC] at each row (n,) by rating and the newest SOH [ppm] that can be true."""
+    good = (soh >= CREDIBLE[0] * PPM) & (soh <= CREDIBLE[1] * PPM)
+    newest = np.maximum.accumulate(np.where(good, np.arange(1, soh.size + 1), 0))
+    every = np.append(state.soh, soh)[newest]
+    state.soh = int(every[-1])
+    return np.rint(every * (rated / PPM)).astype(np.int64)
+
+
 def rests(state: SocState, times: Ints, current: Ints, limit: int, max_gap_ms: int) -> Ints:
     """When the rest began in which each current sample lies, else NONE.
 
@@ -119,31 +136,25 @@ def rests(state: SocState, times: Ints, current: Ints, limit: int, max_gap_ms: i
 
 
 def audit(
-    state: SocState, rows: SocRows, rules: HealthRules, rated: int, rest_ms: int, max_gap_ms: int
+    state: SocState, rows: SocRows, rules: HealthRules, rest_ms: int, max_gap_ms: int
 ) -> tuple[Audit, list[SocChange]]:
-    """Judge rows (n >= 1) against the anchors before each, and take the anchors they bring.
-
-    Parameters
-    ----------
-    rated
-        Rated capacity [uC]; 0: not known.
-    """
+    """Judge rows (n >= 1) against the anchors before each, and take the anchors they bring."""
     before = state.anchor
-    events, capacity = _take_anchors(state, rows, rules, rated, rest_ms)
+    events, capacity = _take_anchors(state, rows, rules, rest_ms)
     found = _drift(before, events, rows, rules)
     changes = _changes(state, rows, rules, capacity, max_gap_ms, found)
     return found, changes
 
 
 def _take_anchors(
-    state: SocState, rows: SocRows, rules: HealthRules, rated: int, rest_ms: int
+    state: SocState, rows: SocRows, rules: HealthRules, rest_ms: int
 ) -> tuple[Ints, Ints]:
     """Places of the anchors in ``rows``, and the capacity that holds from each row on."""
-    capacity = np.full(rows.times.size, _reference(state, rated), dtype=np.int64)
+    capacity = _reference(state, rows.rated)
     rested = _rest_events(state, rows, rules, rest_ms)
     for at in rested.tolist():
-        _rest_anchor(state, rows, at, rules, rated)
-        capacity[at:] = _reference(state, rated)
+        _rest_anchor(state, rows, at, rules)
+        capacity[at:] = _reference(state, rows.rated[at:])
     ends = (rows.soc >= rules.full) | (rows.soc <= rules.empty)
     events = np.union1d(rested, np.flatnonzero(ends)).astype(np.int64)
     if events.size and events[-1] not in rested:
@@ -153,8 +164,13 @@ def _take_anchors(
     return np.stack([events, capacity[events]]), capacity
 
 
-def _reference(state: SocState, rated: int) -> int:
-    return rated if state.capacity is None else state.capacity.charge
+def _reference(state: SocState, rated: Ints) -> Ints:
+    """Capacity by which charge becomes SOC: the measured one, unless it cannot be true."""
+    if state.capacity is None:
+        return rated.copy()
+    measured = state.capacity.charge
+    least, most = (rated * each for each in CREDIBLE)
+    return np.where((rated == 0) | ((measured >= least) & (measured <= most)), measured, rated)
 
 
 def _rest_events(state: SocState, rows: SocRows, rules: HealthRules, rest_ms: int) -> Ints:
@@ -177,11 +193,11 @@ def _moment(
     return int(rows.times[at]), kind, int(rows.soc[at]), rows.counters[:, at].tolist()
 
 
-def _rest_anchor(state: SocState, rows: SocRows, at: int, rules: HealthRules, rated: int) -> None:
+def _rest_anchor(state: SocState, rows: SocRows, at: int, rules: HealthRules) -> None:
     anchor = Anchor(*_moment(rows, at, "rest"), 0)
     if state.rest_anchor is not None:
         state.capacity = capacity_between(state.rest_anchor, anchor, rules) or state.capacity
-    anchor.capacity = _reference(state, rated)
+    anchor.capacity = int(_reference(state, rows.rated[at : at + 1])[0])
     state.anchor = state.rest_anchor = anchor
 
 

@@ -27,7 +27,7 @@ from stream_app.core.health.indicators import rated_charge
 from stream_app.core.health.ledger import advance
 from stream_app.core.health.result import HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
-from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rests
+from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rated_by_soh, rests
 from stream_app.core.health.state import DayFacts, Present, SystemState
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import NONE, Rows, take, take_until, whole
@@ -164,11 +164,13 @@ class _Stretch:
         if newest is not None:
             times, current = np.append(newest[0], times), np.append(newest[1], current)
         resting = self._rest(places, times, current)
+        capacity = rated_charge(self.battery)
+        rated = rated_by_soh(self.present.soc, self.rows.values[:, SOH], capacity)
         pieces = self._integrate()
         changes = []
         if places.size:
             counters = advance(self.present.ledger, times, pieces, self.max_gap_ms)
-            changes = self._audit(day, places, counters[:, -places.size :], resting)
+            changes = self._audit(day, places, counters[:, -places.size :], resting, rated)
         self._facts(day)
         return changes
 
@@ -229,15 +231,17 @@ class _Stretch:
             self.present.samples[int(signals[at])] = int(times[at]), int(values[at])
         return signals, times, values
 
-    def _audit(self, day: DayFacts, places: Ints, counters: Ints, resting: Ints) -> list[SocChange]:
+    def _audit(
+        self, day: DayFacts, places: Ints, counters: Ints, resting: Ints, rated: Ints
+    ) -> list[SocChange]:
         values, rest_ms = self.rows.values, self.battery.rules.rest_ms
         both = values[places, SOC] != NONE
         if not both.any():
             return []
         at = places[both]
-        rows = SocRows(self.rows.times[at], values[at, SOC], counters[:, both], resting[both])
-        rated = rated_charge(self.battery)
-        found, changes = audit(self.present.soc, rows, self.rules, rated, rest_ms, self.max_gap_ms)
+        charge = counters[:, both]
+        rows = SocRows(self.rows.times[at], values[at, SOC], charge, resting[both], rated[at])
+        found, changes = audit(self.present.soc, rows, self.rules, rest_ms, self.max_gap_ms)
         day.audit = _newest(rows, found)
         return changes
 

@@ -83,6 +83,52 @@ def test_a_good_bms_has_no_findings_and_drifts_within_its_bound() -> None:
         assert day.values["anchor_age_s"] < 24 * 3600
 
 
+@pytest.mark.parametrize("step_ms", [MINUTE, 5 * MINUTE, 15 * MINUTE])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sensors_as_good_as_their_class_give_no_findings(step_ms: int, seed: int) -> None:
+    rules = BatteryRules(interval_ms=step_ms, max_gap_ms=3 * step_ms)
+    chance = np.random.default_rng(seed)
+    samples = Pack(capacity_ah=275.0, step_ms=step_ms).samples(30)
+    current = samples.values["current_a"] * chance.uniform(0.996, 1.004)
+    current += chance.uniform(-0.3, 0.3) + chance.normal(0, 0.1, current.size)
+    shown = np.round(samples.values["soc_ratio"], 2)
+
+    watched = watch(
+        changed(samples, soc_ratio=shown, current_a=current), replace(BATTERY, rules=rules)
+    )
+
+    assert watched.rules == []
+    assert len(watched.days) == 29
+
+
+@pytest.mark.parametrize("soh", [0.8, np.nan, 0.0, 1.3])
+def test_until_a_capacity_is_measured_the_bms_s_soh_tells_it_where_it_can_be_true(
+    soh: float,
+) -> None:
+    samples = Pack(capacity_ah=224.0, start=0.15, plan=((0, 0.0), (8, -50.0), (10, 0.0)))
+    rows = changed(samples.samples(0.6), soh_ratio=np.full(samples.samples(0.6).times.size, soh))
+
+    day = watch(rows).ended().days[0]
+
+    expected = 0.0 if soh == 0.8 else 100 / 224 - 100 / 280
+    assert day.values["soc_drift_ratio"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_capacity_that_cannot_be_true_is_told_but_judges_nothing() -> None:
+    samples = Pack().samples(1.4)
+    soc = samples.values["soc_ratio"]
+    wrong = np.where(samples.times > MIDNIGHT + 13 * HOUR, 0.98, soc)
+    wrong = np.where(samples.times < MIDNIGHT + 8 * HOUR, 0.05, wrong)
+    current = samples.values["current_a"] / 4
+
+    watched = watch(changed(samples, soc_ratio=wrong, current_a=current))
+
+    assert watched.state.present.soc.capacity is not None
+    assert watched.days[0].values["soh_ledger_ratio"] < 0.5
+    assert watched.state.present.soc.anchor is not None
+    assert watched.state.present.soc.anchor.capacity == 280 * UC_PER_AH
+
+
 def test_the_bound_grows_with_the_time_since_the_anchor_until_the_next_one() -> None:
     samples = Pack(plan=((0, 0.0), (8, -50.0), (11, 5.0))).samples(0.99)
     parts = np.array_split(np.arange(samples.times.size), 12)
