@@ -35,6 +35,11 @@ class Pieces:
     low: Floats
     high: Floats
 
+    def where(self, mask: NDArray[np.bool_]) -> "Pieces":
+        """Those pieces that the mask selects."""
+        ends = self.p0[mask], self.p1[mask]
+        return Pieces(self.start[mask], self.length[mask], *ends, self.low[mask], self.high[mask])
+
 
 def pieces(
     times: Ints, power: Floats, slots: Ints, method: Method, max_gap_ms: int, hold_ms: int
@@ -63,23 +68,34 @@ def pieces(
         else:
             begin, end, stop = begin[known], end[known], stop[known]
             p0, p1 = p0[known], p1[known]
-    return _cut(begin, end, stop, p0, p1 if method == "trapezoid" else p0, slots, high=p1)
+    return _cut(begin, end, stop, p0, p1 if method == "trapezoid" else p0, slots, high=p1)[0]
+
+
+def cut_at(begin: Ints, end: Ints, p0: Floats, p1: Floats, slots: Ints) -> tuple[Pieces, Ints]:
+    """Cut straight stretches (n,), each on its own, at the slot edges.
+
+    Returns
+    -------
+    Their pieces, and of which stretch each is one.
+    """
+    return _cut(begin, end, end, p0, p1, slots, high=p1)
 
 
 def held(time: int, power: float, slots: Ints, hold_ms: int) -> Pieces:
     """The last sample of the data with the method ``left``: it holds for ``hold_ms``."""
     begin, level = np.array([time], dtype=np.int64), np.array([power], dtype=np.float64)
-    return _cut(begin, begin + hold_ms, begin + hold_ms, level, level, slots, high=level)
+    stop = begin + hold_ms
+    return _cut(begin, stop, stop, level, level, slots, high=level)[0]
 
 
 def _cut(
     begin: Ints, end: Ints, stop: Ints, p0: Floats, p1: Floats, slots: Ints, *, high: Floats
-) -> Pieces:
+) -> tuple[Pieces, Ints]:
     first = np.searchsorted(slots, begin, side="right")
     cuts = np.maximum(np.searchsorted(slots, stop, side="left") - first, 0)
     lower, upper = np.minimum(p0, high), np.maximum(p0, high)
     if not cuts.any():
-        return Pieces(begin, stop - begin, p0, p1, lower, upper)
+        return Pieces(begin, stop - begin, p0, p1, lower, upper), np.arange(begin.size)
     owner = np.repeat(np.arange(begin.size), cuts + 1)
     place = np.arange(owner.size) - np.repeat(np.cumsum(cuts + 1) - cuts - 1, cuts + 1)
     is_first, is_last = place == 0, place == cuts[owner]
@@ -89,7 +105,8 @@ def _cut(
     rise = (p1 - p0)[owner] / (end - begin)[owner]
     at_start = p0[owner] + rise * (start - begin[owner])
     at_finish = np.where(is_last, p1[owner], p0[owner] + rise * (finish - begin[owner]))
-    return Pieces(start, finish - start, at_start, at_finish, lower[owner], upper[owner])
+    found = Pieces(start, finish - start, at_start, at_finish, lower[owner], upper[owner])
+    return found, owner
 
 
 def ledger(cut: Pieces, share: float) -> Ints:

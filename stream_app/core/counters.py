@@ -1,0 +1,107 @@
+"""Energy counters of a meter: which readings are believed, and the energy between them.
+
+A reading counts once the next one does not fall below it. A fall is a reset only after a second
+reading that rises from there; if the counter comes back, the fall was a glitch. A reading that
+stands above the next, which goes on from the one before it, was a glitch too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from stream_app.core.energy import Ints
+
+Reading = tuple[int, int]
+"""Time [ms UTC] and value [W ms]."""
+
+
+@dataclass
+class Counter:
+    """What is remembered of a counter.
+
+    Attributes
+    ----------
+    believed
+        Newest reading that a later one has confirmed.
+    newest
+        The reading after it, not below it; its energy counts when the next reading confirms it.
+    fallen
+        A reading below ``believed``: a reset or a glitch.
+    """
+
+    believed: Reading | None = None
+    newest: Reading | None = None
+    fallen: Reading | None = None
+
+
+class Step(NamedTuple):
+    """Energy [W ms] between two readings, or a reset or glitch, for which it is 0.
+
+    ``shown``: time of the reading that showed it [ms UTC].
+    """
+
+    kind: Literal["energy", "reset", "glitch"]
+    since: int
+    until: int
+    energy: int
+    shown: int
+
+
+def read(counter: Counter, times: Ints, values: Ints) -> list[Step]:
+    """Take readings (n,), strictly rising in time; the values are whole W ms."""
+    steps: list[Step] = []
+    for reading in zip(times.tolist(), values.tolist(), strict=True):
+        steps += _read(counter, reading)
+    return steps
+
+
+def standing(counter: Counter) -> Step | None:
+    """The energy to the newest reading, which nothing confirms yet."""
+    if counter.believed is None or counter.newest is None:
+        return None
+    return _between(counter.believed, counter.newest, counter.newest)
+
+
+def _read(counter: Counter, reading: Reading) -> Iterator[Step]:
+    believed, newest, fallen = counter.believed, counter.newest, counter.fallen
+    if newest is None:
+        counter.newest = reading
+    elif fallen is not None:
+        yield from _after_a_fall(counter, newest, fallen, reading)
+    elif reading[1] >= newest[1]:
+        yield from _believe(counter, newest, reading)
+        counter.newest = reading
+    elif believed is not None and reading[1] >= believed[1]:
+        yield _event("glitch", newest, reading)
+        counter.newest = reading
+    else:
+        counter.fallen = reading
+
+
+def _after_a_fall(
+    counter: Counter, newest: Reading, fallen: Reading, reading: Reading
+) -> Iterator[Step]:
+    if reading[1] >= newest[1]:
+        yield _event("glitch", fallen, reading)
+        yield from _believe(counter, newest, reading)
+        counter.newest, counter.fallen = reading, None
+    elif reading[1] > fallen[1]:
+        yield from _believe(counter, newest, reading)
+        yield _event("reset", fallen, reading)
+        counter.believed, counter.newest, counter.fallen = fallen, reading, None
+    elif reading[1] < fallen[1]:
+        counter.fallen = reading
+
+
+def _believe(counter: Counter, newest: Reading, reading: Reading) -> Iterator[Step]:
+    if counter.believed is not None:
+        yield _between(counter.believed, newest, reading)
+    counter.believed = newest
+
+
+def _between(first: Reading, last: Reading, shown: Reading) -> Step:
+    return Step("energy", first[0], last[0], last[1] - first[1], shown[0])
+
+
+def _event(kind: Literal["reset", "glitch"], at: Reading, shown: Reading) -> Step:
+    return Step(kind, at[0], at[0], 0, shown[0])

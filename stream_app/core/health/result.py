@@ -1,0 +1,42 @@
+"""The health of a battery system on a local day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stream_app.core.battery import Battery
+from stream_app.core.daily import LocalDay
+from stream_app.core.health.soc import SocChange
+from stream_app.core.health.soh import Band
+from stream_app.core.messages import Refusal
+from stream_app.core.rows import LateRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthDay(LocalDay):
+    """Indicators of a battery system at the end of a local day.
+
+    Attributes
+    ----------
+    cycles
+        Lowest and highest SOC of each full cycle that closed in the day, in ppm.
+    dwell
+        Signal -> time in each bin [ms]; see ``columns.DWELLS`` for the edges.
+    band
+        Band of the estimated state of health; None where it cannot be told.
+    """
+
+    band: Band | None
+    cycles: tuple[tuple[int, int], ...]
+    dwell: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class SystemOutputs:
+    """What a fold gave; ``refusals`` are places in its batch."""
+
+    battery: Battery | None
+    days: tuple[HealthDay, ...] = ()
+    changes: tuple[SocChange, ...] = ()
+    late: tuple[LateRow, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    rows: int = 0

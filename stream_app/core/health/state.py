@@ -1,0 +1,163 @@
+"""What is remembered of a battery system's health, in two values.
+
+``Present`` changes with every row; ``Past`` only when a quarter of an hour is complete. Plain
+values throughout, so that snapshot and restore are one call each.
+"""
+
+from dataclasses import dataclass, field
+
+from stream_app.core.battery import Battery
+from stream_app.core.health.columns import REST_SPREAD
+from stream_app.core.health.cycles import CycleState
+from stream_app.core.health.ledger import Capacity, Ledger
+from stream_app.core.health.result import HealthDay
+from stream_app.core.health.soc import SocState
+from stream_app.core.rows import RowClock
+from stream_app.core.slots import Slots
+
+Sample = tuple[int, int]
+
+
+@dataclass
+class DayFacts:
+    """What the rows of a local day said, up to the newest of them. SOC and SOH in ppm.
+
+    Attributes
+    ----------
+    start, end
+        Of the day [ms UTC].
+    last
+        Newest row [ms UTC].
+    rows
+        Number of rows.
+    soc
+        First, last, lowest, highest; empty if there was none.
+    soh
+        Newest of the BMS.
+    spread
+        Whether the spread of cell voltages came at all.
+    cycles
+        Lowest and highest SOC of each cycle that closed.
+    path
+        Twice the depth of all cycles so far, before the day and now.
+    depths
+        Sum of the depths of all closed cycles so far, and of their squares.
+    audit
+        At the newest row with SOC and current: its time, SOC, SOC by ledger, bound, time of the
+        anchor; empty where there was no anchor or the charge since it is not known.
+    anchored
+        Whether there is an anchor.
+    capacity
+        Newest measured one.
+    """
+
+    start: int
+    end: int
+    last: int = 0
+    rows: int = 0
+    soc: list[int] = field(default_factory=list)
+    soh: int | None = None
+    spread: bool = False
+    cycles: list[tuple[int, int]] = field(default_factory=list)
+    path: tuple[int, int] = (0, 0)
+    depths: tuple[int, int] = (0, 0)
+    audit: list[int] = field(default_factory=list)
+    anchored: bool = False
+    capacity: Capacity | None = None
+
+
+@dataclass
+class Present:
+    """What every row may change.
+
+    Attributes
+    ----------
+    clock
+        Event clock of the rows.
+    samples
+        Newest value of each signal, and of the spread at rest: (time, value).
+    ledger, soc, cycles
+        Charge, its audit, rainflow.
+    slots
+        Quarters of an hour that are not complete.
+    days
+        Local days that are not complete, by time.
+    """
+
+    clock: RowClock = field(default_factory=RowClock)
+    samples: list[Sample | None] = field(default_factory=lambda: [None] * (REST_SPREAD + 1))
+    ledger: Ledger = field(default_factory=Ledger)
+    soc: SocState = field(default_factory=SocState)
+    cycles: CycleState = field(default_factory=CycleState)
+    slots: Slots = field(default_factory=Slots)
+    days: list[DayFacts] = field(default_factory=list)
+
+
+@dataclass
+class Peaks:
+    """Largest of a day: net charge out and in within a slot, charge both ways within 24 h [uC]."""
+
+    out: int = 0
+    into: int = 0
+    day: int = 0
+
+
+@dataclass
+class DaySums:
+    """Complete slots of a day that is not complete."""
+
+    sums: list[int]
+    peaks: Peaks = field(default_factory=Peaks)
+
+
+@dataclass
+class DayHistory:
+    """A complete day: integrals of DC and AC power [W ms], first and last SOC [ppm]."""
+
+    start: int
+    end: int
+    dc: list[int]
+    ac: list[int]
+    soc: tuple[int, int] | None
+
+
+@dataclass
+class Past:
+    """What only a complete slot or a message changes.
+
+    Attributes
+    ----------
+    battery
+        The system, None before its record has come.
+    days
+        Sums by start of the local day [ms UTC].
+    recent
+        Charge both ways of the slots of the last 24 h: (start, uC).
+    history
+        Complete days of the last month, the newest last.
+    soh
+        SOH of the BMS [ppm] by start of the day, of the last year.
+    capacities
+        Measured capacities [uC] by time, of the last year.
+    lifetime
+        Column sums of all complete days.
+    published
+        Results of days that are not complete, as an end of data gave them, by start.
+    """
+
+    battery: Battery | None = None
+    days: dict[int, DaySums] = field(default_factory=dict)
+    recent: list[tuple[int, int]] = field(default_factory=list)
+    history: list[DayHistory] = field(default_factory=list)
+    soh: list[Sample] = field(default_factory=list)
+    capacities: list[Sample] = field(default_factory=list)
+    lifetime: list[int] = field(default_factory=list)
+    published: dict[int, HealthDay] = field(default_factory=dict)
+
+
+@dataclass
+class SystemState:
+    """All that is remembered of a battery system's health."""
+
+    present: Present = field(default_factory=Present)
+    past: Past = field(default_factory=Past)

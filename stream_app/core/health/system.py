@@ -1,0 +1,301 @@
+"""The health of one battery system: messages in, days and findings out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, pairwise
+
+import numpy as np
+
+from stream_app.core.battery import Battery, SystemSamples
+from stream_app.core.calendar import SiteCalendar, calendar
+from stream_app.core.energy import Floats, Ints, cut_at
+from stream_app.core.health import columns, days
+from stream_app.core.health.columns import (
+    ACTIVE_MS,
+    CURRENT,
+    DC,
+    HIGHEST,
+    LOWEST,
+    REST_SPREAD,
+    SIGNALS,
+    SOC,
+    SOH,
+    SPREAD,
+    VOLTAGE,
+)
+from stream_app.core.health.cycles import count, doubled_depth
+from stream_app.core.health.indicators import rated_charge
+from stream_app.core.health.ledger import advance
+from stream_app.core.health.result import HealthDay, SystemOutputs
+from stream_app.core.health.rules import HealthRules, rules_of
+from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rated_by_soh, rests
+from stream_app.core.health.state import DayFacts, Present, SystemState
+from stream_app.core.messages import EndOfData, Heartbeat, Refusal
+from stream_app.core.rows import NONE, Rows, take, take_until, whole
+from stream_app.core.slots import SLOT, add, integrated
+
+SystemMessage = Battery | SystemSamples | Heartbeat | EndOfData
+
+
+def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> SystemOutputs:
+    """Fold messages of one battery system, in order, into ``state``.
+
+    Consecutive samples are folded as one batch, which is only faster.
+    """
+    found: list[SystemOutputs] = []
+    for batch in _batches(messages):
+        first = batch[0][1]
+        reason = _refusal(state, first)
+        if reason:
+            refused = tuple(Refusal(place, reason) for place, _ in batch)
+            found.append(SystemOutputs(state.past.battery, refusals=refused))
+        elif isinstance(first, Battery):
+            state.past.battery = first
+        elif isinstance(first, SystemSamples):
+            samples = [each for _, each in batch if isinstance(each, SystemSamples)]
+            found.append(_fold_samples(state, samples))
+        elif isinstance(first, EndOfData):
+            found.append(_end(state, first.time))
+    return _joined(state.past.battery, found)
+
+
+def _batches(messages: Sequence[SystemMessage]) -> Iterator[list[tuple[int, SystemMessage]]]:
+    def kind(numbered: tuple[int, SystemMessage]) -> int:
+        place, message = numbered
+        return -1 if isinstance(message, SystemSamples) else place
+
+    for _, batch in groupby(enumerate(messages), key=kind):
+        yield list(batch)
+
+
+def _refusal(state: SystemState, message: SystemMessage) -> str | None:
+    battery = state.past.battery
+    if battery is None:
+        known = isinstance(message, Battery)
+        return None if known else "no battery is known here: publish its record before its samples"
+    if isinstance(message, Battery) and message.zone != battery.zone and state.present.days:
+        return (
+            f"the days of this battery are those of {battery.zone}, and some are open: "
+            f"it cannot move to {message.zone}"
+        )
+    return None
+
+
+def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOutputs:
+    return SystemOutputs(
+        battery,
+        tuple(day for part in parts for day in part.days),
+        tuple(change for part in parts for change in part.changes),
+        tuple(row for part in parts for row in part.late),
+        tuple(refusal for part in parts for refusal in part.refusals),
+        sum(part.rows for part in parts),
+    )
+
+
+def _fold_samples(state: SystemState, samples: Sequence[SystemSamples]) -> SystemOutputs:
+    battery = state.past.battery
+    assert battery is not None
+    rows = whole(SIGNALS, [(each.times, each.values) for each in samples])
+    taken, late = take(state.present.clock, rows, battery.rules.skew_ms)
+    found, changes = _fold_rows(state, taken)
+    return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late), (), rows.times.size)
+
+
+def _end(state: SystemState, time: int) -> SystemOutputs:
+    battery = state.past.battery
+    assert battery is not None
+    taken, late, until = take_until(state.present.clock, time, battery.rules.skew_ms)
+    if until is None:
+        return SystemOutputs(battery)
+    found, changes = _fold_rows(state, taken)
+    found += days.preview(state, calendar(battery.zone), rules_of(battery))
+    return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late))
+
+
+def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[SocChange]]:
+    """Fold rows, strictly rising, local day by local day."""
+    found: list[HealthDay] = []
+    changes: list[SocChange] = []
+    if not rows.times.size:
+        return found, changes
+    battery = state.past.battery
+    assert battery is not None
+    zone, rules = calendar(battery.zone), rules_of(battery)
+    edges = zone.edges("1d", int(rows.times[0]), int(rows.times[-1]))
+    bounds = np.searchsorted(rows.times, edges).tolist()
+    for place, (first, last) in enumerate(pairwise(bounds)):
+        if first < last:
+            day = _day(state.present, int(edges[place]), int(edges[place + 1]))
+            part = rows.between(first, last)
+            changes += _Stretch(state.present, battery, rules, zone, part).fold(day)
+            now = int(part.times[-1])
+            found += days.complete(state, zone, rules, now, battery.rules.max_gap_ms)
+    return found, changes
+
+
+def _day(present: Present, start: int, end: int) -> DayFacts:
+    """The newest day; a new one begins with the cycles that were before it."""
+    if not present.days or present.days[-1].start < start:
+        path = doubled_depth(present.cycles)
+        present.days.append(DayFacts(start, end, path=(path, path)))
+    return present.days[-1]
+
+
+class _Stretch:
+    """Rows of one local day, folded into what is remembered."""
+
+    def __init__(
+        self,
+        present: Present,
+        battery: Battery,
+        rules: HealthRules,
+        zone: SiteCalendar,
+        rows: Rows,
+    ) -> None:
+        self.present, self.battery, self.rules = present, battery, rules
+        self.rows = Rows(rows.times, _filled(rows.values))
+        self.max_gap_ms = battery.rules.max_gap_ms
+        first, last = int(rows.times[0]), int(rows.times[-1])
+        self.edges = zone.edges(SLOT, first - self.max_gap_ms, last)
+
+    def fold(self, day: DayFacts) -> list[SocChange]:
+        """Fold all rows."""
+        newest = self.present.samples[CURRENT]
+        places, times, current = self.rows.of(CURRENT)
+        if newest is not None:
+            times, current = np.append(newest[0], times), np.append(newest[1], current)
+        resting = self._rest(places, times, current)
+        capacity = rated_charge(self.battery)
+        rated = rated_by_soh(self.present.soc, self.rows.values[:, SOH], capacity)
+        pieces = self._integrate()
+        changes = []
+        if places.size:
+            counters = advance(self.present.ledger, times, pieces, self.max_gap_ms)
+            changes = self._audit(day, places, counters[:, -places.size :], resting, rated)
+        self._facts(day)
+        return changes
+
+    def _rest(self, places: Ints, times: Ints, current: Ints) -> Ints:
+        """When the rest began in which each row with a current lies, else NONE."""
+        if not places.size:
+            return places
+        rules, values = self.battery.rules, self.rows.values
+        limit = round(rules.rest_a * 1000)
+        resting = rests(self.present.soc, times, current, limit, self.max_gap_ms)[-places.size :]
+        since = self.rows.times[places] - rules.rest_ms
+        rested = places[(resting != NONE) & (resting <= since)]
+        values[rested, REST_SPREAD] = values[rested, SPREAD]
+        return resting
+
+    def _integrate(self) -> tuple[Ints, Ints]:
+        """Add what lies between samples to the slots; gives the integral of the current."""
+        signals, times, values = self._series()
+        joined = (signals[1:] == signals[:-1]) & (np.diff(times) <= self.max_gap_ms)
+        first = np.flatnonzero(joined)
+        signals, unit = signals[first], columns.UNIT[signals[first]]
+        begin, level = times[first], values[first]
+        ends = values[first + 1] * unit
+        cut, owner = cut_at(begin, times[first + 1], level * unit, ends, self.edges)
+        signals, level = signals[owner], level[owner]
+        flows = columns.UNIT[signals] > 0
+        rows = integrated(cut.where(flows))
+        starts, which = cut.start[flows], signals[flows]
+        held = ~flows
+        is_current = which == CURRENT
+        pieces = starts[is_current], rows[:, is_current]
+        entries = (
+            columns.integral_entries(which, starts, rows),
+            columns.dwell_entries(signals[held], cut.start[held], cut.length[held], level[held]),
+            self._active(*pieces),
+        )
+        add(self.present.slots, self.edges, columns.summed(self.edges, entries))
+        return pieces
+
+    def _active(self, starts: Ints, rows: Ints) -> columns.Entries:
+        length, out, into, _ = rows
+        limit = round(self.battery.rules.rest_a * 1000)
+        active = np.where(out + into > limit * length, length, 0)
+        return np.full(starts.size, ACTIVE_MS), starts, active
+
+    def _series(self) -> tuple[Ints, Ints, Ints]:
+        """Signal, time and value of all samples, signal by signal, the newest before them first."""
+        wanted = self.rows.values[:, columns.SUMMED].T
+        which, places = np.nonzero(wanted != NONE)
+        before = [(s, *kept) for s, kept in enumerate(self.present.samples) if kept is not None]
+        known = np.array(before, dtype=np.int64).reshape(-1, 3)
+        signals = np.concatenate([known[:, 0], columns.SUMMED[which]])
+        order = np.argsort(signals, kind="stable")
+        signals = signals[order]
+        times = np.concatenate([known[:, 1], self.rows.times[places]])[order]
+        values = np.concatenate([known[:, 2], wanted[which, places]])[order]
+        for at in np.flatnonzero(np.diff(signals, append=-1)).tolist():
+            self.present.samples[int(signals[at])] = int(times[at]), int(values[at])
+        return signals, times, values
+
+    def _audit(
+        self, day: DayFacts, places: Ints, counters: Ints, resting: Ints, rated: Ints
+    ) -> list[SocChange]:
+        values, rest_ms = self.rows.values, self.battery.rules.rest_ms
+        both = values[places, SOC] != NONE
+        if not both.any():
+            return []
+        at = places[both]
+        charge = counters[:, both]
+        rows = SocRows(self.rows.times[at], values[at, SOC], charge, resting[both], rated[at])
+        found, changes = audit(self.present.soc, rows, self.rules, rest_ms, self.max_gap_ms)
+        day.audit = _newest(rows, found)
+        return changes
+
+    def _facts(self, day: DayFacts) -> None:
+        present = self.present
+        _, _, soc = self.rows.of(SOC)
+        _, _, soh = self.rows.of(SOH)
+        if soc.size:
+            closed = count(present.cycles, soc, self.rules.turning)
+            day.cycles += [(cycle.low, cycle.high) for cycle in closed]
+            day.soc = _range(day.soc, soc)
+        day.soh = int(soh[-1]) if soh.size else day.soh
+        day.spread |= bool((self.rows.values[:, SPREAD] != NONE).any())
+        day.path = day.path[0], doubled_depth(present.cycles)
+        day.depths = present.cycles.closed, present.cycles.squares
+        day.rows += self.rows.times.size
+        day.last = int(self.rows.times[-1])
+        day.anchored, day.capacity = present.soc.anchor is not None, present.soc.capacity
+
+
+def _newest(rows: SocRows, found: Audit) -> list[int]:
+    if not found.known[-1]:
+        return []
+    newest = rows.times, rows.soc, found.ledger, found.bound, found.anchored
+    return [int(each[-1]) for each in newest]
+
+
+def _range(before: list[int], soc: Ints) -> list[int]:
+    low, high = int(soc.min()), int(soc.max())
+    if not before:
+        return [int(soc[0]), int(soc[-1]), low, high]
+    return [before[0], int(soc[-1]), min(before[2], low), max(before[3], high)]
+
+
+def _filled(values: Ints) -> Ints:
+    """Signals, with a place for the spread at rest; what did not come is told from what did.
+
+    Current from DC power and voltage, DC power from current and voltage, the spread of the cells
+    from the highest and the lowest.
+    """
+    every = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
+    every[:, :REST_SPREAD] = values
+    _fill(every, CURRENT, (DC, VOLTAGE), lambda dc, v: dc / np.where(v, v, np.nan) * 1e6)
+    _fill(every, DC, (CURRENT, VOLTAGE), lambda current, v: current * (v / 1e6))
+    _fill(every, SPREAD, (HIGHEST, LOWEST), lambda high, low: np.abs(high - low) * 1.0)
+    return every
+
+
+def _fill(
+    values: Ints, wanted: int, given: tuple[int, int], tell: Callable[[Ints, Ints], Floats]
+) -> None:
+    a, b = (values[:, each] for each in given)
+    places = np.flatnonzero((values[:, wanted] == NONE) & (a != NONE) & (b != NONE))
+    if places.size:
+        told = tell(a[places], b[places])
+        good = np.isfinite(told)
+        values[places[good], wanted] = np.rint(told[good]).astype(np.int64)

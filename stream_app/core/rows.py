@@ -1,0 +1,170 @@
+"""Rows of several signals with one time each, as whole numbers, and which of them are taken.
+
+The rule is that of the event clock with no lateness: rows taken rise strictly in time; a row far
+ahead waits until a second one agrees with it. A row is taken or refused with all its values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from stream_app.core.clock import DAY_MS, Clock, Samples, admit, settle, witnessed
+from stream_app.core.energy import Floats, Ints
+
+NONE = int(np.iinfo(np.int64).min)
+"""No value."""
+RowReason = Literal["late", "ahead"]
+"""Not after the newest row; or too far ahead of it, and nothing confirmed it."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """How a signal becomes whole numbers: value times ``scale``, rounded half to even.
+
+    What is not within ``least`` and ``most`` (before scaling) is no value.
+    """
+
+    name: str
+    scale: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Times (n,) in ms UTC and values (n, signals) as whole numbers, NONE where there is none."""
+
+    times: Ints
+    values: Ints
+
+    def between(self, first: int, last: int) -> "Rows":
+        """Rows ``first`` to before ``last``."""
+        return Rows(self.times[first:last], self.values[first:last])
+
+    def of(self, column: int) -> "tuple[Ints, Ints, Ints]":
+        """Places, times and values of the rows that have a value in a column."""
+        values = self.values[:, column]
+        places = np.flatnonzero(values != NONE)
+        return places, self.times[places], values[places]
+
+
+@dataclass
+class RowClock:
+    """Event clock of rows, and the values of the rows that it has set aside.
+
+    ``clock.ahead`` holds (time, place in ``aside``).
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    aside: list[list[int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LateRow:
+    """A row that was not taken: its time [ms UTC] and why."""
+
+    time: int
+    reason: RowReason
+
+
+def whole(signals: Sequence[Signal], messages: Sequence[tuple[Ints, Mapping[str, Floats]]]) -> Rows:
+    """Rows of consecutive messages: times (n,), values by name (n,)."""
+    times = np.concatenate([times for times, _ in messages]).astype(np.int64)
+    columns = np.full((times.size, len(signals)), NONE, dtype=np.int64)
+    first = 0
+    for stamps, values in messages:
+        last = first + stamps.size
+        for place, signal in enumerate(signals):
+            if signal.name in values:
+                columns[first:last, place] = _whole(signal, values[signal.name])
+        first = last
+    return Rows(times, columns)
+
+
+def _whole(signal: Signal, values: Floats) -> Ints:
+    good = (values >= signal.least) & (values <= signal.most)
+    scaled = np.rint(np.where(good, values, 0.0) * signal.scale).astype(np.int64)
+    return np.where(good, scaled, NONE)
+
+
+def take(state: RowClock, rows: Rows, skew_ms: int) -> tuple[Rows, list[LateRow]]:
+    """The rows that the clock takes, strictly rising, and those that it refuses."""
+    if _all_follow(state.clock, rows.times, skew_ms):
+        state.clock.now = state.clock.settled = int(rows.times[-1])
+        return rows, []
+    held, before = len(state.aside), max(state.clock.now or 0, state.clock.settled or 0)
+    every = _with_aside(state, rows)
+    places = np.arange(held, every.times.size)
+    samples = Samples(rows.times, places.astype(np.float64), places)
+    found = admit(state.clock, samples, 0, skew_ms)
+    _keep_aside(state, every)
+    late = _refused(found.late, found.taken, before) if found.late.times.size else []
+    return _chosen(every, found.taken.times, found.taken.power), late
+
+
+def _all_follow(clock: Clock, times: Ints, skew_ms: int) -> bool:
+    """Whether each row is the next one: then there is nothing to judge."""
+    if clock.now is None or clock.ahead or not times.size or times[0] <= (clock.settled or 0):
+        return False
+    steps = np.diff(times, prepend=clock.now)
+    return bool((steps > 0).all() and (steps <= skew_ms).all())
+
+
+def take_until(state: RowClock, time: int, skew_ms: int) -> tuple[Rows, list[LateRow], int | None]:
+    """Nothing before ``time`` is to come: take the rows that waited till then.
+
+    Returns
+    -------
+    Those rows, what of them contradicts the newest, and the end that the rows speak for: not more
+    than a day, or the skew if that is longer, after the newest. None if there are no rows.
+    """
+    span = max(DAY_MS, skew_ms)
+    newest = witnessed(state.clock, time, span)
+    every = _with_aside(state, Rows(np.zeros(0, np.int64), np.zeros((0, 0), np.int64)))
+    if newest is None:
+        return every.between(0, 0), [], None
+    until = min(time, newest + span)
+    due, given_up = settle(state.clock, until - 1)
+    _keep_aside(state, every)
+    late = [LateRow(time, "late") for time, _ in given_up]
+    taken = Samples.of([(*each, 0) for each in due])
+    rising = np.append(True, np.diff(taken.times) > 0)[: taken.times.size]
+    late += [LateRow(time, "late") for time in taken.times[~rising].tolist()]
+    taken = taken.where(rising)
+    return _chosen(every, taken.times, taken.power), late, until
+
+
+def _with_aside(state: RowClock, rows: Rows) -> Rows:
+    if not state.aside:
+        return rows
+    times = np.zeros(len(state.aside), dtype=np.int64)
+    for time, place in state.clock.ahead:
+        times[int(place)] = time
+    values = np.array(state.aside, dtype=np.int64)
+    if not rows.times.size:
+        return Rows(times, values)
+    return Rows(np.append(times, rows.times), np.concatenate([values, rows.values]))
+
+
+def _keep_aside(state: RowClock, every: Rows) -> None:
+    ahead = state.clock.ahead
+    state.aside = [every.values[int(place)].tolist() for _, place in ahead]
+    state.clock.ahead = [(time, float(number)) for number, (time, _) in enumerate(ahead)]
+
+
+def _chosen(every: Rows, times: Ints, places: Floats) -> Rows:
+    if times.size == every.times.size and np.array_equal(times, every.times):
+        return every
+    return Rows(times, every.values[places.astype(np.int64)])
+
+
+def _refused(late: Samples, taken: Samples, before: int) -> list[LateRow]:
+    """Why each was refused, judged by where the clock stood when it was."""
+    newest = np.append(before, taken.times)
+    stood = newest[np.searchsorted(taken.rows, late.rows, side="right")]
+    return [
+        LateRow(time, "late" if time <= now else "ahead")
+        for time, now in zip(late.times.tolist(), stood.tolist(), strict=True)
+    ]
