@@ -17,7 +17,7 @@ n=0; while read -r word _; do case $$word in \
   Installing) echo '  unpacking them (half a minute)' ;; esac; done
 endef
 
-.PHONY: help setup test check demo bench fuzz real dashboards clean
+.PHONY: help setup test check demo bench fuzz chaos real dashboards clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup ## measure the speed
 fuzz: setup ## 200,000 mutated records through the fold and through a worker; FUZZ_SEED repeats a run
 	@FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} FUZZ_RECORDS=$${FUZZ_RECORDS:-200000} \
 	  $(RUN) -m deploy.local run -- $(RUN) -m pytest -q -s tests/fuzz
+
+chaos: setup ## kill and break everything and check that no result changes: an hour; CHAOS_ONLY=F2,F5 for some faults
+	@$(RUN) -m tests.faults
 
 real: setup ## compare with published data of a real battery
 	@$(RUN) -m bench.real

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -11,9 +11,11 @@ from typing import Any, Literal
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import InvalidProducerEpoch, KafkaConnectionError, KafkaError, ProducerFenced
 
+from replay import correction
+from replay.correction import Days
 from replay.errors import PublishError
+from replay.explained import explained
 from replay.export import ROWS, Batch, Export
 from replay.pacing import ClockMode, Timeline, WallClock, rows_at_once
 from replay.progress import Progress, read_progress, replay_id
@@ -55,6 +57,8 @@ class Options:
         Run a replay that is complete once more.
     restart
         Begin at the first row whatever is published already.
+    days
+        Local days that the samples replace, see ``replay.correction``; None: they are counted.
     patience_s
         Time without an answer of Kafka after which a run ends.
     """
@@ -67,6 +71,7 @@ class Options:
     end: bool = True
     again: bool = False
     restart: bool = False
+    days: Days | None = None
     patience_s: float = 45.0
 
 
@@ -107,7 +112,8 @@ OnProgress = Callable[[Summary], None]
 
 def name_of(export: Export, options: Options) -> str:
     """Replay id of an export with these options."""
-    return replay_id(export, options.from_ms, options.to_ms, options.clock)
+    settings: list[object] = [options.from_ms, options.to_ms, options.clock]
+    return replay_id(export, *settings, *([options.days] if options.days else []))
 
 
 async def publish(
@@ -136,7 +142,7 @@ async def publish(
     name = name_of(export, options)
     if options.clock == "now" and options.speed is None:
         raise PublishError("--clock now gives rows the time when they are due: choose a --speed")
-    with _explained(kafka, options.patience_s):
+    with explained(kafka, options.patience_s):
         await _check_topics(kafka, prefix)
         async with _producer(kafka, f"{prefix}.replay.{name}", options.patience_s) as producer:
             known = await read_progress(kafka, prefix, name)
@@ -191,7 +197,9 @@ class _Run:
         batches = self._batches()
         opening = await asyncio.to_thread(_up_to_first_samples, batches)
         timeline = self._timeline(opening)
-        waiting = parcels(chain(opening, batches), timeline, self._prefix)
+        name = self.summary.replay if self._options.days else None
+        every = chain(opening, batches)
+        waiting = parcels(every, timeline, self._prefix, correction=name)
         async with aclosing(_ahead(waiting)) as ahead:
             async for parcel in ahead:
                 await self._until_due(parcel, timeline, stop, on_progress)
@@ -232,11 +240,9 @@ class _Run:
         """Send a parcel with what belongs around it, and the progress, in one transaction."""
         outgoing = parcel.outgoing
         if not self.summary.next_row:
-            first = timeline.moved(timeline.first_ms)
-            outgoing = [*topology(self._export, self._prefix, first), *outgoing]
-        if parcel.is_last and self._options.end and parcel.clock_ms is not None:
-            end = timeline.moved(parcel.clock_ms + self._export.interval_ms)
-            outgoing = [*outgoing, *end_of_data(self._export, self._prefix, end)]
+            outgoing = [*self._before_all(timeline), *outgoing]
+        if parcel.is_last:
+            outgoing = [*outgoing, *self._after_all(parcel, timeline)]
         progress = Progress(self._record(parcel, timeline), timeline.shift_ms)
         # A broker refuses records from the future, as a wrong or shifted time may be.
         latest = self._clock.now_ms()
@@ -244,6 +250,21 @@ class _Run:
         async with asyncio.timeout(self._options.patience_s):
             await _commit(producer, outgoing, PROGRESS.name(self._prefix), progress)
         self._count(parcel, timeline, len(outgoing))
+
+    def _before_all(self, timeline: Timeline) -> list[Outgoing]:
+        days = self._options.days
+        if days:
+            return correction.begin(self._export, self._prefix, self.summary.replay, days)
+        return topology(self._export, self._prefix, timeline.moved(timeline.first_ms))
+
+    def _after_all(self, parcel: Parcel, timeline: Timeline) -> list[Outgoing]:
+        days = self._options.days
+        if days:
+            return correction.end(self._export, self._prefix, self.summary.replay, days)
+        if not self._options.end or parcel.clock_ms is None:
+            return []
+        end = timeline.moved(parcel.clock_ms + self._export.interval_ms)
+        return end_of_data(self._export, self._prefix, end)
 
     def _record(self, parcel: Parcel, timeline: Timeline) -> ProgressRecord:
         before = self._known.record.rows_published if self._known else 0
@@ -336,31 +357,6 @@ async def _check_topics(kafka: Mapping[str, Any], prefix: str) -> None:
         raise PublishError(
             f"Kafka has no topic {', '.join(sorted(missing))}; run: bess topics create"
         )
-
-
-@contextmanager
-def _explained(kafka: Mapping[str, Any], patience_s: float) -> Iterator[None]:
-    """Turn Kafka's errors into sentences with a remedy."""
-    servers = kafka.get("bootstrap_servers")
-    try:
-        yield
-    except KafkaConnectionError as fault:
-        raise PublishError(
-            f"no Kafka answers at {servers}; start one, or set BESS_BROKERS to its host:port"
-        ) from fault
-    except (ProducerFenced, InvalidProducerEpoch) as fault:
-        raise PublishError(
-            "another run of the same replay has taken over, this one ends"
-        ) from fault
-    except TimeoutError as fault:
-        raise PublishError(
-            f"Kafka at {servers} has not answered for {patience_s:g} s; "
-            "when it is back, the same command goes on where this one ended"
-        ) from fault
-    except KafkaError as fault:
-        raise PublishError(
-            f"Kafka at {servers} refused: {fault}; the same command goes on where this one ended"
-        ) from fault
 
 
 def _up_to_first_samples(batches: Iterator[Batch]) -> list[Batch]:

@@ -50,29 +50,36 @@ class Parcel:
     clock_ms: int | None = None
     is_last: bool = False
 
-    def add(self, batch: Batch, topic: str, timeline: Timeline) -> None:
-        """Put the samples of a batch in."""
+    def add(
+        self, batch: Batch, topic: str, timeline: Timeline, correction: str | None = None
+    ) -> None:
+        """Put the samples of a batch in, as those of a correction if it has one."""
         self.file, self.next_row = batch.file, batch.next_row
         self.clock_ms = batch.clock_ms
         self.rows += batch.times.size
         if batch.times.size and self.first_ms is None:
             self.first_ms = int(batch.times[0])
         for key, samples in batch.samples:
-            moved = PowerSamples(timeline.published(samples.times), samples.power_w)
+            times = timeline.published(samples.times)
+            moved = PowerSamples(times, samples.power_w, correction)
             first = int(moved.times[0])
             self.outgoing.append(Outgoing(topic, key.encode(), encode(moved), first))
             self.samples += power_values(samples)
 
 
 def parcels(
-    batches: Iterator[Batch], timeline: Timeline, prefix: str, samples: int = SAMPLES_AT_ONCE
+    batches: Iterator[Batch],
+    timeline: Timeline,
+    prefix: str,
+    samples: int = SAMPLES_AT_ONCE,
+    correction: str | None = None,
 ) -> Iterator[Parcel]:
     """Fill one parcel after another: a batch with rows when paced, else a number of samples."""
     topic = TELEMETRY.name(prefix)
     parcel = Parcel()
     current = next(batches, None)
     while current is not None:
-        parcel.add(current, topic, timeline)
+        parcel.add(current, topic, timeline, correction)
         current = next(batches, None)
         is_full = parcel.rows > 0 if timeline.speed is not None else parcel.samples >= samples
         if current is None or is_full:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from stream_app.cli.correction import Before, correcting, look, tell
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
 from stream_app.cli.report import Exports
@@ -70,18 +71,25 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
     ] = False,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct", help="The local days --from to before --to replace what was counted."
+        ),
+    ] = False,
 ) -> None:
     """Publish an export to Kafka; run again after an interruption, it goes on where it ended."""
     from replay.errors import ReplayError
     from replay.publish import Options
 
+    before: Before | None = None
     try:
         export = _open(exports or [], config)
         zone = export.config.parsing.timezone
         options = Options(
             speed=_speed(speed),
-            from_ms=_instant(from_, zone, "--from"),
-            to_ms=_instant(to, zone, "--to"),
+            from_ms=None if correct else _instant(from_, zone, "--from"),
+            to_ms=None if correct else _instant(to, zone, "--to"),
             clock=clock.value,
             block_rows=block_rows,
             end=end,
@@ -90,12 +98,17 @@ def replay(
         )
         if clock is Clock.SHIFT and options.speed is None:
             _say("warning: shifted rows at --speed max lie in the future; --speed 1 runs in step")
+        if correct:
+            options = correcting(export, options, from_, to)
+            before = None if dry_run else look(export.config.site)
         summary = _dry_run(export, options) if dry_run else _publish(export, options)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
     _tell(export, summary)
     if summary.state == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if before is not None:
+        tell(export.config.site, summary.replay, before)
 
 
 def _open(exports: list[str], config: Path | None) -> "Export":

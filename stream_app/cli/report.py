@@ -71,11 +71,13 @@ def report(
     ] = 60.0,
 ) -> None:
     """Write the daily table, the outliers and the heatmap from what the stream produced."""
+    from stream_app.reports.remarks import too_late
+
     station = _config(config)
     patience_s = timeout if wait else None
-    results = _ask_kafka(lambda settings: _read_station(settings, station.site, patience_s))
+    results = ask_kafka(lambda settings: _read_station(settings, station.site, patience_s))
     paths = _paths(config, station, out)
-    _finish(results.daily, paths, results)
+    _finish(results.daily, paths, results, too_late(results.too_late))
 
 
 def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = None) -> None:
@@ -120,7 +122,7 @@ def rollups(
 
     selection = Selection(site, enclosure, _instant("--from", since), _instant("--to", until))
     windows = Windows(selection)
-    _ask_kafka(lambda settings: _read_rollups(settings, resolution.value, windows))
+    ask_kafka(lambda settings: _read_rollups(settings, resolution.value, windows))
     if not windows:
         typer.echo("no window matches", err=True)
     _write_lines(FORMATS[format.value](windows.rows()))
@@ -179,7 +181,8 @@ def _process_with_progress(export: "Export") -> "ProcessResult":
         return process_export(export, on_progress)
 
 
-def _ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
+def ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
+    """Answer a question to the deployment's Kafka; what a person can mend is a `UserError`."""
     from stream_app.reports.topics import StreamError
 
     async def ask() -> T:
@@ -203,7 +206,7 @@ async def _read_station(
     with progress() as shown:
         async with open_topics(kafka_options(settings)) as topics:
             if patience_s is not None:
-                await _wait(settings, topics, shown, patience_s)
+                await wait(settings, topics, shown, patience_s)
             task = shown.add_task("reading results", total=None, note="")
             settled = patience_s is not None
             reader = SiteReader(
@@ -212,9 +215,10 @@ async def _read_station(
             return await reader.results()
 
 
-async def _wait(
+async def wait(
     settings: "Settings", topics: "Topics", shown: "Progress", patience_s: float
 ) -> None:
+    """Wait until the workers have folded all telemetry that there is now."""
     from schemas.topics import TELEMETRY
     from stream_app.reports.catch_up import wait_for_workers
 

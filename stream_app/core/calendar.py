@@ -54,6 +54,10 @@ class SiteCalendar:
         """Local date at ``instant`` (ms UTC)."""
         return _local(instant, self.zone).date()
 
+    def first_instant(self, day: date) -> int:
+        """First instant (ms UTC) of a local day."""
+        return first_instant(day, self.zone)
+
     def edges(self, resolution: str, start: int, end: int) -> Instants:
         """Edges of all windows that cover ``[start, end]`` (ms UTC): first <= start, end < last.
 

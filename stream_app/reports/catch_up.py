@@ -74,5 +74,5 @@ def _stalled(lag: Lag, group: str, patience_s: float) -> str:
     what = f"are {lag.behind} records behind" if lag.started else "have not committed anything yet"
     return (
         f"the workers of group {group} {what} and made no headway for {patience_s:.0f} s: start "
-        "`bess worker`, or report what there is with --no-wait"
+        "`bess worker`, or see what there is with `bess report --no-wait`"
     )

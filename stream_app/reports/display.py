@@ -59,11 +59,17 @@ def _figures(summary: Summary, more: Mapping[str, str]) -> RenderableType:
         ("discharged", f"{kwh(summary.discharged_w_ms):,.1f} kWh"),
         ("mean coverage", f"{summary.coverage:.2%}"),
         ("provisional days", f"{summary.provisional_days}"),
+        *_revised(summary),
         *more.items(),
     )
     for name, value in rows:
         grid.add_row(Text(name, style="dim"), Text(value))
     return grid
+
+
+def _revised(summary: Summary) -> list[tuple[str, str]]:
+    counts = [f"{count:,} by {reason}" for reason, count in summary.revised_days.items()]
+    return [("revised days", ", ".join(counts))] if counts else []
 
 
 def _extremes(each: Sequence[EnclosureTotal], metric: Metric) -> RenderableType:

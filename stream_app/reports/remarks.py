@@ -1,5 +1,7 @@
 """What could not be used of an export, in a few sentences."""
 
+from collections.abc import Mapping
+
 from replay.issues import Issues, Tally
 from stream_app.process import ProcessResult
 
@@ -17,6 +19,15 @@ def remarks(issues: Issues, result: ProcessResult) -> list[str]:
         *_back_steps(issues.back_steps),
         *issues.notes,
     ]
+
+
+def too_late(reasons: Mapping[str, int]) -> list[str]:
+    """Say how many samples of a stream came too late, and why they were not folded."""
+    if not reasons:
+        return []
+    shown = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+    many = sum(reasons.values())
+    return [f"{many:,} samples came too late ({shown}): see docs/runbooks/late-data.md"]
 
 
 def _too_late(count: int) -> list[str]:

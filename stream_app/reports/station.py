@@ -1,6 +1,7 @@
 """What the stream produced for one site."""
 
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -9,7 +10,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from schemas import topics as contract
-from schemas.results import AlarmRecord, DailyRecord, RollupRecord
+from schemas.results import AlarmRecord, DailyRecord, RollupRecord, TooLateRecord
 from schemas.telemetry import TopologyRecord
 from schemas.topics import Topic
 from stream_app.reports.alarms import AlarmTally
@@ -27,16 +28,21 @@ _site = msgspec.json.Decoder(_Site)
 _daily = msgspec.json.Decoder(DailyRecord)
 _alarm = msgspec.json.Decoder(AlarmRecord)
 _rollup = msgspec.json.Decoder(RollupRecord)
+_too_late = msgspec.json.Decoder(TooLateRecord)
 _topology = msgspec.json.Decoder(TopologyRecord)
 
 
 @dataclass
 class StationResults:
-    """Daily records (newest revisions), enclosures of the newest topology, and alarms of a site."""
+    """Daily records (newest revisions), enclosures of the newest topology, and alarms of a site.
+
+    ``too_late`` counts the samples that came too late, by reason.
+    """
 
     daily: list[DailyRecord] = field(default_factory=list)
     enclosures: set[str] = field(default_factory=set)
     alarms: AlarmTally = field(default_factory=AlarmTally)
+    too_late: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -66,13 +72,19 @@ class SiteReader:
         StreamError
             A topic is missing, the site has no daily record, or a record cannot be read.
         """
-        daily = [_lean(each) async for each in self._records(contract.DAILY, _daily)]
+        daily = await self.daily()
         if not daily:
             raise StreamError(self._no_record())
-        results = StationResults(newest(daily), await self._enclosures())
+        results = StationResults(daily, await self._enclosures())
         async for alarm in self._records(contract.ALARMS, _alarm):
             results.alarms.add_all([alarm])
+        async for late in self._records(contract.TOO_LATE, _too_late):
+            results.too_late[late.reason or "no reason told"] += len(late.t)
         return results
+
+    async def daily(self) -> list[DailyRecord]:
+        """Newest revision of each enclosure and day."""
+        return newest([_lean(each) async for each in self._records(contract.DAILY, _daily)])
 
     async def _enclosures(self) -> set[str]:
         newest_of = {each.block: each async for each in self._records(contract.TOPOLOGY, _topology)}

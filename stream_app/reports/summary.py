@@ -1,11 +1,15 @@
 """A report in a few figures."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.results import DailyRecord
 from stream_app.core.order import natural_key
 from stream_app.reports.totals import EnclosureTotal, totals
+
+_TOLD = ("late_data", "correction")
+"""Reasons of revisions that a report tells; a day that an end of data showed early is none."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Summary:
         Mean coverage of the enclosures over all days.
     provisional_days
         Local days on which at least one enclosure is not final.
+    revised_days
+        Local days on which late samples or a correction have changed at least one enclosure.
     """
 
     site: str
@@ -32,6 +38,7 @@ class Summary:
     discharged_w_ms: int
     coverage: float
     provisional_days: int
+    revised_days: Mapping[str, int]
 
 
 def summarise(days: Sequence[DailyRecord]) -> Summary:
@@ -55,7 +62,13 @@ def summarise(days: Sequence[DailyRecord]) -> Summary:
         discharged_w_ms=sum(one.discharged_w_ms for one in each),
         coverage=sum(one.coverage for one in each) / len(each),
         provisional_days=len({day.date for day in days if not day.final}),
+        revised_days=_revised(days),
     )
+
+
+def _revised(days: Iterable[DailyRecord]) -> Counter[str]:
+    reasons = {(day.date, day.reason) for day in days}
+    return Counter(reason for _, reason in sorted(reasons, key=str) if reason in _TOLD)
 
 
 def without_energy(expected: Iterable[str], days: Iterable[DailyRecord]) -> list[str]:

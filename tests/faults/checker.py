@@ -44,7 +44,7 @@ def check(evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True)
         "I4": lambda: view_is_the_fold(evidence) if view else [],
         "I5": lambda: view_is_the_changelog(evidence) if view else [],
         "I6": lambda: settled(evidence, view=view),
-        "I7": lambda: in_order(right.rows, found.rows),
+        "I7": lambda: in_order(right.rows, found.rows) + alarms_in_order(right, found),
         "I8": lambda: dead_letters(evidence, right, poison),
     }
     return [Violation(name, words) for name, rule in rules.items() for words in few(rule())]

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from tests.faults.checker import Violation
-from tests.faults.faults import telemetry
+from tests.faults.matrix import telemetry
 from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack
 

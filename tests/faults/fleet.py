@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -54,9 +54,11 @@ class Fleet:
     frozen_s
         Time after which a worker that a failpoint froze goes on.
     plan
-        Failpoints still to be given out, one to each process that starts.
+        Failpoints still to be given out: those of one chain to processes of one slot in a row.
     lives
         Processes that have ended.
+    frozen
+        Processes that a failpoint froze.
     """
 
     environment: Mapping[str, str]
@@ -65,12 +67,15 @@ class Fleet:
     instances: bool = True
     frozen_s: float = 12.0
     command: tuple[str, ...] = WORKER
-    plan: deque[FailPoint] = field(default_factory=deque)
+    plan: deque[Sequence[FailPoint]] = field(default_factory=deque)
     lives: list[Life] = field(default_factory=list)
+    frozen: set[int] = field(default_factory=set)
+    _chains: dict[int, Sequence[FailPoint]] = field(default_factory=dict)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _running: dict[int, Child] = field(default_factory=dict)
-    _killed: set[int] = field(default_factory=set)
+    _harmed: set[int] = field(default_factory=set)
     _names: dict[int, str] = field(default_factory=dict)
+    _log_of: dict[int, Path] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def __aenter__(self) -> Self:
@@ -91,14 +96,22 @@ class Fleet:
         self._tasks[slot] = asyncio.create_task(self._tend(slot))
 
     async def remove(self, slot: int) -> int | None:
-        """Close a slot: stop its worker in order; its exit status, None where none was running."""
+        """Close a slot: stop its worker in order, and give its exit status.
+
+        None where none was running, or one that had been killed or frozen and may still die of it,
+        or one that was too young to know of signals.
+        """
         self._tasks.pop(slot).cancel()
         process = self._running.pop(slot, None)
-        if process is None or process.poll() is not None or process.pid in self._killed:
+        if process is None or process.poll() is not None:
             return None
         process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(end, process, STOP_S)
-        return process.returncode
+        young = b'"ready"' not in self._log_of[slot].read_bytes()
+        excused = process.pid in self._harmed | self.frozen or (
+            young and process.returncode == -signal.SIGTERM
+        )
+        return None if excused else process.returncode
 
     @property
     def slots(self) -> list[int]:
@@ -109,6 +122,11 @@ class Fleet:
     def running(self) -> dict[int, int]:
         """Process ids of the workers that run now, by slot."""
         return {slot: each.pid for slot, each in self._running.items() if each.poll() is None}
+
+    @property
+    def armed_lives(self) -> int:
+        """How many processes with a failpoint have ended."""
+        return sum(life.point is not None for life in self.lives)
 
     @property
     def fired(self) -> list[FailPoint]:
@@ -134,13 +152,23 @@ class Fleet:
         if process is None or process.poll() is not None:
             return False
         process.send_signal(number)
-        if number is signal.SIGKILL:
-            self._killed.add(process.pid)
+        if number in {signal.SIGKILL, signal.SIGSTOP}:
+            self._harmed.add(process.pid)
         return True
 
-    def arm(self, points: Iterable[FailPoint]) -> None:
-        """Give one of these to each process that starts from now on."""
-        self.plan.extend(points)
+    def arm(self, chains: Iterable[Sequence[FailPoint]]) -> None:
+        """Give the next failpoint to each process that starts from now on."""
+        self.plan.extend(chains)
+
+    def disarm(self) -> None:
+        """Processes that start from now on have no failpoint."""
+        self.plan.clear()
+        self._chains.clear()
+
+    def _next_point(self, slot: int) -> FailPoint | None:
+        chain = self._chains.pop(slot, ()) or (self.plan.popleft() if self.plan else ())
+        self._chains[slot] = chain[1:]
+        return chain[0] if chain else None
 
     async def _tend(self, slot: int) -> None:
         while True:
@@ -148,18 +176,27 @@ class Fleet:
             await asyncio.sleep(self.random.uniform(0.05, 0.3))
 
     async def _live(self, slot: int) -> None:
-        number, point = next(self._numbers), self.plan.popleft() if self.plan else None
+        number, point = next(self._numbers), self._next_point(slot)
         fired = self.logs / f"fired-{number}"
-        log = self.logs / f"worker-{number}.log"
+        log = self._log_of[slot] = self.logs / f"worker-{number}.log"
         start = time.monotonic()
         process = self._running[slot] = spawn(self._command(slot, point, fired), log)
         while process.poll() is None:
             await asyncio.sleep(POLL_S)
             if point:
-                _attend(process, point, fired, time.monotonic() - start, self.frozen_s)
+                self._attend(process, point, fired, time.monotonic() - start)
         end(process, 0)
         seconds = time.monotonic() - start
         self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists()))
+
+    def _attend(self, process: Child, point: FailPoint, fired: Path, lived_s: float) -> None:
+        if not fired.exists():
+            if lived_s > LIFE_S:
+                process.kill()
+        elif point.action == "stop":
+            self.frozen.add(process.pid)
+            if time.time() - fired.stat().st_mtime > self.frozen_s:
+                process.send_signal(signal.SIGCONT)
 
     def _command(self, slot: int, point: FailPoint | None, fired: Path) -> list[str]:
         env = shutil.which("env")
@@ -169,11 +206,3 @@ class Fleet:
         variables = {**self.environment, **own, **name}
         pairs = [f"{key}={value}" for key, value in variables.items()]
         return [env, "-i", *pairs, sys.executable, *self.command]
-
-
-def _attend(process: Child, point: FailPoint, fired: Path, lived_s: float, frozen_s: float) -> None:
-    if not fired.exists():
-        if lived_s > LIFE_S:
-            process.kill()
-    elif point.action == "stop" and time.time() - fired.stat().st_mtime > frozen_s:
-        process.send_signal(signal.SIGCONT)

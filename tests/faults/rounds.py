@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.checker import Violation, alive
-from tests.faults.faults import Fault
 from tests.faults.fleet import Life
+from tests.faults.matrix import Fault
 from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack
 
@@ -41,8 +41,9 @@ class Outcome:
 
     @property
     def kill_points(self) -> Counter[str]:
-        """Failpoints that fired, by step."""
-        return Counter(life.point.step for life in self.lives if life.point and life.fired)
+        """Failpoints at which a worker was killed, by step."""
+        fired = [life.point for life in self.lives if life.point and life.fired]
+        return Counter(point.step for point in fired if point.action == "kill")
 
     @property
     def statuses(self) -> Counter[int]:
@@ -68,7 +69,7 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
                 outcome.violations += await judge(here)
         except TimeoutError as late:
             outcome.violations.append(Violation("I9", f"{late} (logs in {folder})"))
-        outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.pause_s
+        outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.take_pause()
     outcome.violations += [Violation("I9", w) for w in alive(outcome.pause_s, fault.bound_s)]
     outcome.seconds = time.monotonic() - start
     return outcome

@@ -141,7 +141,7 @@ async def scene(
 async def quiesce(here: Scene, limit_s: float) -> None:
     """Mend everything, and wait until the workers have folded all of the workload."""
     here.stack.restore()
-    here.fleet.plan.clear()
+    here.fleet.disarm()
     await here.until(lambda: here.done, limit_s, "folding all records")
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.faults.control import stock_faust
 from tests.faults.failpoints import STEPS, FailPoint
-from tests.faults.faults import FAULTS, RECOVERY_STEPS, die_at, telemetry
+from tests.faults.kinds import FAULTS
+from tests.faults.kinds.workers import RECOVERY_STEPS, die_at
+from tests.faults.matrix import telemetry
 from tests.faults.rounds import play
 from tests.faults.scene import judge, quiesce, scene
 from tests.faults.stack import RigStack
@@ -32,7 +34,7 @@ async def test_a_kill_at_each_step_of_a_commit_changes_nothing(
     staging = scene(rig, telemetry(100, SEED), SEED, tmp_path)
 
     async with staging as here:
-        await die_at(here, points)
+        await die_at(here, [(point,) for point in points])
         await quiesce(here, 60)
         violations = await judge(here)
 

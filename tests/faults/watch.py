@@ -1,11 +1,10 @@
-"""How long processing stood still, and whether the workers' memory is flat."""
+"""How long processing stood still."""
 
 import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -72,6 +71,11 @@ class Watch:
         waiting = [n for n, end in self.ends.items() if self.committed.get(n, 0) < end]
         return max((time.monotonic() - self._moved[n] for n in waiting), default=0.0)
 
+    def take_pause(self) -> float:
+        """The longest time since this was last asked; what still stands counts until now."""
+        longest, self.pause_s = max(self.pause_s, self.standing_s()), 0.0
+        return longest
+
     async def _watch(self) -> None:
         while True:
             with suppress(KafkaError, TimeoutError, OSError):
@@ -106,28 +110,3 @@ class Watch:
             if at > before or at >= end or number not in self._moved:
                 self._moved[number] = now
             self.committed[number], self.ends[number] = at, end
-
-
-@dataclass(frozen=True)
-class Vitals:
-    """Of one process at one time: resident memory [bytes], open files, threads."""
-
-    time: float
-    rss: int
-    files: int
-    threads: int
-
-
-def vitals(pid: int) -> Vitals | None:
-    """Read them from /proc; None for a process that is gone."""
-    proc = Path("/proc") / str(pid)
-    try:
-        fields = dict(
-            line.split(":", 1) for line in (proc / "status").read_text().splitlines() if ":" in line
-        )
-        rss = int(fields["VmRSS"].split()[0]) << 10
-        return Vitals(
-            time.monotonic(), rss, len(list((proc / "fd").iterdir())), int(fields["Threads"])
-        )
-    except (OSError, KeyError):
-        return None

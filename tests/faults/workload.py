@@ -1,7 +1,7 @@
 """Telemetry of a small station with everything in it that makes a result."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -37,13 +37,23 @@ class Workload:
     poison: frozenset[Record] = frozenset()
 
 
-def station(blocks: int, samples: int, seed: int, *, strays: bool = True) -> Workload:
+def station(
+    blocks: int,
+    samples: int,
+    seed: int,
+    *,
+    strays: bool = True,
+    resolutions: tuple[str, ...] = RULES.resolutions,
+) -> Workload:
     """A station: topology, then a record for each block and time, then the end of the data.
 
     ``strays`` are samples that come too late, or from the future.
     """
     random = np.random.default_rng(seed)
-    queues = [list(_messages(_block(number), samples, random, strays)) for number in range(blocks)]
+    queues = [
+        list(_messages(_block(number, resolutions), samples, random, strays))
+        for number in range(blocks)
+    ]
     return Workload(list(_in_turns(queues)))
 
 
@@ -76,12 +86,13 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
 
 
-def _block(number: int) -> PowerBlock:
+def _block(number: int, resolutions: tuple[str, ...]) -> PowerBlock:
     inputs = {
         "DC1": {f"{number}E1": 0.5, f"{number}E2": 0.5},
         "DC2": {f"{number}E3": 0.6, f"{number}E4": 0.4},
     }
-    return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, RULES)
+    rules = replace(RULES, resolutions=resolutions)
+    return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, rules)
 
 
 def _messages(

@@ -5,7 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from schemas.topics import ALARMS, DAILY, TOPOLOGY
+from schemas.results import TooLateRecord
+from schemas.topics import ALARMS, DAILY, TOO_LATE, TOPOLOGY
 from stream_app.codec.telemetry import topology_record
 from stream_app.core.topology import PowerBlock
 from stream_app.reports.station import SiteReader, StationResults
@@ -58,6 +59,18 @@ async def test_a_site_gets_its_own_records_newest_revision_and_topology(
     assert [(day.site, day.revision) for day in results.daily] == [("Cotswold", 2)]
     assert results.enclosures == {"1A1BAT1", "1A1BAT2", "1A2BAT1"}
     assert [(count.rule, count.raised) for count in results.alarms.rows()] == [("GAP", 1)]
+
+
+async def test_samples_that_came_too_late_are_counted_by_their_reason(
+    deployment: Deployment,
+) -> None:
+    late = TooLateRecord(1, "Cotswold", "1", "1", [1, 2], [0.0, 0.0], "no_gap")
+    others = msgspec.structs.replace(late, site="Thames")
+    before_reasons = msgspec.structs.replace(late, t=[3], reason=None)
+    records = [(TOO_LATE, b"1", each) for each in (late, late, others, before_reasons)]
+    await deployment.publish([(DAILY, b"1", make_day()), *records])
+
+    assert (await read(deployment)).too_late == {"no_gap": 4, "no reason told": 1}
 
 
 async def test_a_site_without_records_is_told_the_sites_that_have_some(

@@ -1,0 +1,67 @@
+"""The fault matrix: what a row is made of, and how a function becomes one."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.faults.scene import Scene
+from tests.faults.workload import Workload, station
+
+Inject = Callable[[Scene], Awaitable[None]]
+Load = Callable[[int, int], Workload]
+
+
+def telemetry(samples: int, seed: int) -> Workload:
+    """The usual workload: eight blocks, a record for each time."""
+    return station(8, samples, seed)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the fault matrix.
+
+    Attributes
+    ----------
+    number, title
+        As in the table of results.
+    inject
+        Does it.
+    rounds
+        Runs in a full pass.
+    slots
+        Workers.
+    samples, load
+        The telemetry: times of each block, and what makes it.
+    rate
+        Records sent in a second; None: all at once, so that no chunk is ever missing.
+    bound_s
+        Longest time that a partition may stand still.
+    """
+
+    number: str
+    title: str
+    inject: Inject
+    rounds: int = 3
+    slots: int = 2
+    rate: float | None = 300.0
+    bound_s: float = 40.0
+    samples: int = 250
+    load: Load = telemetry
+    instances: bool = True
+
+
+_FAULTS: dict[str, Fault] = {}
+
+
+def faults() -> dict[str, Fault]:
+    """The faults known so far by title, in the order of their numbers."""
+    return dict(sorted(_FAULTS.items(), key=lambda item: int(item[1].number[1:])))
+
+
+def fault(number: str, title: str, **options: object) -> Callable[[Inject], Inject]:
+    """Put a function into the matrix."""
+
+    def add(inject: Inject) -> Inject:
+        _FAULTS[title] = Fault(number, title, inject, **options)  # type: ignore[arg-type]
+        return inject
+
+    return add

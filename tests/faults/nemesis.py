@@ -1,0 +1,113 @@
+"""F25: one deployment for a long time, and fault after fault at random."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.checker import Violation, alive
+from tests.faults.kinds import FAULTS
+from tests.faults.kinds.workers import die_at, kill_points
+from tests.faults.matrix import Fault
+from tests.faults.rounds import Outcome
+from tests.faults.scene import Scene, judge, quiesce, scene
+from tests.faults.stack import RigStack
+from tests.faults.vitals import Nurse, flat, growth_per_h
+from tests.faults.workload import shuffled, station, with_poison
+
+RATE = 80.0
+"""Records a second."""
+BLOCKS = 8
+SLOTS = (0, 1)
+WAIT_S = 1.0, 6.0
+SPARED = {"a worker is killed at each step", "Kafka is killed, 120 s away"}
+"""Too long for a random step."""
+QUIESCE_S = 180.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Nemesis:
+    """What happened: the longest pause by fault, how often each came, growth [bytes/h]."""
+
+    outcome: Outcome
+    pauses: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    growth: list[float] = field(default_factory=list)
+
+    def note(self, title: str, pause_s: float) -> None:
+        self.pauses[title] = max(pause_s, self.pauses.get(title, 0.0))
+        self.counts[title] = self.counts.get(title, 0) + 1
+
+
+async def die_anywhere(here: Scene) -> None:
+    """A few of the kill points of F2."""
+    await die_at(here, here.random.sample(kill_points(here.random), 3))
+
+
+SOAK = Fault("F25", "faults at random, one after the other", die_anywhere, slots=len(SLOTS))
+STEP = Fault("F2", "a worker is killed at three of the steps", die_anywhere)
+
+
+def repertoire() -> list[Fault]:
+    """The faults that may come, those of the input left out: it has them all the time."""
+    return [STEP, *(f for t, f in FAULTS.items() if t not in SPARED and f.number < "F18")]
+
+
+async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say: Say) -> Nemesis:
+    """Inject faults at random for so long; the checker has the last word."""
+    outcome, start = Outcome(SOAK, seed), time.monotonic()
+    found = Nemesis(outcome)
+    samples = int(minutes * 60 * RATE / BLOCKS)
+    plain = station(BLOCKS, samples, seed, resolutions=("1h", "1d"))
+    workload = with_poison(shuffled(plain, seed), 0.01, seed)
+    outcome.records = len(workload.records)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    async with scene(stack, workload, seed, folder, slots=SLOTS, rate=RATE) as here:
+        async with Nurse(lambda: here.fleet.running) as nurse:
+            try:
+                await _torment(here, found, start + minutes * 60, say)
+                await quiesce(here, QUIESCE_S)
+            except TimeoutError as late:
+                outcome.violations.append(Violation("I9", f"{late} (logs in {folder})"))
+        outcome.lives = list(here.fleet.lives)
+        outcome.violations += await judge(here)
+    outcome.violations += [Violation("I10", words) for words in flat(nurse.charts)]
+    found.growth = [g for g in map(growth_per_h, nurse.charts.values()) if g is not None]
+    outcome.pause_s = max(found.pauses.values(), default=0.0)
+    outcome.seconds = time.monotonic() - start
+    return found
+
+
+async def _torment(here: Scene, found: Nemesis, until: float, say: Say) -> None:
+    chance = random.Random(found.outcome.seed)
+    while time.monotonic() < until and not here.done:
+        await asyncio.sleep(chance.uniform(*WAIT_S))
+        each = chance.choice(repertoire())
+        here.watch.take_pause()
+        await each.inject(here)
+        await _recover(here, each.bound_s)
+        pause_s = here.watch.take_pause()
+        found.note(f"{each.number} {each.title}", pause_s)
+        found.outcome.violations += [Violation("I9", w) for w in alive(pause_s, each.bound_s)]
+        left = until - time.monotonic()
+        say(f"  F25 {each.number} {each.title}: pause {pause_s:.1f} s, {left / 60:.1f} min left")
+
+
+async def _recover(here: Scene, bound_s: float) -> None:
+    """The deployment as it was, and all that had come by now is folded."""
+    here.stack.restore()
+    here.fleet.disarm()
+    for slot in set(here.fleet.slots).difference(SLOTS):
+        here.expect(slot, await here.fleet.remove(slot))
+    for slot in set(SLOTS).difference(here.fleet.slots):
+        here.fleet.add(slot)
+    goal = dict(here.watch.ends)
+    await here.until(
+        lambda: all(here.watch.committed.get(n, 0) >= end for n, end in goal.items()),
+        bound_s + QUIESCE_S,
+        "catching up",
+    )
