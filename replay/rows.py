@@ -114,7 +114,7 @@ class FileReader:
             self._issues.empty_cells[name] += empty
 
     def _place(self, column: pa.Array, in_file: int, row: int) -> str:
-        return f"{self._source.path.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
+        return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
 
     def _check_stamps(self, batch: pa.RecordBatch, rows: Rows, notable: int) -> None:
         bad = np.flatnonzero(~rows.stamps.parsed)
@@ -132,7 +132,7 @@ class FileReader:
         fresh = self._source.bad_lines[done:]
         if fresh and notable:
             places = [
-                f"{self._source.path.name} line {bad.line}: {bad.cells} cells" for bad in fresh
+                f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh
             ]
             expected = fresh[0].expected
             self._issues.refuse(f"line without the {expected} cells of the header", places)
@@ -206,7 +206,7 @@ def _note_missing_times(rows: Rows, used: Bools, issues: Issues, wanted: int) ->
     bad = bad[bad >= wanted - rows.first].tolist()
     if bad:
         places = [
-            f"{rows.source.path.name} row {rows.in_file + row + 1}: "
+            f"{rows.source.name} row {rows.in_file + row + 1}: "
             f"{wall_text(int(rows.stamps.ms[row]))}"
             for row in bad[:SHOWN]
         ]

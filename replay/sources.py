@@ -45,6 +45,8 @@ class Source:
         Number of rows; an estimate from the size for CSV.
     exact
         Whether ``rows`` is exact.
+    folder
+        Empty, or folders that end in a slash.
     """
 
     path: Path
@@ -54,6 +56,12 @@ class Source:
     parsing: Parsing
     delimiter: str | None = None
     bad_lines: list[BadLine] = field(default_factory=list)
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for people: the file's, after the folders that tell it from others."""
+        return f"{self.folder}{self.path.name}"
 
     def head(self, column: str) -> pa.Array:
         """First values of a column, at most 1,000."""
@@ -85,8 +93,8 @@ class Source:
                         yield batch.slice(low, rows)
 
 
-def open_source(path: Path, parsing: Parsing) -> Source:
-    """Look at a file's columns.
+def open_source(path: Path, parsing: Parsing, head_bytes: int = CSV_BLOCK_BYTES) -> Source:
+    """Look at a file's columns, and at the first ``head_bytes`` of CSV for the number of rows.
 
     Raises
     ------
@@ -104,7 +112,7 @@ def open_source(path: Path, parsing: Parsing) -> Source:
             raise ExportError(
                 f"{path}: is not parquet, and {path.suffix!r} is no suffix of CSV files"
             )
-        return _open_csv(path, parsing)
+        return _open_csv(path, parsing, head_bytes)
 
 
 @contextmanager
@@ -137,9 +145,9 @@ def _parquet_chunks(path: Path, columns: Sequence[str], rows: int) -> Iterator[p
             yield batch.select(list(columns))
 
 
-def _open_csv(path: Path, parsing: Parsing) -> Source:
+def _open_csv(path: Path, parsing: Parsing, head_bytes: int) -> Source:
     with pa.input_stream(str(path)) as stream:
-        sample = stream.read(CSV_BLOCK_BYTES)
+        sample = stream.read(head_bytes)
     lines = sample.count(b"\n") or 1
     text = io.StringIO(sample.decode(_python_encoding(parsing), errors="replace"), newline="")
     header = text.readline()
@@ -147,7 +155,7 @@ def _open_csv(path: Path, parsing: Parsing) -> Source:
     names = tuple(next(csv.reader([header], delimiter=delimiter), []))
     if not any(names):
         raise ExportError(f"{path}: the first line holds no column names")
-    whole = len(sample) < CSV_BLOCK_BYTES
+    whole = len(sample) < head_bytes
     rows = lines if whole else round(path.stat().st_size * lines / len(sample))
     return Source(path, names, max(0, rows - 1), False, parsing, delimiter)
 
