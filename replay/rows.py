@@ -131,9 +131,7 @@ class FileReader:
     def _note_bad_lines(self, done: int, notable: bool) -> int:
         fresh = self._source.bad_lines[done:]
         if fresh and notable:
-            places = [
-                f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh
-            ]
+            places = [f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh]
             expected = fresh[0].expected
             self._issues.refuse(f"line without the {expected} cells of the header", places)
         return done + len(fresh)

@@ -1,0 +1,186 @@
+"""The signals of one file, slot by slot, in bounded memory and without an open file."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from replay.cells import numbers
+from replay.config import Parsing
+from replay.errors import ExportError
+from replay.issues import SHOWN, Issues
+from replay.localtime import LocalTime
+from replay.rows import Rows, TimedRows, refuse_unreadable, timed
+from replay.signals.admission import Admission, Refused, Slotted, one_a_slot
+from replay.signals.mapping import Target
+from replay.signals.slices import slices
+from replay.signals.units import scaled
+from replay.sources import HEAD_ROWS, Source
+from replay.timestamps import stamps
+from stream_app.core.energy import Floats
+
+HELD_CELLS = 200_000
+"""Cells of one file kept back while a repeated hour is undecided."""
+
+
+class SignalReader:
+    """Reads one file forwards.
+
+    ``targets`` are what its columns measure, in the order of the values.
+
+    Parameters
+    ----------
+    source, columns
+        The file, and its columns that are signals.
+    interval_ms
+        Of the grid.
+    skew_ms
+        A time further ahead [ms] must be confirmed by a second row.
+    slice_bytes
+        Text read at a time. Results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        columns: Sequence[tuple[str, Target]],
+        interval_ms: int,
+        skew_ms: int,
+        slice_bytes: int,
+        issues: Issues,
+    ) -> None:
+        self.targets = [target for _, target in columns]
+        self._names = [name for name, _ in columns]
+        self._source, self._issues = source, issues
+        self._admission = Admission(interval_ms, skew_ms)
+        local_time = LocalTime(source.parsing.timezone, interval_ms)
+        rows = self._rows(slice_bytes)
+        self._chunks = timed(rows, local_time, issues, 0, HELD_CELLS)
+        self._parts: list[Slotted] = []
+        self._ended = False
+
+    def next_slot(self) -> int | None:
+        """Slot [ms UTC] of the next row; None after the last."""
+        while not self._parts and not self._ended:
+            self._read()
+        return int(self._parts[0].slots[0]) if self._parts else None
+
+    def skip(self, until: int) -> int | None:
+        """Pass over the rows of all slots before ``until`` [ms UTC], and give their newest slot."""
+        newest = None
+        while (slot := self.next_slot()) is not None and slot < until:
+            part = self._parts[0]
+            at = int(np.searchsorted(part.slots, until))
+            newest = int(part.slots[at - 1])
+            self._parts[:1] = [part.after(at)] if at < part.slots.size else []
+        return newest
+
+    def take(self, until: int) -> Slotted:
+        """Rows of all slots before ``until`` [ms UTC] that have not been taken, one a slot."""
+        while not self._ended and (self._admission.newest_slot or 0) < until:
+            self._read()
+        ready, waiting = [], []
+        for part in self._parts:
+            at = int(np.searchsorted(part.slots, until))
+            ready.append(part.before(at))
+            if at < part.slots.size:
+                waiting.append(part.after(at))
+        self._parts = waiting
+        rows, shared = one_a_slot(_joined(ready, len(self.targets)))
+        if shared:
+            self._issues.shared_slots[self._source.name] += shared
+        return rows
+
+    def _read(self) -> None:
+        refused = Refused()
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self._ended = True
+            self._admission.end(refused)
+        else:
+            self._admit(chunk, refused)
+        for row, reason in refused.rows:
+            self._issues.refuse(reason, [f"{self._source.name} row {row + 1}"])
+
+    def _admit(self, chunk: TimedRows, refused: Refused) -> None:
+        """Take the rows that have an instant and at least one value."""
+        values = chunk.rows.power
+        heard = chunk.used & ~np.isnan(values).all(axis=0)
+        numbers_in_file = chunk.rows.in_file + np.flatnonzero(heard)
+        part = self._admission.take(chunk.times[heard], values[:, heard], numbers_in_file, refused)
+        if part.slots.size:
+            self._parts.append(part)
+
+    def _rows(self, slice_bytes: int) -> Iterator[Rows]:
+        source = self._source
+        names = [source.parsing.timestamp_col, *self._names]
+        in_file = bad_stamps = bad_lines = 0
+        for batch in slices(source, names, slice_bytes):
+            rows = self._parsed(batch, in_file)
+            bad = np.flatnonzero(~rows.stamps.parsed)
+            bad_stamps += bad.size
+            in_file += batch.num_rows
+            if in_file >= HEAD_ROWS:
+                refuse_unreadable(source, batch.column(0), bad, bad_stamps, in_file)
+            self._note_stamps(batch.column(0), bad.tolist(), rows.in_file)
+            bad_lines = self._note_bad_lines(bad_lines)
+            yield rows
+
+    def _parsed(self, batch: pa.RecordBatch, in_file: int) -> Rows:
+        parsing: Parsing = self._source.parsing
+        values = np.empty((len(self.targets), batch.num_rows))
+        for place, (name, target) in enumerate(zip(self._names, self.targets, strict=True)):
+            values[place] = self._numbers(name, batch.column(place + 1), target, in_file)
+        try:
+            read = stamps(batch.column(0), parsing)
+        except ExportError as fault:
+            raise ExportError(f"{self._source.path}: {fault}") from fault
+        return Rows(self._source, 0, in_file, read, values)
+
+    def _numbers(self, name: str, column: pa.Array, target: Target, in_file: int) -> Floats:
+        try:
+            values, words = numbers(column, self._source.parsing.decimal)
+        except ExportError as fault:
+            raise ExportError(f"{self._source.path}: column {name!r} {fault}") from fault
+        endless = np.isinf(values)
+        if endless.any():
+            words = np.union1d(words, np.flatnonzero(endless))
+            values = np.where(endless, np.nan, values)
+        self._note_cells(name, column, values, words.tolist(), in_file)
+        return scaled(values, target.size)
+
+    def _note_cells(
+        self, name: str, column: pa.Array, values: Floats, words: list[int], in_file: int
+    ) -> None:
+        address = f"{self._source.folder}{name}"
+        if words:
+            places = [self._place(column, in_file, row) for row in words[:SHOWN]]
+            self._issues.text(address, len(words), places)
+        empty = int(np.isnan(values).sum()) - len(words)
+        if empty:
+            self._issues.empty_cells[address] += empty
+
+    def _note_stamps(self, column: pa.Array, bad: list[int], in_file: int) -> None:
+        if bad:
+            places = [self._place(column, in_file, row) for row in bad[:SHOWN]]
+            self._issues.refuse("timestamp cannot be read", places, len(bad))
+
+    def _note_bad_lines(self, done: int) -> int:
+        fresh = self._source.bad_lines[done:]
+        if fresh:
+            places = [f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh]
+            reason = f"line without the {fresh[0].expected} cells of the header"
+            self._issues.refuse(reason, places)
+        return done + len(fresh)
+
+    def _place(self, column: pa.Array, in_file: int, row: int) -> str:
+        return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
+
+
+def _joined(parts: Sequence[Slotted], columns: int) -> Slotted:
+    if len(parts) == 1:
+        return parts[0]
+    none = Slotted(np.zeros(0, dtype=np.int64), np.zeros((columns, 0)))
+    every = [none, *parts]
+    slots = np.concatenate([part.slots for part in every])
+    return Slotted(slots, np.concatenate([part.values for part in every], axis=1))
