@@ -97,8 +97,9 @@ class MeterPointRecord(
 class MeterRecord(
     msgspec.Struct, tag_field="kind", tag="meter", forbid_unknown_fields=True, gc=False
 ):
-    """Signals of a meter: ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``,
-    ``export_wh``, ``total_wh``; null = no value.
+    """Signals of a meter; null = no value.
+
+    ``power_w`` (+ = export), ``power_factor``, counters ``import_wh``, ``export_wh``, ``total_wh``.
     """
 
     v: Version
