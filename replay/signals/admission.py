@@ -1,5 +1,6 @@
 """Which rows of one file are taken, and into which slot of the grid each falls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ from stream_app.core.energy import Floats, Ints
 
 FAR_AHEAD = "a time far ahead that no second row confirms"
 STEPS_BACK = "a row before the slot of the row before it"
+_FEWEST_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,16 @@ class Slotted:
     def after(self, row: int) -> "Slotted":
         """Rows from one on."""
         return Slotted(self.slots[row:], self.values[:, row:])
+
+
+def joined(parts: Sequence[Slotted], columns: int) -> Slotted:
+    """The rows of all parts, one part after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    none = Slotted(np.zeros(0, dtype=np.int64), np.zeros((columns, 0)))
+    every = [none, *parts]
+    slots = np.concatenate([part.slots for part in every])
+    return Slotted(slots, np.concatenate([part.values for part in every], axis=1))
 
 
 @dataclass
@@ -70,23 +82,37 @@ class Admission:
         refused
             Takes up what is not taken.
         """
-        if times.size and self._is_plain(times):
-            self._newest = max(int(times[-1]), self._newest or 0)
-            return Slotted(self._slots(times), values)
-        taken: list[_Row] = []
-        for time, row, value in zip(times.tolist(), rows.tolist(), values.T, strict=True):
-            taken += self._taken(_Row(time, row, value), refused)
-        return self._joined(taken, values.shape[0])
+        parts = []
+        at = 0
+        while at < times.size:
+            plain = self._plain(times[at:])
+            if plain:
+                part = slice(at, at + plain)
+                self._newest = int(times[part.stop - 1])
+                parts.append(Slotted(self._slots(times[part]), values[:, part]))
+            else:
+                row = _Row(int(times[at]), int(rows[at]), values[:, at])
+                parts += [self._alone(each) for each in self._taken(row, refused)]
+            at += max(plain, 1)
+        return joined(parts, values.shape[0])
 
     def end(self, refused: Refused) -> None:
         """Say that the file has no more rows."""
         self._dismiss(refused)
 
-    def _is_plain(self, times: Ints) -> bool:
+    def _plain(self, times: Ints) -> int:
+        """Number of rows at the front that simply follow one another, some of them at least."""
         if self._newest is None or self._pending is not None:
-            return False
-        steps = np.diff(times, prepend=self._newest)
-        return bool((steps >= 0).all() and (steps <= self._skew_ms).all())
+            return 0
+        size = _FEWEST_AT_ONCE
+        while True:
+            steps = np.diff(times[:size], prepend=self._newest)
+            odd = np.flatnonzero((steps < 0) | (steps > self._skew_ms))
+            if odd.size:
+                return int(odd[0])
+            if size >= times.size:
+                return times.size
+            size *= 8
 
     def _taken(self, row: _Row, refused: Refused) -> list[_Row]:
         if self._newest is not None and row.time - self._newest <= self._skew_ms:
@@ -113,10 +139,8 @@ class Admission:
             refused.rows.append((self._pending.row, FAR_AHEAD))
             self._pending = None
 
-    def _joined(self, taken: list[_Row], columns: int) -> Slotted:
-        times = np.array([row.time for row in taken], dtype=np.int64)
-        values = np.array([row.values for row in taken]).reshape(len(taken), columns).T
-        return Slotted(self._slots(times), values)
+    def _alone(self, row: _Row) -> Slotted:
+        return Slotted(self._slots(np.array([row.time])), row.values[:, np.newaxis])
 
     def _slot(self, time: int) -> int:
         return (time + self._interval_ms // 2) // self._interval_ms * self._interval_ms

@@ -11,7 +11,7 @@ from replay.errors import ExportError
 from replay.issues import SHOWN, Issues
 from replay.localtime import LocalTime
 from replay.rows import Rows, TimedRows, refuse_unreadable, timed
-from replay.signals.admission import Admission, Refused, Slotted, one_a_slot
+from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_slot
 from replay.signals.mapping import Target
 from replay.signals.slices import slices
 from replay.signals.units import scaled
@@ -86,7 +86,7 @@ class SignalReader:
             if at < part.slots.size:
                 waiting.append(part.after(at))
         self._parts = waiting
-        rows, shared = one_a_slot(_joined(ready, len(self.targets)))
+        rows, shared = one_a_slot(joined(ready, len(self.targets)))
         if shared:
             self._issues.shared_slots[self._source.name] += shared
         return rows
@@ -175,12 +175,3 @@ class SignalReader:
 
     def _place(self, column: pa.Array, in_file: int, row: int) -> str:
         return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
-
-
-def _joined(parts: Sequence[Slotted], columns: int) -> Slotted:
-    if len(parts) == 1:
-        return parts[0]
-    none = Slotted(np.zeros(0, dtype=np.int64), np.zeros((columns, 0)))
-    every = [none, *parts]
-    slots = np.concatenate([part.slots for part in every])
-    return Slotted(slots, np.concatenate([part.values for part in every], axis=1))

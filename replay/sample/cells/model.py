@@ -1,4 +1,4 @@
-"""A made-up LFP battery: a cycle a day, cells that differ a little, warmth from load and weather."""
+"""A made-up LFP battery: a cycle a day, cells that differ a little, warmth of load and weather."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,11 @@ from replay.sample.cells.spec import CellSpec
 from stream_app.core.energy import Floats
 
 CAPACITY_AH = 280.0
-AC_EFFICIENCY = 0.97
 _OCV_SOC = (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.7, 0.9, 0.95, 0.98, 0.99, 1)
 _OCV_V = (
-    (2.5, 2.82, 2.94, 3.11, 3.2, 3.223, 3.247, 3.277, 3.29)
-    + (3.297, 3.327, 3.335, 3.34, 3.37, 3.41, 3.5)
-)  # fmt: skip
+    *(2.5, 2.82, 2.94, 3.11, 3.2, 3.223, 3.247, 3.277, 3.29),
+    *(3.297, 3.327, 3.335, 3.34, 3.37, 3.41, 3.5),
+)
 """Open-circuit voltage of an LFP cell at rest, rounded from what data sheets and papers show."""
 _RESISTANCE_OHM, _SLOW_OHM, _SLOW_S = 0.0004, 0.0002, 900.0
 _HEAT_C_PER_A2, _HEAT_S = 6.0 / 100.0**2, 7200.0
@@ -73,22 +72,32 @@ def pack(
     rng = np.random.default_rng([spec.seed, 3, *number])
     capacity = rng.normal(1, 0.003, spec.cells)
     offset = rng.normal(0, 0.0015, spec.cells)
-    resistance = rng.normal(1, 0.03, spec.cells)
     for fault in faults:
         if fault.kind == "weak":
             capacity[fault.cell - 1], offset[fault.cell - 1] = fault.size, 0.0
-    behind = (_BALANCED_AT - of.soc)[:, np.newaxis] / capacity
-    drop = _RESISTANCE_OHM * of.current_a + _SLOW_OHM * of.slow_a
-    volts = np.interp(_BALANCED_AT - behind + offset, _OCV_SOC, _OCV_V)
-    volts -= drop[:, np.newaxis] * resistance
+    volts = _voltage(of, capacity, offset, rng.normal(1, 0.03, spec.cells))
     volts += 0.0004 * rng.standard_normal(volts.shape)
-    line = np.linspace(-1, 1, spec.cells)
-    own = 1.2 * (1 - line**2) + rng.normal(0, 0.25, spec.cells)
-    shared = of.ambient_c + 3 + _HEAT_C_PER_A2 * of.heat_a2
-    warmth = shared[:, np.newaxis] + own + 0.05 * rng.standard_normal(volts.shape)
+    warmth = _warmth(spec, of, rng)
     for fault in faults:
         plant(fault, spec.times, volts, warmth)
     return np.round(volts, 3), np.round(warmth, 1)
+
+
+def _voltage(of: System, capacity: Floats, offset: Floats, resistance: Floats) -> Floats:
+    """(n, cells): rest voltage at the SOC of each cell, less what the current takes."""
+    behind = (_BALANCED_AT - of.soc)[:, np.newaxis] / capacity
+    drop = _RESISTANCE_OHM * of.current_a + _SLOW_OHM * of.slow_a
+    volts = np.interp(_BALANCED_AT - behind + offset, _OCV_SOC, _OCV_V)
+    return volts - drop[:, np.newaxis] * resistance
+
+
+def _warmth(spec: CellSpec, of: System, rng: np.random.Generator) -> Floats:
+    """(n, cells): air, load, and the middle of the line warmer than its ends."""
+    line = np.linspace(-1, 1, spec.cells)
+    own = 1.2 * (1 - line**2) + rng.normal(0, 0.25, spec.cells)
+    shared = of.ambient_c + 3 + _HEAT_C_PER_A2 * of.heat_a2
+    noise = 0.05 * rng.standard_normal((spec.times.size, spec.cells))
+    return shared[:, np.newaxis] + own + noise
 
 
 def _day(hours: Floats, rng: np.random.Generator) -> Floats:
