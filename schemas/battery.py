@@ -57,13 +57,19 @@ class CellsRecord(
     gc=False,
     omit_defaults=True,
 ):
-    """Cells of one pack: row ``i`` holds one value for each cell at ``t[i]``; null = no value."""
+    """Cells of one pack: row ``i`` holds one value for each cell at ``t[i]``; null = no value.
+
+    ``current_a`` (+ = discharge) and ``soc_ratio`` are those of the string at ``t[i]``, where the
+    sender knows them: cells are judged by whether they rest or carry load.
+    """
 
     v: Version
     pack: str
     t: list[int]
     voltage_v: Rows | None = None
     temperature_c: Rows | None = None
+    current_a: Column | None = None
+    soc_ratio: Column | None = None
 
 
 class SystemRecord(

@@ -24,3 +24,21 @@ LONGEST_S = 7 * 86_400.0
 """Of a duration in the rules: what waits for late samples is kept in the state."""
 SHARE_TOLERANCE = 1e-9
 """How far the shares of an input may sum up beside 1: decimals are not exact."""
+MOST_PACKS = 256
+"""Packs of a battery system; each has windows and a clock of its own."""
+MOST_CELLS = 1_000
+"""Cells of a pack in series: a string of 1,500 V has some 480."""
+MOST_ROWS = 100_000
+"""Rows in a record of cells, a battery system or a meter: more than a day of seconds."""
+MOST_SIGNALS = 512
+"""Signals of a battery system or a meter."""
+LARGEST_CELL_V = 100.0
+"""Of a cell or a module, either sign [V]."""
+LARGEST_CELL_C = 1_500.0
+"""Of a cell, either sign [degC]: above any flame, and what a broken sensor shows must be seen."""
+LARGEST_STRING_A = 100_000.0
+"""Of a string of cells, either sign [A]."""
+LARGEST_RATIO = 10.0
+"""Of a state of charge, either sign: 1000 %, for a percentage in its place is a mistake."""
+LARGEST_SIGNAL = 1e15
+"""Of any other signal, either sign: whole numbers up to it are exact."""

@@ -101,8 +101,8 @@ def decode(records: Sequence[Record]) -> Decoded:
                 _check_shape(record)
                 run = runs.get(key)
                 if run is None or not run.takes(record):
-                    _check_names("DC input", record.dc_power_w)
-                    _check_names("correction", [record.correction] if record.correction else [])
+                    check_names("DC input", record.dc_power_w)
+                    check_names("correction", [record.correction] if record.correction else [])
                     _flush(decoded, key, run)
                     run = runs[key] = _Run(record)
                 run.parts.append(record)
@@ -157,10 +157,10 @@ def power_block(record: TopologyRecord) -> PowerBlock:
         The zone does not exist, an input has no enclosure, shares do not sum to 1, or a limit of
         ``codec.limits`` is passed.
     """
-    _check_zone(record.zone)
+    check_zone(record.zone)
     if "/" in record.site + record.block or not (record.site and record.block):
         raise ValueError("site and block must have a name each, without a slash")
-    _check_names("site and block", (record.site, record.block))
+    check_names("site and block", (record.site, record.block))
     _check_inputs(record.inputs)
     return PowerBlock(record.site, record.block, record.zone, record.inputs, _rules(record.rules))
 
@@ -213,7 +213,7 @@ def _version(value: bytes) -> object:
         return None
 
 
-def _check_names(what: str, names: Iterable[str]) -> None:
+def check_names(what: str, names: Iterable[str]) -> None:
     for name in names:
         if not 0 < len(name) <= LONGEST_NAME:
             raise ValueError(
@@ -223,7 +223,7 @@ def _check_names(what: str, names: Iterable[str]) -> None:
             raise ValueError(f"the name {name!r} of {what} has characters that cannot be printed")
 
 
-def _check_zone(zone: str) -> None:
+def check_zone(zone: str) -> None:
     """Only what IANA lists: ``localtime`` is another zone on every machine."""
     if zone not in _zones():
         raise ZoneInfoNotFoundError(f"No time zone found with key {zone[:LONGEST_NAME]}")
@@ -237,9 +237,9 @@ def _zones() -> frozenset[str]:
 
 def _check_inputs(inputs: dict[str, dict[str, float]]) -> None:
     _check_counts(inputs)
-    _check_names("DC input", inputs)
+    check_names("DC input", inputs)
     every = Counter(enclosure for shares in inputs.values() for enclosure in shares)
-    _check_names("enclosure", every)
+    check_names("enclosure", every)
     doubled = sorted(each for each, count in every.items() if count > 1)
     if doubled:
         raise ValueError(f"the enclosure {doubled[0]} hangs on more than one DC input")
@@ -322,7 +322,7 @@ def _control(key: str, record: TelemetryRecord) -> Message:
 
 
 def _correction(record: CorrectionBeginRecord | CorrectionEndRecord) -> Message:
-    _check_names("correction", [record.id])
+    check_names("correction", [record.id])
     if isinstance(record, CorrectionEndRecord):
         return CorrectionEnd(record.id)
     _check_time("since", record.since)

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream_app.core.energy import Floats, Ints
+
+Values = NDArray[np.float64] | NDArray[np.float32]
 
 Chemistry = Literal["lfp", "nmc", "other"]
 WindowRule = Literal["max", "extremes"]
@@ -82,12 +87,17 @@ class CellSamples:
         (n,) ms UTC, in order of arrival.
     voltage_v, temperature_c
         (n, cells), NaN where a cell has no value; None where the record has none at all.
+    current_a, soc_ratio
+        (n,) of the string that the cells are in, + = discharge and 0..1, for what is judged by
+        load; NaN or None where they are not known.
     """
 
     pack: str
     times: Ints
-    voltage_v: Floats | None = None
-    temperature_c: Floats | None = None
+    voltage_v: Values | None = None
+    temperature_c: Values | None = None
+    current_a: Values | None = None
+    soc_ratio: Values | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,343 @@
+"""Bytes of battery and meter records to messages and back; a bad record is a ValueError."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
+
+import msgspec
+import numpy as np
+
+from schemas.battery import (
+    BatteryRecord,
+    BatteryRulesRecord,
+    CellsRecord,
+    Column,
+    MeterPointRecord,
+    MeterRecord,
+    PackRecord,
+    Rows,
+    SystemRecord,
+)
+from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
+from stream_app.codec.limits import (
+    EARLIEST_MS,
+    LARGEST_CELL_C,
+    LARGEST_CELL_V,
+    LARGEST_RATIO,
+    LARGEST_SIGNAL,
+    LARGEST_STRING_A,
+    LARGEST_VALUE,
+    LATEST_MS,
+    LONGEST_S,
+    MOST_CELLS,
+    MOST_PACKS,
+    MOST_ROWS,
+    MOST_SIGNALS,
+)
+from stream_app.codec.packed import decode_packed, encode_packed, is_packed
+from stream_app.codec.telemetry import check_names, check_zone
+from stream_app.core.battery import (
+    Battery,
+    BatteryRules,
+    CellSamples,
+    MeterPoint,
+    MeterSamples,
+    SystemSamples,
+    Values,
+)
+from stream_app.core.energy import Floats, Ints
+from stream_app.core.messages import EndOfData, Heartbeat
+
+BatteryMessage = (
+    Battery | CellSamples | SystemSamples | MeterPoint | MeterSamples | Heartbeat | EndOfData
+)
+_Record = (
+    BatteryRecord
+    | CellsRecord
+    | SystemRecord
+    | MeterPointRecord
+    | MeterRecord
+    | HeartbeatRecord
+    | EndOfDataRecord
+)
+
+_decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
+_encoder = msgspec.json.Encoder()
+
+_RANGES = {
+    "voltage_v": (LARGEST_CELL_V, "V"),
+    "temperature_c": (LARGEST_CELL_C, "degC"),
+    "current_a": (LARGEST_STRING_A, "A"),
+    "soc_ratio": (LARGEST_RATIO, "(a ratio: 1 is full)"),
+}
+
+
+def decode_battery(key: str, value: bytes) -> BatteryMessage:
+    """One record of a battery system or a meter; cells may also be packed.
+
+    Parameters
+    ----------
+    key
+        ``site/battery/system`` or ``site/meter/name``.
+
+    Raises
+    ------
+    ValueError
+        The record cannot be used; the text says where and what to do.
+    """
+    if len(value) > LARGEST_VALUE:
+        raise ValueError(f"the record has {len(value)} bytes; at most {LARGEST_VALUE} are read")
+    if is_packed(value):
+        return _checked(decode_packed(value))
+    try:
+        record = _decoder.decode(value)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
+    if isinstance(record, CellsRecord):
+        return _cells(record)
+    if isinstance(record, SystemRecord | MeterRecord):
+        return _signals(record)
+    if isinstance(record, HeartbeatRecord | EndOfDataRecord):
+        _check_times("t", np.array([record.t]))
+        return Heartbeat(record.t) if isinstance(record, HeartbeatRecord) else EndOfData(record.t)
+    return _topology(key, record)
+
+
+def encode_battery(message: BatteryMessage, *, packed: bool = False) -> bytes:
+    """One message as JSON; with ``packed`` cells become binary."""
+    if packed and isinstance(message, CellSamples):
+        return encode_packed(message)
+    return _encoder.encode(_record(message))
+
+
+def _cells(record: CellsRecord) -> CellSamples:
+    times = _times(record.t)
+    return _checked(
+        CellSamples(
+            record.pack,
+            times,
+            _matrix("voltage_v", record.voltage_v, times.size),
+            _matrix("temperature_c", record.temperature_c, times.size),
+            _column("current_a", record.current_a, times.size),
+            _column("soc_ratio", record.soc_ratio, times.size),
+        )
+    )
+
+
+def _times(times: list[int]) -> Ints:
+    if not 1 <= len(times) <= MOST_ROWS:
+        raise ValueError(f"t has {len(times)} times; it must have 1 to {MOST_ROWS}")
+    try:
+        return np.array(times, dtype=np.int64)
+    except OverflowError:
+        raise ValueError("a time in t lies outside 1971-2109; t is in milliseconds UTC") from None
+
+
+def _matrix(name: str, rows: Rows | None, size: int) -> Floats | None:
+    if rows is None:
+        return None
+    if len(rows) != size:
+        raise ValueError(f"{name} has {len(rows)} rows for {size} times")
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise ValueError(f"the rows of {name} have {min(widths)} to {max(widths)} cells: not equal")
+    if not 1 <= max(widths) <= MOST_CELLS:
+        raise ValueError(f"{name} has {max(widths)} cells a row; it must have 1 to {MOST_CELLS}")
+    return np.array(rows, dtype=np.float64)
+
+
+def _column(name: str, values: Column | None, size: int) -> Floats | None:
+    if values is None:
+        return None
+    if len(values) != size:
+        raise ValueError(f"{name} has {len(values)} values for {size} times")
+    return np.array(values, dtype=np.float64)
+
+
+def _checked(samples: CellSamples) -> CellSamples:
+    check_names("pack", [samples.pack])
+    _check_times("t", samples.times)
+    if samples.voltage_v is None and samples.temperature_c is None:
+        raise ValueError("the record has neither voltage_v nor temperature_c")
+    for name, (largest, unit) in _RANGES.items():
+        values: Values | None = getattr(samples, name)
+        if values is not None:
+            _check_range(name, values, largest, unit)
+    return samples
+
+
+def _check_range(name: str, values: Values, largest: float, unit: str = "") -> None:
+    # NaN is no value; it fails the quick look, and the thorough one leaves it out.
+    if not np.abs(values).max() <= largest and (np.abs(values) > largest).any():
+        raise ValueError(f"a value in {name} is beyond {largest:g} {unit}".rstrip())
+
+
+def _check_times(name: str, times: Ints) -> None:
+    if times.min() < EARLIEST_MS or times.max() >= LATEST_MS:
+        raise ValueError(f"a time in {name} lies outside 1971-2109; it is in milliseconds UTC")
+
+
+def _signals(record: SystemRecord | MeterRecord) -> SystemSamples | MeterSamples:
+    times = _times(record.t)
+    _check_times("t", times)
+    if not 1 <= len(record.values) <= MOST_SIGNALS:
+        count = len(record.values)
+        raise ValueError(f"values has {count} signals; it must have 1 to {MOST_SIGNALS}")
+    check_names("signal", record.values)
+    values: dict[str, Floats] = {}
+    for name, column in record.values.items():
+        found = _column(f"values[{name!r}]", column, times.size)
+        assert found is not None
+        _check_range(f"values[{name!r}]", found, LARGEST_SIGNAL)
+        values[name] = found
+    kind = SystemSamples if isinstance(record, SystemRecord) else MeterSamples
+    return kind(times, values)
+
+
+def _topology(key: str, record: BatteryRecord | MeterPointRecord) -> Battery | MeterPoint:
+    try:
+        check_zone(record.zone)
+    except ZoneInfoNotFoundError as fault:
+        raise ValueError(str(fault.args[0])) from fault
+    found = _battery(record) if isinstance(record, BatteryRecord) else _meter_point(record)
+    if found.key != key:
+        raise ValueError(f"the record of {found.key} came under the key {key}")
+    return found
+
+
+def _battery(record: BatteryRecord) -> Battery:
+    _check_parts(record.site, record.system)
+    _check_packs(record.packs)
+    for name, rating in (("capacity_ah", record.capacity_ah), ("energy_wh", record.energy_wh)):
+        if rating is not None and not 0 < rating <= LARGEST_SIGNAL:
+            raise ValueError(f"{name} is {rating:g}; it must be above 0, or null if not known")
+    if record.commissioned is not None:
+        _check_date(record.commissioned)
+    if len(record.signals) > MOST_SIGNALS:
+        raise ValueError(f"signals has {len(record.signals)}; at most {MOST_SIGNALS} are read")
+    check_names("signal", record.signals)
+    check_names("limits", [record.limits])
+    return Battery(
+        site=record.site,
+        system=record.system,
+        zone=record.zone,
+        packs={name: pack.cells for name, pack in record.packs.items()},
+        rules=_rules(record.rules),
+        chemistry=record.chemistry,
+        limits=record.limits,
+        capacity_ah=record.capacity_ah,
+        energy_wh=record.energy_wh,
+        commissioned=record.commissioned,
+        signals=record.signals,
+    )
+
+
+def _meter_point(record: MeterPointRecord) -> MeterPoint:
+    _check_parts(record.site, record.meter)
+    return MeterPoint(
+        record.site,
+        record.meter,
+        record.zone,
+        _ms("interval_s", record.interval_s, least=1),
+        _ms("max_gap_s", record.max_gap_s, least=1),
+        _ms("skew_s", record.skew_s),
+    )
+
+
+def _check_parts(site: str, name: str) -> None:
+    check_names("the key", (site, name))
+    if "/" in site + name:
+        raise ValueError(f"the names {site!r} and {name!r} must have no slash: they are the key")
+
+
+def _check_packs(packs: Mapping[str, PackRecord]) -> None:
+    if not 1 <= len(packs) <= MOST_PACKS:
+        raise ValueError(f"the battery has {len(packs)} packs; it must have 1 to {MOST_PACKS}")
+    check_names("pack", packs)
+    for name, pack in packs.items():
+        if not 1 <= pack.cells <= MOST_CELLS:
+            raise ValueError(f"pack {name} has {pack.cells} cells; it must have 1 to {MOST_CELLS}")
+
+
+def _check_date(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"commissioned is {text[:20]!r}; it must be a date like 2024-05-31"
+        ) from None
+
+
+def _rules(record: BatteryRulesRecord) -> BatteryRules:
+    if not 0 <= record.rest_a <= LARGEST_STRING_A:
+        raise ValueError(f"rest_a is {record.rest_a:g} A; it must be 0 to {LARGEST_STRING_A:g}")
+    return BatteryRules(
+        interval_ms=_ms("interval_s", record.interval_s, least=1),
+        max_gap_ms=_ms("max_gap_s", record.max_gap_s, least=1),
+        skew_ms=_ms("skew_s", record.skew_s),
+        rest_a=record.rest_a,
+        rest_ms=_ms("rest_s", record.rest_s),
+    )
+
+
+def _ms(name: str, seconds: float, least: int = 0) -> int:
+    if not least / 1000 <= seconds <= LONGEST_S:
+        raise ValueError(f"{name} is {seconds:g} s; it must be {least / 1000:g} s to 7 days")
+    return round(seconds * 1000)
+
+
+def _record(message: BatteryMessage) -> _Record:
+    if isinstance(message, CellSamples):
+        columns = {name: _nullable(getattr(message, name)) for name in _RANGES}
+        return CellsRecord(v=1, pack=message.pack, t=message.times.tolist(), **columns)
+    if isinstance(message, SystemSamples | MeterSamples):
+        values = {name: _nullable(each) for name, each in message.values.items()}
+        kind = SystemRecord if isinstance(message, SystemSamples) else MeterRecord
+        return kind(v=1, t=message.times.tolist(), values=values)
+    if isinstance(message, Battery):
+        return _battery_record(message)
+    if isinstance(message, MeterPoint):
+        return MeterPointRecord(
+            v=1,
+            site=message.site,
+            meter=message.meter,
+            zone=message.zone,
+            interval_s=message.interval_ms / 1000,
+            max_gap_s=message.max_gap_ms / 1000,
+            skew_s=message.skew_ms / 1000,
+        )
+    kind_of_time = HeartbeatRecord if isinstance(message, Heartbeat) else EndOfDataRecord
+    return kind_of_time(v=1, t=message.time)
+
+
+def _battery_record(battery: Battery) -> BatteryRecord:
+    rules = battery.rules
+    return BatteryRecord(
+        v=1,
+        site=battery.site,
+        system=battery.system,
+        zone=battery.zone,
+        packs={name: PackRecord(cells) for name, cells in battery.packs.items()},
+        rules=BatteryRulesRecord(
+            interval_s=rules.interval_ms / 1000,
+            max_gap_s=rules.max_gap_ms / 1000,
+            skew_s=rules.skew_ms / 1000,
+            rest_a=rules.rest_a,
+            rest_s=rules.rest_ms / 1000,
+        ),
+        chemistry=battery.chemistry,
+        limits=battery.limits,
+        capacity_ah=battery.capacity_ah,
+        energy_wh=battery.energy_wh,
+        commissioned=battery.commissioned,
+        signals=dict(battery.signals),
+    )
+
+
+def _nullable(values: Values | None) -> Any:
+    """Nested lists with null for no value."""
+    if values is None:
+        return None
+    known = np.isfinite(values)
+    return (values if known.all() else np.where(known, values, np.array(None))).tolist()

@@ -1,0 +1,244 @@
+"""Rows of one pack into windows: the state of a pack, and how rows change it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_app.core.battery import BatteryRules
+from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
+from stream_app.core.cells.histogram import histogram_of
+from stream_app.core.cells.messages import CellWindows
+from stream_app.core.cells.quantities import MISSING, Whole
+from stream_app.core.cells.rows import RowClock, Rows
+from stream_app.core.cells.sums import Block, sums_of
+from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
+from stream_app.core.energy import Ints
+
+SLOT = "5min"
+LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
+TOGETHER = 16
+"""Rows of a slot that are added up together where they come one by one: a sixteenth of the work."""
+
+
+@dataclass
+class HotPack:
+    """What changes with every row of a pack.
+
+    Attributes
+    ----------
+    clock
+        Which rows are folded.
+    end, rows
+        End of the five-minute slot of the newest row [ms UTC], and the rows in it so far.
+    times, waiting
+        The last rows of that slot, fewer than ``TOGETHER``, which are not yet in its sums.
+    """
+
+    clock: RowClock = field(default_factory=RowClock)
+    end: int = 0
+    rows: int = 0
+    times: list[int] = field(default_factory=list)
+    waiting: bytes = b""
+
+
+@dataclass
+class WarmPack:
+    """What changes with every ``TOGETHER`` rows, and when the slot closes.
+
+    Attributes
+    ----------
+    last_time, last_row
+        The newest row in the sums; none before the first.
+    slot
+        The open five-minute window, as far as it has sums.
+    """
+
+    last_time: int | None = None
+    last_row: bytes = b""
+    slot: OpenWindow | None = None
+
+
+@dataclass
+class ColdPack:
+    """What changes only when a five-minute window of the pack closes, or the data ends.
+
+    Attributes
+    ----------
+    windows
+        Open window of each longer resolution, without the open five-minute window.
+    published
+        Resolution -> start, revision and rows of the open window that an end of data published.
+    """
+
+    windows: dict[str, OpenWindow] = field(default_factory=dict)
+    published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+
+@dataclass
+class PackState:
+    """A pack: the number of its cells, and what is remembered of them."""
+
+    cells: int
+    hot: HotPack = field(default_factory=HotPack)
+    warm: WarmPack = field(default_factory=WarmPack)
+    cold: ColdPack = field(default_factory=ColdPack)
+
+
+def width(cells: int) -> int:
+    """Numbers of a row: voltages, temperatures, current, SOC."""
+    return 2 * cells + 2
+
+
+def fold_rows(
+    state: PackState, zone: SiteCalendar, rules: BatteryRules, times: Ints, rows: Rows
+) -> list[tuple[str, Windows]]:
+    """Fold rows that follow the newest one; gives the windows that they closed, by resolution."""
+    hot, now = state.hot, int(times[-1])
+    if now < hot.end and hot.rows % TOGETHER + times.size < TOGETHER:
+        _wait(hot, times, rows)
+        hot.rows += times.size
+        return []
+    added = hot.rows - len(hot.times)
+    times, rows = _with_waiting(hot, times, rows)
+    _, starts, ends = spans(zone, SLOT, times)
+    newest = times.size - int(np.searchsorted(starts, starts[-1]))
+    hot.rows = newest + (added if ends[-1] == hot.end else 0)
+    hot.end = int(ends[-1])
+    due = times.size - min(hot.rows % TOGETHER, newest)
+    _wait(hot, times[due:], rows[due:])
+    return _fold(state, zone, rules, times[:due], rows[:due], now)
+
+
+def flush(state: PackState, zone: SiteCalendar, rules: BatteryRules) -> None:
+    """Add up the rows that wait; they lie in the open window, so none closes."""
+    none = np.empty(0, dtype=np.int64), np.empty((0, width(state.cells)), dtype=np.int32)
+    times, rows = _with_waiting(state.hot, *none)
+    if times.size:
+        _fold(state, zone, rules, times, rows, int(times[-1]))
+
+
+def _wait(hot: HotPack, times: Ints, rows: Rows) -> None:
+    hot.times += times.tolist()
+    hot.waiting += rows.tobytes()
+
+
+def _with_waiting(hot: HotPack, times: Ints, rows: Rows) -> tuple[Ints, Rows]:
+    if not hot.times:
+        return times, rows
+    waited = np.frombuffer(hot.waiting, dtype=np.int32).reshape(len(hot.times), -1)
+    times = np.concatenate((np.array(hot.times, dtype=np.int64), times))
+    hot.times, hot.waiting = [], b""
+    return times, np.concatenate((waited, rows))
+
+
+def _fold(
+    state: PackState,
+    zone: SiteCalendar,
+    rules: BatteryRules,
+    times: Ints,
+    rows: Rows,
+    now: int,
+) -> list[tuple[str, Windows]]:
+    warm, fresh = state.warm, None
+    if times.size:
+        block = _block(warm, state.cells, zone, rules, times, rows)
+        fresh = _slots(zone, block)
+        warm.last_time, warm.last_row = int(times[-1]), rows[-1].tobytes()
+    closed, warm.slot = advance(warm.slot, fresh, now)
+    if closed is None:
+        return []
+    found = [(SLOT, closed)]
+    for resolution in LONGER:
+        window = state.cold.windows.pop(resolution, None)
+        over, window = advance(window, closed.longer(resolution, zone), now)
+        if window is not None:
+            state.cold.windows[resolution] = window
+        if over is not None:
+            found.append((resolution, over))
+    return found
+
+
+def _slots(zone: SiteCalendar, block: Block) -> Windows:
+    days, starts, ends = spans(zone, SLOT, block.times)
+    first = np.flatnonzero(np.diff(starts, prepend=-1))
+    sums, histogram = sums_of(block, first), histogram_of(block.voltage, first)
+    return Windows(starts[first], ends[first], days[first], sums, histogram)
+
+
+def _block(
+    warm: WarmPack, cells: int, zone: SiteCalendar, rules: BatteryRules, times: Ints, rows: Rows
+) -> Block:
+    before = times[:1] if warm.last_time is None else np.array([warm.last_time], dtype=np.int64)
+    steps = np.diff(times, prepend=before)
+    gaps = (steps > rules.max_gap_ms).astype(np.int64)
+    steps[gaps > 0] = 0
+    days, _, _ = spans(zone, SLOT, times)
+    warmth = rows[:, cells : 2 * cells]
+    last = np.frombuffer(warm.last_row, dtype=np.int32)[None, cells : 2 * cells]
+    rise = _rises(np.concatenate((last if last.size else warmth[:1], warmth)), steps)
+    current, soc = rows[:, 2 * cells], rows[:, 2 * cells + 1]
+    return Block(times, times - days, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
+
+
+def publish(state: PackState, pack: str, resolution: str, windows: Windows) -> CellWindows:
+    """Closed windows; one that was published before with the same rows keeps its revision."""
+    revisions = np.ones(windows.size, dtype=np.int64)
+    known = state.cold.published.get(resolution)
+    if known is not None and known[0] == windows.starts[0]:
+        _, revision, rows = state.cold.published.pop(resolution)
+        revisions[0] = revision + (rows != windows.rows[0])
+    return _result(pack, resolution, windows, revisions, final=True)
+
+
+def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
+    """The open windows as they stand, as far as they have not been published so."""
+    slot = state.warm.slot
+    if slot is None:
+        return []
+    found = []
+    for resolution in RESOLUTIONS_MS:
+        window = None if resolution == SLOT else state.cold.windows.get(resolution)
+        windows = standing(window, slot, resolution, zone)
+        start, rows = int(windows.starts[0]), int(windows.rows[0])
+        before = state.cold.published.get(resolution, (start, 0, 0))
+        if before[0] != start:
+            before = (start, 0, 0)
+        if before[2] == rows:
+            continue
+        revision = before[1] + 1
+        state.cold.published[resolution] = (start, revision, rows)
+        numbers = np.array([revision], dtype=np.int64)
+        found.append(_result(pack, resolution, windows, numbers, final=False))
+    return found
+
+
+def _result(
+    pack: str, resolution: str, windows: Windows, revisions: Ints, *, final: bool
+) -> CellWindows:
+    p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
+    return CellWindows(
+        pack,
+        resolution,
+        windows.starts,
+        windows.ends,
+        windows.days,
+        revisions,
+        final,
+        windows.sums,
+        p1,
+        p99,
+    )
+
+
+def _rises(warmth: Whole, steps: Ints) -> Whole:
+    """Rise rates [m degC/s] of n + 1 rows over n steps [ms]; a step of 0 is not known."""
+    change = np.diff(warmth.astype(np.int64), axis=0) * 1000
+    rate = np.rint(change / np.maximum(steps, 1)[:, None]).astype(np.int64)
+    missing = warmth == MISSING
+    known = (steps > 0)[:, None] & ~missing[1:] & ~missing[:-1]
+    clipped = np.clip(rate, -MOST_RISE, MOST_RISE)
+    return np.where(known, clipped, MISSING).astype(np.int32)
+
+
+MOST_RISE = 1_000_000_000
+"""m degC/s: a wild value in a step of 1 ms stays within int32."""
