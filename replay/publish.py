@@ -27,7 +27,7 @@ from replay.records import (
     to_all,
     topology,
 )
-from replay.wire import Samples, count
+from replay.wire import Samples, Wire, count
 from schemas.results import ProgressRecord
 from schemas.topics import PROGRESS, TELEMETRY, TOPOLOGY
 from stream_app.core.messages import EndOfData
@@ -60,6 +60,8 @@ class Options:
         Begin at the first row whatever is published already.
     days
         Local days that the samples replace, see ``replay.correction``; None: they are counted.
+    packed
+        Cells of batteries in binary instead of JSON; their values are the same.
     patience_s
         Time without an answer of Kafka after which a run ends.
     """
@@ -73,6 +75,7 @@ class Options:
     again: bool = False
     restart: bool = False
     days: Days | None = None
+    packed: bool = False
     patience_s: float = 45.0
 
 
@@ -200,7 +203,8 @@ class _Run:
         timeline = self._timeline(opening)
         name = self.summary.replay if self._options.days else None
         every = chain(opening, batches)
-        waiting = parcels(every, timeline, self._prefix, correction=name)
+        wire = Wire(name, self._options.packed)
+        waiting = parcels(every, timeline, self._prefix, wire=wire)
         async with aclosing(_ahead(waiting)) as ahead:
             async for parcel in ahead:
                 await self._until_due(parcel, timeline, stop, on_progress)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from replay.feed import Batch, Feed
 from replay.pacing import Timeline
-from replay.wire import Samples, count, encode, published
+from replay.wire import PLAIN, Samples, Wire, count
 from schemas.topics import TELEMETRY
 from stream_app.codec.telemetry import encode as encode_message
 from stream_app.core.messages import Message
@@ -49,19 +49,17 @@ class Parcel:
     clock_ms: int | None = None
     is_last: bool = False
 
-    def add(
-        self, batch: Batch[Samples], topic: str, timeline: Timeline, correction: str | None = None
-    ) -> None:
-        """Put the samples of a batch in, as those of a correction if it has one."""
+    def add(self, batch: Batch[Samples], topic: str, timeline: Timeline, wire: Wire) -> None:
+        """Put the samples of a batch in."""
         self.file, self.next_row = batch.file, batch.next_row
         self.clock_ms = batch.clock_ms
         self.rows += batch.times.size
         if batch.times.size and self.first_ms is None:
             self.first_ms = int(batch.times[0])
         for key, samples in batch.samples:
-            moved = published(samples, timeline.published(samples.times), correction)
-            first = int(moved.times[0])
-            self.outgoing.append(Outgoing(topic, key.encode(), encode(moved), first))
+            times = timeline.published(samples.times)
+            value = wire.value(samples, times)
+            self.outgoing.append(Outgoing(topic, key.encode(), value, int(times[0])))
             self.samples += count(samples)
 
 
@@ -70,14 +68,14 @@ def parcels(
     timeline: Timeline,
     prefix: str,
     samples: int = SAMPLES_AT_ONCE,
-    correction: str | None = None,
+    wire: Wire = PLAIN,
 ) -> Iterator[Parcel]:
     """Fill one parcel after another: a batch with rows when paced, else a number of samples."""
     topic = TELEMETRY.name(prefix)
     parcel = Parcel()
     current = next(batches, None)
     while current is not None:
-        parcel.add(current, topic, timeline, correction)
+        parcel.add(current, topic, timeline, wire)
         current = next(batches, None)
         is_full = parcel.rows > 0 if timeline.speed is not None else parcel.samples >= samples
         if current is None or is_full:

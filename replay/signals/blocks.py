@@ -12,6 +12,8 @@ from stream_app.core.energy import Floats, Ints
 
 Part = tuple[Target, Ints, Floats]
 """A signal, the slots (n,) [ms UTC] at which it has a value, and the values (n,)."""
+_OF_STRING = ("current_a", "soc_ratio")
+"""Signals of the system that go with the cells: those are judged by what the string does."""
 Keyed = tuple[str, CellSamples | SystemSamples | MeterSamples]
 
 
@@ -70,17 +72,19 @@ def blocks(layout: Layout, parts: Sequence[tuple[Sequence[Target], Slotted]]) ->
     for battery in layout.batteries:
         subject = f"battery/{battery.system}"
         own = of_subject.get((subject, ""), [])
-        for times, values in _columns(own, layout.values.get(subject, ())):
-            yield battery.key, SystemSamples(times, values)
+        string = [part for part in own if part[0].signal in _OF_STRING]
+        if own:
+            yield battery.key, SystemSamples(*_columns(own, layout.values[subject]))
         for pack, cells in battery.packs.items():
-            signals = layout.packs[battery.system, pack]
-            for samples in _cells(pack, cells, signals, of_subject.get((subject, pack), [])):
-                yield battery.key, samples
+            parts_of_pack = of_subject.get((subject, pack), [])
+            if parts_of_pack:
+                signals = layout.packs[battery.system, pack]
+                yield battery.key, _cells(pack, cells, signals, parts_of_pack, string)
     for meter in layout.meters:
         subject = f"meter/{meter.meter}"
         own = of_subject.get((subject, ""), [])
-        for times, values in _columns(own, layout.values.get(subject, ())):
-            yield meter.key, MeterSamples(times, values)
+        if own:
+            yield meter.key, MeterSamples(*_columns(own, layout.values[subject]))
 
 
 def _by_record(
@@ -97,34 +101,46 @@ def _by_record(
     return found
 
 
-def _columns(
-    parts: Sequence[Part], names: Sequence[str]
-) -> Iterator[tuple[Ints, dict[str, Floats]]]:
-    """Times and values of all signals; nothing where no time has a value."""
+def _columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[Ints, dict[str, Floats]]:
+    """Times and values of all signals of a record."""
     times = _times(parts)
-    if times.size:
-        values = {name: np.full(times.size, np.nan) for name in names}
-        for target, slots, column in parts:
-            values[target.signal][np.searchsorted(times, slots)] = column
-        yield times, values
+    values = {name: np.full(times.size, np.nan) for name in names}
+    for target, slots, column in parts:
+        values[target.signal][np.searchsorted(times, slots)] = column
+    return times, values
 
 
 def _cells(
-    pack: str, cells: int, signals: frozenset[str], parts: Sequence[Part]
-) -> Iterator[CellSamples]:
+    pack: str,
+    cells: int,
+    signals: frozenset[str],
+    parts: Sequence[Part],
+    string: Sequence[Part],
+) -> CellSamples:
     times = _times(parts)
-    if times.size:
-        matrix = {name: np.full((times.size, cells), np.nan) for name in sorted(signals)}
-        for target, slots, column in parts:
-            matrix[target.signal][np.searchsorted(times, slots), target.cell - 1] = column
-        yield CellSamples(pack, times, matrix.get("voltage_v"), matrix.get("temperature_c"))
+    matrix = {name: np.full((times.size, cells), np.nan) for name in sorted(signals)}
+    for target, slots, column in parts:
+        matrix[target.signal][np.searchsorted(times, slots), target.cell - 1] = column
+    load = {target.signal: _at(times, slots, values) for target, slots, values in string}
+    return CellSamples(
+        pack,
+        times,
+        matrix.get("voltage_v"),
+        matrix.get("temperature_c"),
+        load.get("current_a"),
+        load.get("soc_ratio"),
+    )
+
+
+def _at(times: Ints, slots: Ints, values: Floats) -> Floats:
+    """The values at these times, NaN where there is none."""
+    place = np.minimum(np.searchsorted(slots, times), slots.size - 1)
+    return np.where(slots[place] == times, values[place], np.nan)
 
 
 def _times(parts: Sequence[Part]) -> Ints:
     """All slots at which at least one signal has a value."""
     heard = [slots for _, slots, _ in parts]
-    if not heard:
-        return np.zeros(0, dtype=np.int64)
     if all(np.array_equal(heard[0], each) for each in heard[1:]):
         return heard[0]
     return np.unique(np.concatenate(heard))

@@ -14,9 +14,10 @@ from replay.signals.blocks import Keyed, Layout, blocks
 from replay.signals.files import SignalFile, find_files, look_at
 from replay.signals.mapping import Mapped, Target, in_order, mapped, nearest
 from replay.signals.reader import SignalReader
-from replay.signals.topology import batteries, battery_record, meter_record, meters, skew_ms
+from replay.signals.topology import batteries, meters, skew_ms
 from replay.wire import Samples
 from schemas.topics import TELEMETRY, Topic
+from stream_app.codec.battery import encode_battery
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.energy import Ints
 
@@ -137,7 +138,7 @@ class SignalExport:
     @property
     def keys(self) -> list[str]:
         """Keys of batteries and meters."""
-        return [*(each.key for each in self.batteries), *(each.key for each in self.meters)]
+        return [each.key for each in self._subjects]
 
     @property
     def values_a_row(self) -> int:
@@ -160,10 +161,7 @@ class SignalExport:
 
     def topology(self) -> list[tuple[Topic, str, bytes]]:
         """Record of each battery and meter, ahead of its telemetry."""
-        return [
-            *((TELEMETRY, each.key, battery_record(each)) for each in self.batteries),
-            *((TELEMETRY, each.key, meter_record(each)) for each in self.meters),
-        ]
+        return [(TELEMETRY, each.key, encode_battery(each)) for each in self._subjects]
 
     def batches(
         self,
@@ -191,6 +189,10 @@ class SignalExport:
             times = _all_times(samples)
             clock_ms = int(times[-1])
             yield Batch(self._name, self._row(clock_ms) + 1, times, samples, clock_ms)
+
+    @property
+    def _subjects(self) -> list[Battery | MeterPoint]:
+        return [*self.batteries, *self.meters]
 
     @property
     def _name(self) -> str:

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from replay.config import Config
 from replay.errors import TopologyError
 from replay.signals.mapping import Target, in_order
 from replay.signals.rules import SYSTEM_SIGNALS
-from schemas.battery import BatteryRecord, BatteryRulesRecord, MeterPointRecord, PackRecord
+from stream_app.codec.limits import MOST_CELLS
 from stream_app.core.battery import Battery, BatteryRules, MeterPoint, WindowRule
 
 _MAX_GAP_INTERVALS = 3
 _LEAST_SKEW_MS = 3_600_000
-_MOST_CELLS = 1000
 
 Intervals = Mapping[str, int]
 
@@ -65,48 +62,6 @@ def meters(targets: Iterable[Target], intervals: Intervals, config: Config) -> l
     ]
 
 
-def battery_record(battery: Battery) -> bytes:
-    """The wire form of a battery."""
-    rules = battery.rules
-    return msgspec.json.encode(
-        BatteryRecord(
-            v=1,
-            site=battery.site,
-            system=battery.system,
-            zone=battery.zone,
-            packs={name: PackRecord(cells) for name, cells in battery.packs.items()},
-            rules=BatteryRulesRecord(
-                interval_s=rules.interval_ms / 1000,
-                max_gap_s=rules.max_gap_ms / 1000,
-                skew_s=rules.skew_ms / 1000,
-                rest_a=rules.rest_a,
-                rest_s=rules.rest_ms / 1000,
-            ),
-            chemistry=battery.chemistry,
-            limits=battery.limits,
-            capacity_ah=battery.capacity_ah,
-            energy_wh=battery.energy_wh,
-            commissioned=battery.commissioned,
-            signals=dict(battery.signals),
-        )
-    )
-
-
-def meter_record(meter: MeterPoint) -> bytes:
-    """The wire form of a meter."""
-    return msgspec.json.encode(
-        MeterPointRecord(
-            v=1,
-            site=meter.site,
-            meter=meter.meter,
-            zone=meter.zone,
-            interval_s=meter.interval_ms / 1000,
-            max_gap_s=meter.max_gap_ms / 1000,
-            skew_s=meter.skew_ms / 1000,
-        )
-    )
-
-
 def _battery(name: str, targets: list[Target], intervals: Intervals, config: Config) -> Battery:
     ratings = config.battery.of(name)
     rest = config.battery
@@ -136,9 +91,9 @@ def _battery(name: str, targets: list[Target], intervals: Intervals, config: Con
 def _packs(system: str, targets: list[Target], cells: int | None) -> dict[str, int]:
     """All packs of a system have as many cells as its longest, unless the configuration says."""
     highest = max((target.cell for target in targets), default=0)
-    if highest > (cells or _MOST_CELLS):
+    if highest > (cells or MOST_CELLS):
         raise TopologyError(
-            f"{system} has a cell {highest}, but a pack has {cells or _MOST_CELLS} at most; "
+            f"{system} has a cell {highest}, but a pack has {cells or MOST_CELLS} at most; "
             "correct battery.cells, or the match of signals.rules"
         )
     names = in_order(target.pack for target in targets if target.of == "cells")

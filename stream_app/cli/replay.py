@@ -71,6 +71,9 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
     ] = False,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Cells of batteries in binary, not JSON: smaller.")
+    ] = False,
     correct: Annotated[
         bool,
         typer.Option(
@@ -95,6 +98,7 @@ def replay(
             end=end,
             again=again,
             restart=restart,
+            packed=packed,
         )
         if clock is Clock.SHIFT and options.speed is None:
             _say("warning: shifted rows at --speed max lie in the future; --speed 1 runs in step")
