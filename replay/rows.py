@@ -1,6 +1,6 @@
 """Rows of export files with their instants: parsed, resolved in local time, refused or kept."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,7 +160,7 @@ def timed(
     issues: Issues,
     wanted: int,
     held_cells: int = HELD_CELLS,
-) -> Iterator[TimedRows]:
+) -> Generator[TimedRows, None, None]:
     """Give rows their instants.
 
     While the newest row lies in an hour that occurs twice, rows are held back until it is clear

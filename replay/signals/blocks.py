@@ -72,19 +72,23 @@ def blocks(layout: Layout, parts: Sequence[tuple[Sequence[Target], Slotted]]) ->
     for battery in layout.batteries:
         subject = f"battery/{battery.system}"
         own = of_subject.get((subject, ""), [])
-        string = [part for part in own if part[0].signal in _OF_STRING]
+        carried = [name for name in _OF_STRING if name in layout.values.get(subject, ())]
         if own:
-            yield battery.key, SystemSamples(*_columns(own, layout.values[subject]))
+            times = _times(own)
+            yield battery.key, SystemSamples(times, _columns(own, layout.values[subject], times))
         for pack, cells in battery.packs.items():
             parts_of_pack = of_subject.get((subject, pack), [])
             if parts_of_pack:
                 signals = layout.packs[battery.system, pack]
-                yield battery.key, _cells(pack, cells, signals, parts_of_pack, string)
+                times, matrix = _matrices(parts_of_pack, signals, cells)
+                load = _columns(own, carried, times)
+                yield battery.key, CellSamples(pack, times, **matrix, **load)
     for meter in layout.meters:
         subject = f"meter/{meter.meter}"
         own = of_subject.get((subject, ""), [])
         if own:
-            yield meter.key, MeterSamples(*_columns(own, layout.values[subject]))
+            times = _times(own)
+            yield meter.key, MeterSamples(times, _columns(own, layout.values[subject], times))
 
 
 def _by_record(
@@ -101,41 +105,26 @@ def _by_record(
     return found
 
 
-def _columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[Ints, dict[str, Floats]]:
-    """Times and values of all signals of a record."""
-    times = _times(parts)
+def _columns(parts: Sequence[Part], names: Sequence[str], times: Ints) -> dict[str, Floats]:
+    """Values (n,) of the named signals at these times, NaN where there is none."""
     values = {name: np.full(times.size, np.nan) for name in names}
     for target, slots, column in parts:
-        values[target.signal][np.searchsorted(times, slots)] = column
-    return times, values
+        if target.signal in values:
+            place = np.minimum(np.searchsorted(times, slots), times.size - 1)
+            there = times[place] == slots
+            values[target.signal][place[there]] = column[there]
+    return values
 
 
-def _cells(
-    pack: str,
-    cells: int,
-    signals: frozenset[str],
-    parts: Sequence[Part],
-    string: Sequence[Part],
-) -> CellSamples:
+def _matrices(
+    parts: Sequence[Part], signals: frozenset[str], cells: int
+) -> tuple[Ints, dict[str, Floats]]:
+    """Times and values (n, cells) of the signals of a pack."""
     times = _times(parts)
-    matrix = {name: np.full((times.size, cells), np.nan) for name in sorted(signals)}
+    values = {name: np.full((times.size, cells), np.nan) for name in sorted(signals)}
     for target, slots, column in parts:
-        matrix[target.signal][np.searchsorted(times, slots), target.cell - 1] = column
-    load = {target.signal: _at(times, slots, values) for target, slots, values in string}
-    return CellSamples(
-        pack,
-        times,
-        matrix.get("voltage_v"),
-        matrix.get("temperature_c"),
-        load.get("current_a"),
-        load.get("soc_ratio"),
-    )
-
-
-def _at(times: Ints, slots: Ints, values: Floats) -> Floats:
-    """The values at these times, NaN where there is none."""
-    place = np.minimum(np.searchsorted(slots, times), slots.size - 1)
-    return np.where(slots[place] == times, values[place], np.nan)
+        values[target.signal][np.searchsorted(times, slots), target.cell - 1] = column
+    return times, values
 
 
 def _times(parts: Sequence[Part]) -> Ints:

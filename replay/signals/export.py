@@ -93,6 +93,8 @@ class SignalExport:
             else:
                 looked.append(file)
             on_file(number + 1, len(found))
+        if not looked:
+            raise ExportError(f"{found[0][1]}: has no rows, like all of the {len(found)} files")
         names = [address for file in looked for address in file.addresses.values()]
         roles = mapped(names, config.signals.rules)
         used = [file for file in looked if set(file.addresses.values()) & set(roles.targets)]
@@ -109,10 +111,7 @@ class SignalExport:
         )
         export = cls(config, files, roles, layout, min(intervals.values()))
         export.remarks = [*remarks, *_missing(layout, targets)]
-        firsts = [slot for reader in export._readers() if (slot := reader.next_slot()) is not None]
-        if not firsts:
-            raise ExportError(f"{files[0].source.path}: no row has a usable time and value")
-        export.first_ms = min(firsts)
+        export.first_ms = export._first_ms()
         return export
 
     @property
@@ -198,6 +197,17 @@ class SignalExport:
     def _name(self) -> str:
         """Name for progress: files are read all at once."""
         return Path(self.config.data.paths[0]).name
+
+    def _first_ms(self) -> int:
+        firsts = []
+        for file in self.signal_files:
+            reader = self._reader(file, _LEAST_SLICE)
+            firsts.append(reader.next_slot())
+            reader.close()
+        known = [first for first in firsts if first is not None]
+        if not known:
+            raise ExportError(f"{self.files[0]}: no row has a usable time and value")
+        return min(known)
 
     def _time(self, row: int) -> int:
         return self.first_ms + row * self.interval_ms

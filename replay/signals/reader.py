@@ -55,7 +55,9 @@ class SignalReader:
         self._admission = Admission(interval_ms, skew_ms)
         local_time = LocalTime(source.parsing.timezone, interval_ms)
         rows = self._rows(slice_bytes)
-        self._chunks = timed(rows, local_time, issues, 0, HELD_CELLS)
+        self._chunks: Generator[TimedRows, None, None] = timed(
+            rows, local_time, issues, 0, HELD_CELLS
+        )
         self._parts: list[Slotted] = []
         self._ended = False
 
@@ -90,6 +92,11 @@ class SignalReader:
         if shared:
             self._issues.shared_slots[self._source.name] += shared
         return rows
+
+    def close(self) -> None:
+        """Let go of what has been read ahead."""
+        self._chunks.close()
+        self._parts = []
 
     def _read(self) -> None:
         refused = Refused()
