@@ -54,10 +54,7 @@ class SignalReader:
         self._source, self._issues = source, issues
         self._admission = Admission(interval_ms, skew_ms)
         local_time = LocalTime(source.parsing.timezone, interval_ms)
-        rows = self._rows(slice_bytes)
-        self._chunks: Generator[TimedRows, None, None] = timed(
-            rows, local_time, issues, 0, HELD_CELLS
-        )
+        self._chunks = timed(self._rows(slice_bytes), local_time, issues, 0, HELD_CELLS)
         self._parts: list[Slotted] = []
         self._ended = False
 
