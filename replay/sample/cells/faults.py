@@ -53,25 +53,26 @@ def _fault(
 ) -> Fault:
     begin, end = spec.span
     start = begin + int(rng.uniform(0.2, 0.4) * (end - begin)) // 60_000 * 60_000
-    while True:
-        place = (
-            str(rng.choice(spec.system_names)),
-            int(rng.integers(1, spec.packs + 1)),
-            int(rng.integers(1, spec.cells + 1)),
-        )
-        if place not in taken:
-            break
-    system, pack, cell = place
-    taken.update((system, pack, near) for near in range(cell - 2, cell + 3))
-    sizes = {
-        "weak": round(float(rng.uniform(0.9, 0.92)), 3),
-        "drift": DRIFT_V_PER_H,
-        "hot": HOT_C,
-    }
-    size = sizes.get(kind, 1.0)
     if kind == "smoke":
-        return Fault(kind, system, 0, 0, start, size)
-    return Fault(kind, system, pack, cell, begin if kind == "weak" else start, size)
+        return Fault(kind, str(rng.choice(spec.system_names)), 0, 0, start, 1.0)
+    system, pack, cell = _free_place(spec, rng, taken)
+    taken.update((system, pack, near) for near in range(cell - 2, cell + 3))
+    if kind == "weak":
+        return Fault(kind, system, pack, cell, begin, round(float(rng.uniform(0.9, 0.92)), 3))
+    return Fault(
+        kind, system, pack, cell, start, {"drift": DRIFT_V_PER_H, "hot": HOT_C}.get(kind, 1)
+    )
+
+
+def _free_place(
+    spec: CellSpec, rng: np.random.Generator, taken: set[tuple[str, int, int]]
+) -> tuple[str, int, int]:
+    while True:
+        system = str(rng.choice(spec.system_names))
+        pack = int(rng.integers(1, spec.packs + 1))
+        cell = int(rng.integers(1, spec.cells + 1))
+        if (system, pack, cell) not in taken:
+            return system, pack, cell
 
 
 def plant(fault: Fault, times: Ints, volts: Floats, warmth: Floats) -> None:

@@ -16,6 +16,8 @@ FaultKind = Literal["weak", "drift", "hot", "stuck", "smoke"]
 FAULTS: tuple[FaultKind, ...] = get_args(FaultKind)
 _MOST_VALUES = 2_000_000_000
 _MOST_ROWS = 400_000
+_CELLS_A_FAULT = 5
+"""A fault takes a cell and two neighbours on either side."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class CellSpec:
         unknown = set(self.faults) - set(FAULTS)
         if unknown:
             raise SampleError(f"no fault {min(unknown)!r}; known: {', '.join(FAULTS)}")
+        at_cells = [kind for kind in self.faults if kind != "smoke"]
+        if len(at_cells) > self.systems * self.packs * -(-self.cells // _CELLS_A_FAULT):
+            raise SampleError(
+                f"too few cells for {len(at_cells)} faults; take more packs, or --faults"
+            )
         if self.times.size > _MOST_ROWS:
             raise SampleError(
                 f"{self.times.size:,} rows a file are more than {_MOST_ROWS:,}; "
