@@ -258,7 +258,8 @@ def _hint(place: tuple[str, ...], model: type[BaseModel]) -> str:
     """Name the nearest known key: of the same section first, else of any."""
     *parents, key = place
     here = {name: ".".join((*parents, name)) for name in model.model_fields}
-    anywhere = {name.rpartition(".")[2]: name for name in _all_keys(Config, "")}
+    # The first section that has a key is the one that most people mean.
+    anywhere = {name.rpartition(".")[2]: name for name in reversed(_all_keys(Config, ""))}
     for names in (here, anywhere):
         near = difflib.get_close_matches(key, names, n=1)
         if near:
