@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from stream_app.cli.errors import UserError
-from stream_app.cli.sample_cells import fault_kinds, write_cells
+from stream_app.cli.sample_cells import write_cells
 
 if TYPE_CHECKING:
     from replay.sample import Defect, SampleReport, SampleSpec
@@ -101,17 +101,21 @@ def sample(
 
     try:
         if cells:
-            given = {
-                "start": start and start.date(),
-                "days": days,
-                "interval_s": interval_seconds(interval) if interval else None,
-                "zone": zone,
-            }
-            sizes = {"systems": systems, "packs": packs, "cells": cells_a_pack, "meters": meters}
-            chosen = {name: value for name, value in given.items() if value is not None}
-            untidy = {"clocks": clocks and not clean, "gaps": gaps and not clean}
-            kinds = () if clean else fault_kinds(faults)
-            write_cells(directory, {**chosen, **sizes, **untidy, "seed": seed, "faults": kinds})
+            write_cells(
+                directory,
+                start=start.date() if start else None,
+                days=days,
+                interval=interval,
+                zone=zone,
+                systems=systems,
+                packs=packs,
+                cells=cells_a_pack,
+                meters=meters,
+                seed=seed,
+                faults="none" if clean else faults,
+                clocks=clocks and not clean,
+                gaps=gaps and not clean,
+            )
             return
         spec = SampleSpec(
             start=start.date() if start else SampleSpec.start,

@@ -1,6 +1,5 @@
 """``bess sample --cells``."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,28 @@ if TYPE_CHECKING:
     from replay.sample.cells import CellReport, CellSpec, Fault
 
 
-def fault_kinds(text: str) -> tuple[str, ...]:
-    """Kinds of faults in a list with commas; none for ``none`` and for an empty text."""
-    return () if text in ("", "none") else tuple(kind.strip() for kind in text.split(","))
+def write_cells(directory: Path, *, interval: str | None, faults: str, **options: Any) -> None:
+    """Write an export of cells, and say what is in it.
 
-
-def write_cells(directory: Path, options: Mapping[str, Any]) -> None:
-    """Write an export of cells with the options of a ``CellSpec``, and say what is in it."""
+    Parameters
+    ----------
+    interval
+        Time between rows, as people write it.
+    faults
+        Kinds with commas between them, or ``none``.
+    options
+        Others of a ``CellSpec``; None: its default.
+    """
     from rich.progress import Progress
 
+    from replay.sample import interval_seconds
     from replay.sample.cells import CellSpec, files_of
     from replay.sample.cells import write_cells as write
 
-    spec = CellSpec(**options)
+    options["interval_s"] = None if interval is None else interval_seconds(interval)
+    kinds = () if faults in ("", "none") else tuple(kind.strip() for kind in faults.split(","))
+    chosen = {name: value for name, value in options.items() if value is not None}
+    spec = CellSpec(faults=kinds, **chosen)  # type: ignore[arg-type]
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Writing files", total=files_of(spec))
         report = write(directory, spec, lambda: progress.advance(task))
