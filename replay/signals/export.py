@@ -12,7 +12,7 @@ from replay.feed import ROWS, Batch
 from replay.issues import Issues
 from replay.signals.blocks import Keyed, Layout, blocks
 from replay.signals.files import SignalFile, find_files, look_at
-from replay.signals.mapping import Mapped, Target, in_order, mapped, nearest
+from replay.signals.mapping import Mapped, Target, in_order, mapped, with_nearest
 from replay.signals.reader import SignalReader
 from replay.signals.topology import batteries, meters, skew_ms
 from replay.wire import Samples
@@ -85,20 +85,20 @@ class SignalExport:
         """
         found = find_files(config.data.paths)
         looked: list[SignalFile] = []
-        empty: list[str] = []
+        unusable: list[str] = []
         for number, (folder, path) in enumerate(found):
             file = look_at(folder, path, config)
-            if file is None:
-                empty.append(f"{folder}{path.name}")
-            else:
+            if isinstance(file, SignalFile):
                 looked.append(file)
+            else:
+                unusable.append(file)
             on_file(number + 1, len(found))
         if not looked:
-            raise ExportError(f"{found[0][1]}: has no rows, like all of the {len(found)} files")
+            raise ExportError(f"none of {len(found)} files can be used: {unusable[0]}")
         names = [address for file in looked for address in file.addresses.values()]
         roles = mapped(names, config.signals.rules)
         used = [file for file in looked if set(file.addresses.values()) & set(roles.targets)]
-        return cls._of(config, used, roles, _remarks(empty, roles))
+        return cls._of(config, used, roles, _remarks(unusable, roles))
 
     @classmethod
     def _of(
@@ -254,11 +254,11 @@ def _intervals(files: Sequence[SignalFile], roles: Mapped, config: Config) -> di
     return {subject: found.get(subject, min(known)) for subject in subjects}
 
 
-def _remarks(empty: Sequence[str], roles: Mapped) -> list[str]:
-    found = [f"{name} has no rows" for name in empty]
+def _remarks(unusable: Sequence[str], roles: Mapped) -> list[str]:
+    found = list(unusable)
     if roles.unknown:
         found.append(f"not known to signals.rules: {len(roles.unknown):,} columns")
-        found += [f"  {nearest(address, roles.targets)}" for address in roles.unknown]
+        found += [f"  {line}" for line in with_nearest(roles.unknown, roles.targets)]
     if roles.left_out:
         found.append(f"left out as signals.rules says: {len(roles.left_out):,} columns")
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from replay.config import Config
 from replay.errors import ExportError
@@ -13,10 +14,9 @@ from replay.rows import refuse_unreadable
 from replay.signals.slices import slices
 from replay.sources import Source, open_source
 from replay.timestamps import stamps
-from stream_app.core.energy import Ints
 
 HEAD_BYTES = 65_536
-_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 _PACKED_SUFFIXES = (".gz", ".zip", ".zst", ".bz2", ".7z")
 _ROUND_MS = tuple(
     1000 * seconds
@@ -57,34 +57,34 @@ def find_files(patterns: Sequence[str]) -> list[tuple[str, Path]]:
     return sorted((folder, path) for path, folder in found.items())
 
 
-def look_at(folder: str, path: Path, config: Config) -> SignalFile | None:
-    """Read the header and first rows of a file; None where it has no row.
+def look_at(folder: str, path: Path, config: Config) -> SignalFile | str:
+    """Read the header and first rows of a file; where it has no rows or times, say so.
 
     Raises
     ------
     ExportError
-        It has no timestamp column, none that can be read, or is damaged.
+        It is damaged, or most of its timestamps cannot be read.
     """
+    name = f"{folder}{path.name}"
     if not path.stat().st_size:
-        return None
+        return f"{name} has no rows"
     source = open_source(path, config.parsing, HEAD_BYTES, folder)
     stamp = config.parsing.timestamp_col
     if stamp not in source.columns:
-        shown = ", ".join(repr(name) for name in source.columns[:5])
-        raise ExportError(
-            f"{path}: has no column {stamp!r}; it has {shown}; set parsing.timestamp_col"
-        )
-    for batch in slices(source, [stamp], HEAD_BYTES):
-        head = batch.column(0)
-        read = stamps(head, config.parsing)
-        bad = np.flatnonzero(~read.parsed)
-        refuse_unreadable(source, head, bad, bad.size, len(head))
-        return SignalFile(source, _addresses(source, config), _interval(read.ms[read.parsed]))
-    return None
+        shown = ", ".join(repr(column) for column in source.columns[:3])
+        return f"{name} has no column {stamp!r}, it has {shown}: see parsing.timestamp_col"
+    head = next(slices(source, [stamp], HEAD_BYTES), None)
+    if head is None:
+        return f"{name} has no rows"
+    return SignalFile(source, _addresses(source, config), _interval(source, head.column(0)))
 
 
-def _interval(walls: Ints) -> int | None:
-    steps = np.diff(walls)
+def _interval(source: Source, head: pa.Array) -> int | None:
+    """Median forward step of the first rows as a round number [ms]; None for a single row."""
+    read = stamps(head, source.parsing)
+    bad = np.flatnonzero(~read.parsed)
+    refuse_unreadable(source, head, bad, bad.size, len(head))
+    steps = np.diff(read.ms[read.parsed])
     forward = steps[steps > 0]
     return _rounded(float(np.median(forward))) if forward.size else None
 

@@ -86,10 +86,17 @@ def mapped(addresses: Iterable[str], rules: Sequence[Rule]) -> Mapped:
     return found
 
 
-def nearest(address: str, known: Mapping[str, Target]) -> str:
-    """Name an unknown column with the known one that is most like it, if one is."""
-    near = difflib.get_close_matches(_leaf(address), {_leaf(each) for each in sorted(known)}, n=1)
-    return f"{address} (nearest known: {near[0]})" if near else address
+def with_nearest(unknown: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Name unknown columns, each with the known one that is most like it, if one is."""
+    leaves = in_order(_leaf(address) for address in known)
+    near: dict[str, list[str]] = {}
+    found = []
+    for address in unknown:
+        leaf = _leaf(address)
+        if leaf not in near:
+            near[leaf] = difflib.get_close_matches(leaf, leaves, n=1)
+        found.append(f"{address} (nearest known: {near[leaf][0]})" if near[leaf] else address)
+    return found
 
 
 def _first(address: str, rules: Sequence[Rule]) -> tuple[Rule | None, re.Match[str] | None]:

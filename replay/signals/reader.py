@@ -1,6 +1,7 @@
 """The signals of one file, slot by slot, in bounded memory and without an open file."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +52,7 @@ class SignalReader:
     ) -> None:
         self.targets = [target for _, target in columns]
         self._names = [name for name, _ in columns]
-        self._source, self._issues = source, issues
+        self._source, self._issues = replace(source, bad_lines=[]), issues
         self._admission = Admission(interval_ms, skew_ms)
         local_time = LocalTime(source.parsing.timezone, interval_ms)
         self._chunks = timed(self._rows(slice_bytes), local_time, issues, 0, HELD_CELLS)

@@ -101,6 +101,18 @@ def test_a_stretch_in_which_no_file_has_a_row_is_passed_over(tmp_path: Path) -> 
     assert [batch.times.size for batch in batches] == [2, 2]
 
 
+def test_a_signal_may_go_on_in_another_file(tmp_path: Path) -> None:
+    for day, part in (("01", range(3)), ("02", range(3, 6))):
+        rows = [f"{at(60 * n)},{n}" for n in part]
+        path = tmp_path / f"A/{day}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(["ts,bms1_soc", *rows]), encoding="utf-8")
+
+    rows_read = rows_of(opened(tmp_path))[SYSTEM, ""]
+
+    assert values(rows_read, "soc_ratio") == {n: [n / 100] for n in range(6)}
+
+
 OFFSETS = st.integers(-29, 29)
 FILES = st.lists(
     st.tuples(

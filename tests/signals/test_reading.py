@@ -142,11 +142,12 @@ def test_times_and_numbers_come_in_the_forms_of_the_config(
     assert values(rows, "soc_ratio") == {0: [0.505], 1: [0.505], 2: [0.505]}
 
 
-def test_files_without_rows_are_told_and_passed_over(tmp_path: Path) -> None:
+def test_files_without_rows_or_times_are_told_and_passed_over(tmp_path: Path) -> None:
     signal_file(tmp_path / "A/bms1_soc.csv", minutes([1, 2]))
     signal_file(tmp_path / "A/bms1_v.csv", [])
     (tmp_path / "A/bms1_c.csv").touch()
     (tmp_path / "A/notes.pdf").touch()
+    (tmp_path / "A/x.csv").write_text("name,shift\nx,1\n", encoding="utf-8")
 
     export = opened(tmp_path)
 
@@ -154,6 +155,7 @@ def test_files_without_rows_are_told_and_passed_over(tmp_path: Path) -> None:
     assert export.remarks == [
         f"{name}/A/bms1_c.csv has no rows",
         f"{name}/A/bms1_v.csv has no rows",
+        f"{name}/A/x.csv has no column 'ts', it has 'name', 'shift': see parsing.timestamp_col",
     ]
     assert len(export.files) == 1
 
@@ -171,10 +173,10 @@ def test_names_may_stand_in_the_file_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "t,bms1_soc\n1,2\n", r"a\.csv: has no column 'ts'; it has 't'.*timestamp_col"),
+        ("a.csv", "t,bms1_soc\n1,2\n", r"a\.csv has no column 'ts', it has 't', .*timestamp_col"),
         ("a.csv", "ts,bms1_soc\nx,1\ny,2\n", r"a\.csv: 2 of the first 2 timestamps .*'x', 'y'"),
         ("a.csv", f"ts,bms1_soc,bms1_soc\n{at(0)},1,1\n{at(60)},1,1\n", "more than once"),
-        ("a.csv", "ts,bms1_soc\n", r"a\.csv: has no rows, like all of the 1 files"),
+        ("a.csv", "ts,bms1_soc\n", r"none of 1 files can be used: .*a\.csv has no rows"),
         ("a.csv.gz", "x", r"a\.csv\.gz: is packed; unpack it"),
         ("a.parquet", "no parquet", "not a parquet file, or cut off"),
         ("a.csv", "ts,bms1_soc\n7,1\n8,1\n", r"a\.csv: .*timestamps .* cannot be read"),
