@@ -29,7 +29,7 @@ class Issues:
     refused
         Reason -> rows that were left out altogether.
     text_cells
-        Column -> cells of power that hold no number, or none within 1e9 W; treated as missing.
+        Column -> cells that hold no number, or none that can be; treated as missing.
     empty_cells
         Column -> cells of power without a value.
     back_steps

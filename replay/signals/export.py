@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from replay.config import Config
-from replay.errors import ExportError
+from replay.errors import ExportError, TopologyError
 from replay.feed import ROWS, Batch
 from replay.issues import Issues
 from replay.signals.blocks import Keyed, Layout, blocks
@@ -17,7 +17,8 @@ from replay.signals.reader import SignalReader
 from replay.signals.topology import batteries, meters, skew_ms
 from replay.wire import Samples
 from schemas.topics import TELEMETRY, Topic
-from stream_app.codec.battery import encode_battery
+from stream_app.codec.battery import decode_battery, encode_battery
+from stream_app.codec.limits import MOST_SIGNALS
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.energy import Ints
 
@@ -111,6 +112,7 @@ class SignalExport:
         )
         export = cls(config, files, roles, layout, min(intervals.values()))
         export.remarks = [*remarks, *_missing(layout, targets)]
+        export._check_records()
         export.first_ms = export._first_ms()
         return export
 
@@ -197,6 +199,20 @@ class SignalExport:
     def _name(self) -> str:
         """Name for progress: files are read all at once."""
         return Path(self.config.data.paths[0]).name
+
+    def _check_records(self) -> None:
+        """Refuse before anything is published what no reader would take."""
+        for each in self._subjects:
+            try:
+                decode_battery(each.key, encode_battery(each))
+            except ValueError as fault:
+                raise TopologyError(f"{each.key}: {fault}") from fault
+        for subject, names in self.layout.values.items():
+            if len(names) > MOST_SIGNALS:
+                raise TopologyError(
+                    f"{subject} has {len(names)} signals; at most {MOST_SIGNALS} are taken: "
+                    "leave some out with a rule of: nothing"
+                )
 
     def _first_ms(self) -> int:
         firsts = []

@@ -8,9 +8,22 @@ from fractions import Fraction
 
 from replay.errors import TopologyError
 from replay.signals.rules import Rule, SignalKind
+from stream_app.codec.limits import (
+    LARGEST_CELL_C,
+    LARGEST_CELL_V,
+    LARGEST_RATIO,
+    LARGEST_SIGNAL,
+    LARGEST_STRING_A,
+)
 from stream_app.core.battery import WindowRule
 from stream_app.core.order import natural_key
 
+_LARGEST = {
+    ("cells", "voltage_v"): LARGEST_CELL_V,
+    ("cells", "temperature_c"): LARGEST_CELL_C,
+    ("system", "current_a"): LARGEST_STRING_A,
+    ("system", "soc_ratio"): LARGEST_RATIO,
+}
 _BLANK = re.compile(r"\s+")
 
 
@@ -44,6 +57,11 @@ class Target:
     def subject(self) -> str:
         """Key without the site: ``battery/name`` or ``meter/name``."""
         return f"{'meter' if self.of == 'meter' else 'battery'}/{self.name}"
+
+    @property
+    def largest(self) -> float:
+        """Largest size that a record may hold; a sensor that shows more is broken."""
+        return _LARGEST.get((self.of, self.signal), LARGEST_SIGNAL)
 
     @property
     def place(self) -> tuple[str, str, str, str, int]:

@@ -147,12 +147,13 @@ class SignalReader:
             values, words = numbers(column, self._source.parsing.decimal)
         except ExportError as fault:
             raise ExportError(f"{self._source.path}: column {name!r} {fault}") from fault
-        endless = np.isinf(values)
-        if endless.any():
-            words = np.union1d(words, np.flatnonzero(endless))
-            values = np.where(endless, np.nan, values)
+        values = scaled(values, target.size)
+        beyond = np.abs(values) > target.largest
+        if beyond.any():
+            words = np.union1d(words, np.flatnonzero(beyond))
+            values = np.where(beyond, np.nan, values)
         self._note_cells(name, column, values, words.tolist(), in_file)
-        return scaled(values, target.size)
+        return values
 
     def _note_cells(
         self, name: str, column: pa.Array, values: Floats, words: list[int], in_file: int

@@ -252,6 +252,19 @@ def test_what_does_not_fit_together_is_named(
         opened(tmp_path, **sections)
 
 
+def test_what_no_reader_would_take_is_refused_before_it_is_published(tmp_path: Path) -> None:
+    rules = [{"match": "(?P<system>A)/(?P<n>x.*)", "of": "system", "signal": "{n}"}]
+    names = [f"x{n}" for n in range(513)]
+    times = ["2025-07-01 00:00", "2025-07-01 00:01"]
+    csv_file(tmp_path / "A.csv", {"ts": times, **dict.fromkeys(names, [1, 2])})
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A.csv").rename(tmp_path / "A/wide.csv")
+    parsing = {"timezone": "UTC", "timestamp_col": "ts"}
+
+    with pytest.raises(TopologyError, match="battery/A has 513 signals; at most 512"):
+        opened(tmp_path, signals={"rules": rules}, parsing=parsing)
+
+
 def test_a_wide_file_may_hold_racks(tmp_path: Path) -> None:
     times = ["2025-07-01 00:00", "2025-07-01 00:01", "2025-07-01 00:02"]
     columns = {"Timestamp": times, "BMS SOC (%)": [50, 51, 52]}

@@ -118,6 +118,28 @@ def test_what_cannot_be_used_is_counted_with_its_place(
 
 
 @pytest.mark.parametrize(
+    ("name", "largest", "beyond"),
+    [
+        ("bms1_p1_v1", 100, 100.1),
+        ("bms1_p1_t1", -1500, -1501),
+        ("bms1_c", 1e5, 100_001),
+        ("bms1_soc", 1000, 1001),
+        ("bms1_v", 1e15, 1.1e15),
+    ],
+)
+def test_a_number_that_no_reader_would_take_is_no_value(
+    tmp_path: Path, name: str, largest: float, beyond: float
+) -> None:
+    signal_file(tmp_path / f"A/{name}.csv", minutes([1, largest, beyond, 2]))
+    export = opened(tmp_path)
+
+    (rows,) = rows_of(export).values()
+
+    assert [(time - START_MS) // MINUTE_MS for time, _ in rows] == [0, 1, 3]
+    assert export.issues.text_cells[f"{tmp_path.name}/A/{name}"].count == 1
+
+
+@pytest.mark.parametrize(
     ("sections", "stamps", "number"),
     [
         ({}, ["2025-07-01T00:00:00Z", "2025-07-01T02:01:00+02:00", "2025-07-01T00:02Z"], "50.5"),
