@@ -29,6 +29,7 @@ from stream_app.codec.limits import (
     LARGEST_STRING_A,
     LARGEST_VALUE,
     LATEST_MS,
+    LONGEST_NAME,
     LONGEST_S,
     MOST_CELLS,
     MOST_PACKS,
@@ -36,7 +37,7 @@ from stream_app.codec.limits import (
     MOST_SIGNALS,
 )
 from stream_app.codec.packed import decode_packed, encode_packed, is_packed
-from stream_app.codec.telemetry import check_names, check_zone
+from stream_app.codec.telemetry import check_names, check_zone, other_version
 from stream_app.core.battery import (
     Battery,
     BatteryRules,
@@ -46,6 +47,7 @@ from stream_app.core.battery import (
     SystemSamples,
     Values,
 )
+from stream_app.core.cells.limits import PRESETS
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat
 
@@ -94,6 +96,11 @@ def decode_battery(key: str, value: bytes) -> BatteryMessage:
         record = _decoder.decode(value)
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
+    except msgspec.ValidationError as fault:
+        other = other_version(value)
+        if other is None:
+            raise
+        raise other from fault
     if isinstance(record, CellsRecord):
         return _cells(record)
     if isinstance(record, SystemRecord | MeterRecord):
@@ -217,7 +224,9 @@ def _battery(record: BatteryRecord) -> Battery:
     if len(record.signals) > MOST_SIGNALS:
         raise ValueError(f"signals has {len(record.signals)}; at most {MOST_SIGNALS} are read")
     check_names("signal", record.signals)
-    check_names("limits", [record.limits])
+    if record.limits not in PRESETS:
+        name, known = record.limits[:LONGEST_NAME], ", ".join(PRESETS)
+        raise ValueError(f"there is no preset of limits {name!r}; there are {known}")
     return Battery(
         site=record.site,
         system=record.system,

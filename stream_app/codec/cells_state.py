@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 
 from stream_app.core.cells.fold import CellsState
-from stream_app.core.cells.pack import ColdPack, HotPack
+from stream_app.core.cells.pack import ColdPack, HotPack, WarmPack
 
 FORMAT = 1
 """Version of the state bytes."""
 
-State = TypeVar("State", CellsState, HotPack, ColdPack)
+State = TypeVar("State", CellsState, HotPack, WarmPack, ColdPack)
 
 
 def _numbers(array: Any) -> bytes:
@@ -26,8 +26,8 @@ def _array(_kind: type, data: Any) -> Any:
 _encoder = msgspec.msgpack.Encoder(enc_hook=_numbers)
 
 
-def snapshot_cells(state: CellsState | HotPack | ColdPack) -> bytes:
-    """The state, or its part that changes with every row (hot) or window (cold), as bytes.
+def snapshot_cells(state: CellsState | HotPack | WarmPack | ColdPack) -> bytes:
+    """The state, or the part that changes with rows (hot, warm) or windows (cold), as bytes.
 
     Equal states give equal bytes.
     """

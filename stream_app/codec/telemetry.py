@@ -199,18 +199,22 @@ def _read(value: bytes | None) -> TelemetryRecord:
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
     except msgspec.ValidationError as fault:
-        version = _version(value)
-        if version in (None, *VERSIONS):
+        other = other_version(value)
+        if other is None:
             raise
-        read = " and ".join(map(str, VERSIONS))
-        raise ValueError(f"v is {version!r}; this program reads version {read}") from fault
+        raise other from fault
 
 
-def _version(value: bytes) -> object:
+def other_version(value: bytes) -> ValueError | None:
+    """What to say of a record that is of a version which is not read; None if it is no such."""
     try:
-        return _head_decoder.decode(value).v
+        version = _head_decoder.decode(value).v
     except (ValueError, RecursionError):
         return None
+    if version in (None, *VERSIONS):
+        return None
+    read = " and ".join(map(str, VERSIONS))
+    return ValueError(f"v is {version!r}; this program reads version {read}")
 
 
 def check_names(what: str, names: Iterable[str]) -> None:

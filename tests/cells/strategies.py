@@ -40,7 +40,7 @@ def batteries(draw: st.DrawFn) -> Battery:
         skew_ms=draw(st.sampled_from((10 * MINUTE, 4 * HOUR))),
         rest_ms=draw(st.sampled_from((MINUTE, 30 * MINUTE))),
     )
-    packs = draw(st.sampled_from(({"1": 3}, {"1": 4, "2": 1})))
+    packs = draw(st.sampled_from(({"1": 5}, {"1": 4, "2": 1})))
     return Battery("station", "b1", zone, packs, rules)
 
 
@@ -74,14 +74,16 @@ def histories(draw: st.DrawFn) -> list[CellsMessage]:
                 newest[pack] += step
         time = max(newest.values()) + draw(st.sampled_from((-HOUR, 1, HOUR, 400 * DAY)))
         after: list[CellsMessage] = draw(
-            st.sampled_from(([], [EndOfData(time)], [Heartbeat(time)], [replace_rules(battery)]))
+            st.sampled_from(([], [EndOfData(time)], [Heartbeat(time)], [other_rules(battery)]))
         )
         messages += after
     return messages
 
 
-def replace_rules(battery: Battery) -> Battery:
-    return replace(battery, rules=replace(battery.rules, max_gap_ms=7 * MINUTE))
+def other_rules(battery: Battery) -> Battery:
+    """Another longest gap, and only the first pack."""
+    packs = dict([*battery.packs.items()][:1])
+    return replace(battery, packs=packs, rules=replace(battery.rules, max_gap_ms=7 * MINUTE))
 
 
 @st.composite
@@ -151,6 +153,7 @@ def unpacked(outputs: CellOutputs) -> list[tuple[object, ...]]:
             one.sums.pack.tolist(),
             int(one.p1_mv[0]),
             int(one.p99_mv[0]),
+            None if one.regimes is None else int(one.regimes[0]),
         )
         for each in outputs.windows
         for one in each
@@ -161,3 +164,8 @@ def unpacked(outputs: CellOutputs) -> list[tuple[object, ...]]:
         for time in each.times.tolist()
     ]
     return sorted(windows + late, key=repr)
+
+
+def tables(outputs: CellOutputs) -> list[object]:
+    """Tables of critical cells by pack and day."""
+    return sorted(outputs.critical, key=lambda table: (table.pack, table.start))

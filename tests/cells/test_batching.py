@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.core.cells.messages import CellsMessage
-from tests.cells.strategies import batchings, histories, run, unpacked
+from tests.cells.generator import Faults, battery, trace
+from tests.cells.strategies import batchings, histories, run, tables, unpacked
 
-MANY = settings(max_examples=150, deadline=None)
+FEW = settings(max_examples=6, deadline=None)
+MANY = settings(max_examples=100, deadline=None)
 
 
 @MANY
@@ -19,8 +21,27 @@ def test_results_and_state_do_not_depend_on_batching(
     batched, batched_state = run(data.draw(batchings(messages)))
 
     assert unpacked(batched) == unpacked(one_by_one)
+    assert batched.findings == one_by_one.findings
+    assert tables(batched) == tables(one_by_one)
     assert batched.rows == one_by_one.rows
     assert batched_state == state
+
+
+@FEW
+@given(data=st.data(), seed=st.integers(0, 9), interval_s=st.sampled_from((60.0, 900.0)))
+def test_what_is_found_in_days_of_a_pack_does_not_depend_on_batching(
+    data: st.DataObject, seed: int, interval_s: float
+) -> None:
+    days = trace(seed, 2.2, Faults(3, 17, 30, 44, since_h=8.0), interval_s)
+    rows = [days.samples(at, at + 1) for at in range(days.times.size)]
+    whole, state = run([[battery(interval_s)], [days.samples(0, days.times.size)]])
+
+    cut, cut_state = run([[battery(interval_s)], *data.draw(batchings(rows))])
+
+    assert cut.findings == whole.findings
+    assert tables(cut) == tables(whole)
+    assert cut_state == state
+    assert {"CELL_VOLTAGE_STUCK", "HOT_CELL", "WEAK_CELL"} <= {each.rule for each in cut.findings}
 
 
 @MANY

@@ -3,13 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.calendar import calendar
+from stream_app.core.cells.alarms import alarms
+from stream_app.core.cells.anomalies import anomalies
+from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.limits import PRESETS
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
-from stream_app.core.cells.pack import PackState, flush, fold_rows, preview, publish, width
+from stream_app.core.cells.pack import (
+    DAY,
+    SLOT,
+    PackState,
+    flush,
+    fold_rows,
+    preview,
+    publish,
+    width,
+)
 from stream_app.core.cells.quantities import (
     MA_PER_A,
     MDEG_PER_DEG,
@@ -19,9 +33,19 @@ from stream_app.core.cells.quantities import (
     whole,
 )
 from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
+from stream_app.core.cells.story import Story
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.messages import EndOfData, Refusal
 
+UNITS = {
+    "voltage_v": UV_PER_V,
+    "temperature_c": MDEG_PER_DEG,
+    "current_a": MA_PER_A,
+    "soc_ratio": PPM,
+}
+"""Columns of samples in the order of a row, and how many of its unit make theirs."""
+Found = tuple[tuple[int, int], CellFinding]
+"""Message and row that brought a finding about, and the finding."""
 MOST_PACKS = 256
 """Packs that a battery ever had; each has windows of its own."""
 
@@ -37,6 +61,7 @@ class CellsState:
 def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutputs:
     """Fold messages of one battery, in order, into ``state``.
 
+    Heartbeats and the signals of the system say nothing of its cells and are passed over.
     All rows of a pack between two other messages are folded as one matrix, which is only faster:
     packs know nothing of one another.
     """
@@ -47,21 +72,31 @@ def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutpu
             continue
         for place, message in group:
             if isinstance(message, Battery):
-                _configure(state, message, place, outputs)
+                outputs.extend(_configure(state, message, place))
             elif isinstance(message, EndOfData):
                 outputs.extend(_end(state, message.time))
     return outputs
 
 
-def _configure(state: CellsState, battery: Battery, place: int, outputs: CellOutputs) -> None:
+def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
+    """Take a new battery; what is open of packs that it leaves out is published as it stands."""
+    outputs = CellOutputs()
     reason = objection(state, battery)
     if reason is not None:
         outputs.refusals.append(Refusal(place, reason))
-        return
+    if reason is not None or battery == state.battery:
+        return outputs
+    if state.battery is not None:
+        rules, zone = state.battery.rules, calendar(battery.zone)
+        for name in state.battery.packs:
+            # What waits came under the old rules.
+            flush(state.packs[name], zone, rules)
+            if name not in battery.packs:
+                outputs.windows += preview(state.packs[name], name, zone)
     state.battery = battery
     for name, cells in battery.packs.items():
-        if name not in state.packs:
-            state.packs[name] = PackState(cells)
+        state.packs.setdefault(name, PackState(cells))
+    return outputs
 
 
 def objection(state: CellsState, battery: Battery) -> str | None:
@@ -83,7 +118,10 @@ def objection(state: CellsState, battery: Battery) -> str | None:
             )
     every = {*state.packs, *battery.packs}
     if len(every) > MOST_PACKS:
-        return f"the battery has had {len(every)} packs; at most {MOST_PACKS}: use another system"
+        return (
+            f"the battery would have had {len(every)} packs; at most {MOST_PACKS} are read: "
+            "use another system name"
+        )
     return None
 
 
@@ -102,46 +140,88 @@ def _refusal(state: CellsState, samples: CellSamples) -> str | None:
 
 def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]]) -> CellOutputs:
     outputs = CellOutputs()
-    packs: dict[str, list[CellSamples]] = {}
+    packs: dict[str, list[tuple[int, CellSamples]]] = {}
     for place, samples in messages:
         assert isinstance(samples, CellSamples)
         reason = _refusal(state, samples)
         if reason is None:
-            packs.setdefault(samples.pack, []).append(samples)
+            packs.setdefault(samples.pack, []).append((place, samples))
         else:
             outputs.refusals.append(Refusal(place, reason))
+    found: list[Found] = []
     for name, parts in packs.items():
         assert state.battery is not None
         each = state.packs[name]
-        times = np.concatenate([part.times for part in parts])
-        rows = np.concatenate([_rows(part, each.cells) for part in parts])
+        times = np.concatenate([part.times for _, part in parts])
+        rows = _rows([part for _, part in parts], each.cells)
         admitted = admit_rows(each.hot.clock, times, rows, state.battery.rules.skew_ms)
-        outputs.extend(_fold_pack(state, name, admitted))
+        result, findings = _fold_pack(state, name, admitted)
+        outputs.extend(result)
+        if findings:
+            places = [(place, row) for place, part in parts for row in range(part.times.size)]
+            arrived = admitted.arrived.tolist()
+            found += [(places[arrived[row]], finding) for row, finding in findings]
+    outputs.findings += [finding for _, finding in sorted(found, key=lambda each: each[0])]
     return outputs
 
 
-def _rows(samples: CellSamples, cells: int) -> Rows:
-    rows = np.full((samples.times.size, width(cells)), MISSING, dtype=np.int32)
-    if samples.voltage_v is not None:
-        rows[:, :cells] = whole(samples.voltage_v, UV_PER_V)
-    if samples.temperature_c is not None:
-        rows[:, cells : 2 * cells] = whole(samples.temperature_c, MDEG_PER_DEG)
-    if samples.current_a is not None:
-        rows[:, 2 * cells] = whole(samples.current_a, MA_PER_A)
-    if samples.soc_ratio is not None:
-        rows[:, 2 * cells + 1] = whole(samples.soc_ratio, PPM)
-    return rows
+def _rows(samples: Sequence[CellSamples], cells: int) -> Rows:
+    """Whole numbers of all rows; records with the same columns are converted together."""
+    parts = []
+    for present, group in groupby(samples, key=_present):
+        every = list(group)
+        size = sum(each.times.size for each in every)
+        rows = np.full((size, width(cells)), MISSING, dtype=np.int32)
+        for name in present:
+            columns, per_unit = _places(cells)[name]
+            rows[:, columns] = whole(_joined([getattr(each, name) for each in every]), per_unit)
+        parts.append(rows)
+    joined: Rows = _joined(parts)
+    return joined
 
 
-def _fold_pack(state: CellsState, name: str, admitted: AdmittedRows) -> CellOutputs:
+def _present(samples: CellSamples) -> tuple[str, ...]:
+    return tuple(name for name in UNITS if getattr(samples, name) is not None)
+
+
+def _places(cells: int) -> dict[str, tuple[slice | int, int]]:
+    """Columns of a row, and how many of the small unit make the unit, by name."""
+    places = slice(0, cells), slice(cells, 2 * cells), 2 * cells, 2 * cells + 1
+    return dict(zip(UNITS, zip(places, UNITS.values(), strict=True), strict=True))
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _fold_pack(
+    state: CellsState, name: str, admitted: AdmittedRows
+) -> tuple[CellOutputs, list[tuple[int, CellFinding]]]:
+    """What rows of a pack came to; findings apart, each with the row that showed it."""
     assert state.battery is not None
-    each, zone = state.packs[name], calendar(state.battery.zone)
+    each, rules, zone = state.packs[name], state.battery.rules, calendar(state.battery.zone)
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
-    if admitted.times.size:
-        rules = state.battery.rules
-        closed = fold_rows(each, zone, rules, admitted.times, admitted.values)
-        outputs.windows += [publish(each, name, *windows) for windows in closed]
-    return outputs
+    times, rows = admitted.times, admitted.values
+    if not times.size:
+        return outputs, []
+    limits = PRESETS.get(state.battery.limits)
+    story = Story(name, each.cold.critical)
+    if limits is not None:
+        volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]
+        story.alarms += alarms(
+            each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth
+        )
+    for resolution, windows in fold_rows(each, zone, rules, times, rows):
+        regime = None
+        if resolution == SLOT and limits is not None:
+            found = anomalies(each.cold.anomalies, name, limits, rules, windows)
+            regime = found.regimes
+            story.judged(found, windows, np.searchsorted(times, windows.ends))
+        elif resolution == DAY:
+            story.days += zip(windows.starts.tolist(), windows.ends.tolist(), strict=True)
+        outputs.windows.append(publish(each, name, resolution, windows, regime))
+    outputs.critical += story.told()
+    return outputs, story.findings
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:
@@ -166,7 +246,9 @@ def _end(state: CellsState, time: int) -> CellOutputs:
     for name in state.battery.packs:
         each = state.packs[name]
         admitted = settle_rows(each.hot.clock, until - 1, width(each.cells))
-        outputs.extend(_fold_pack(state, name, admitted))
+        result, findings = _fold_pack(state, name, admitted)
+        outputs.extend(result)
+        outputs.findings += [finding for _, finding in findings]
         flush(each, calendar(state.battery.zone), state.battery.rules)
         outputs.windows += preview(each, name, calendar(state.battery.zone))
     return outputs

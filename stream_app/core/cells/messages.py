@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.cells.critical import CriticalCells
+from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
 from stream_app.core.cells.rows import LateRowReason
 from stream_app.core.cells.sums import (
@@ -40,6 +42,8 @@ class CellWindows:
         Whole numbers that all the rest comes from.
     p1_mv, p99_mv
         (n,) nearest-rank percentiles of all cell voltages to the nearest mV; MISSING: no value.
+    regimes
+        (n,) places in ``limits.REGIMES`` of closed five-minute windows whose battery has limits.
     """
 
     pack: str
@@ -52,6 +56,7 @@ class CellWindows:
     sums: Sums
     p1_mv: Ints
     p99_mv: Ints
+    regimes: Ints | None = None
 
     @property
     def size(self) -> int:
@@ -76,6 +81,7 @@ class CellWindows:
             self.sums.between(first, last),
             self.p1_mv[part],
             self.p99_mv[part],
+            None if self.regimes is None else self.regimes[part],
         )
 
     @property
@@ -172,9 +178,15 @@ class LateCells:
 
 @dataclass
 class CellOutputs:
-    """All that a fold gave; of each pack in the order of event time."""
+    """All that a fold gave.
+
+    Windows of each pack are in the order of event time, findings in that of the rows that brought
+    them about.
+    """
 
     windows: list[CellWindows] = field(default_factory=list)
+    findings: list[CellFinding] = field(default_factory=list)
+    critical: list[CriticalCells] = field(default_factory=list)
     late: list[LateCells] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0
@@ -182,6 +194,8 @@ class CellOutputs:
     def extend(self, other: "CellOutputs") -> None:
         """Append another fold's outputs; places of refusals stay as they are."""
         self.windows += other.windows
+        self.findings += other.findings
+        self.critical += other.critical
         self.late += other.late
         self.refusals += other.refusals
         self.rows += other.rows

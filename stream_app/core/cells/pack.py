@@ -6,6 +6,9 @@ import numpy as np
 
 from stream_app.core.battery import BatteryRules
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
+from stream_app.core.cells.alarms import AlarmState
+from stream_app.core.cells.anomalies import AnomalyState
+from stream_app.core.cells.critical import CriticalState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole
@@ -14,10 +17,12 @@ from stream_app.core.cells.sums import Block, sums_of
 from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
 from stream_app.core.energy import Ints
 
-SLOT = "5min"
+SLOT, DAY = "5min", "1d"
 LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
 TOGETHER = 16
 """Rows of a slot that are added up together where they come one by one: a sixteenth of the work."""
+MOST_RISE = 1_000_000_000
+"""m degC/s: a wild value in a step of 1 ms stays within int32."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class HotPack:
         Which rows are folded.
     end, rows
         End of the five-minute slot of the newest row [ms UTC], and the rows in it so far.
+    alarms
+        What is judged at every row.
     times, waiting
         The last rows of that slot, fewer than ``TOGETHER``, which are not yet in its sums.
     """
@@ -37,6 +44,7 @@ class HotPack:
     clock: RowClock = field(default_factory=RowClock)
     end: int = 0
     rows: int = 0
+    alarms: AlarmState = field(default_factory=AlarmState)
     times: list[int] = field(default_factory=list)
     waiting: bytes = b""
 
@@ -68,10 +76,16 @@ class ColdPack:
         Open window of each longer resolution, without the open five-minute window.
     published
         Resolution -> start, revision and rows of the open window that an end of data published.
+    anomalies
+        What is judged at every closed five-minute window.
+    critical
+        The table of critical cells.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    anomalies: AnomalyState = field(default_factory=AnomalyState)
+    critical: CriticalState = field(default_factory=CriticalState)
 
 
 @dataclass
@@ -180,14 +194,16 @@ def _block(
     return Block(times, times - days, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
 
 
-def publish(state: PackState, pack: str, resolution: str, windows: Windows) -> CellWindows:
+def publish(
+    state: PackState, pack: str, resolution: str, windows: Windows, regimes: Ints | None
+) -> CellWindows:
     """Closed windows; one that was published before with the same rows keeps its revision."""
     revisions = np.ones(windows.size, dtype=np.int64)
     known = state.cold.published.get(resolution)
     if known is not None and known[0] == windows.starts[0]:
         _, revision, rows = state.cold.published.pop(resolution)
         revisions[0] = revision + (rows != windows.rows[0])
-    return _result(pack, resolution, windows, revisions, final=True)
+    return _result(pack, resolution, windows, revisions, final=True, regimes=regimes)
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -213,7 +229,13 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
 
 
 def _result(
-    pack: str, resolution: str, windows: Windows, revisions: Ints, *, final: bool
+    pack: str,
+    resolution: str,
+    windows: Windows,
+    revisions: Ints,
+    *,
+    final: bool,
+    regimes: Ints | None = None,
 ) -> CellWindows:
     p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
     return CellWindows(
@@ -227,6 +249,7 @@ def _result(
         windows.sums,
         p1,
         p99,
+        regimes,
     )
 
 
@@ -238,7 +261,3 @@ def _rises(warmth: Whole, steps: Ints) -> Whole:
     known = (steps > 0)[:, None] & ~missing[1:] & ~missing[:-1]
     clipped = np.clip(rate, -MOST_RISE, MOST_RISE)
     return np.where(known, clipped, MISSING).astype(np.int32)
-
-
-MOST_RISE = 1_000_000_000
-"""m degC/s: a wild value in a step of 1 ms stays within int32."""

@@ -60,6 +60,16 @@ def deviations(matrix: Whole, medians: Whole) -> Whole:
     return found
 
 
+def row_means(matrix: Whole) -> Floats:
+    """Mean of each row (n,) in whole units, MISSING left out; NaN where no cell has a value."""
+    known = matrix != MISSING
+    count = known.sum(axis=1)
+    total = np.where(known, matrix, 0).sum(axis=1, dtype=np.int64)
+    found: Floats = np.full(count.size, np.nan)
+    np.divide(total, count, out=found, where=count > 0)
+    return found
+
+
 def worst(deviation: Whole) -> Ints:
     """Column of the value furthest from its row's median, the first of equals; (n,)."""
     found: Ints = np.abs(deviation).argmax(axis=1)

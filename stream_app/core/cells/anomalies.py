@@ -1,0 +1,325 @@
+"""Anomalies of closed five-minute windows: a cell beside its pack, and beside its own past."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from stream_app.core.battery import BatteryRules
+from stream_app.core.cells.critical import Peak
+from stream_app.core.cells.findings import CellFinding, CellRule, Unit
+from stream_app.core.cells.limits import (
+    PLATEAU,
+    REGIMES,
+    REST,
+    STEEP,
+    STEEP_REST,
+    CellLimits,
+    Regime,
+)
+from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
+from stream_app.core.cells.regime import RegimeState, regimes
+from stream_app.core.cells.statistics import robust_z
+from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, value_of
+from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
+from stream_app.core.cells.windows import Windows
+from stream_app.core.energy import Floats, Ints
+
+FEWEST_CELLS = 5
+"""With fewer there is no pack to compare a cell with."""
+Z_LIMIT = 3.5
+"""Iglewicz and Hoaglin's limit of the modified z-score."""
+Z_LIMIT_STEEP = 8.0
+"""At the steep ends the spread of capacities skews the voltages."""
+SENSOR_STEP_C = 0.1
+FAST_SHIFT, SLOW_SHIFT = 5, 9
+"""Averages follow 1/32 and 1/512 of the way in each window: memories of 2.7 and 43 hours."""
+_SHIFTS = np.array([count.bit_length() for count in range(1 << SLOW_SHIFT)] + [SLOW_SHIFT])
+"""By the windows so far: at first nearly their plain mean, so that the first is no anchor."""
+FEWEST_WINDOWS = 288
+"""A day of windows: before there is no past to drift from."""
+FRACTION_BITS = 8
+"""Of a uV in the averages."""
+DRIFT_UV, DRIFT_BACK_UV = 8_000, 4_000
+STUCK_UV, STUCK_MDEG = 30_000, 2_500
+"""How far the median must move while a value stays exactly the same."""
+HOT_BACK = 2 / 3
+DEVIATION_BACK = 0.7
+
+
+@dataclass
+class Average:
+    """Exponential averages of each cell's deviation [uV / 2^FRACTION_BITS]; arrays (cells,).
+
+    ``count`` are the windows in them, up to the longer memory.
+    """
+
+    fast: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    slow: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    count: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+@dataclass
+class Hold:
+    """The value that each cell has kept, and the range of the median meanwhile; (cells,)."""
+
+    value: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    low: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    high: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+@dataclass
+class AnomalyState:
+    """What is remembered between closed five-minute windows; ``seen`` counts those judged."""
+
+    regime: RegimeState = field(default_factory=RegimeState)
+    average: Average = field(default_factory=Average)
+    voltage: Hold = field(default_factory=Hold)
+    temperature: Hold = field(default_factory=Hold)
+    watches: dict[str, Watch] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+
+
+class Judged(NamedTuple):
+    """A condition over windows (n, cells), or (n, 1) of the pack.
+
+    ``where`` are the places of the windows that it can be judged in; ``value`` and ``limit`` are
+    in ``unit``.
+    """
+
+    rule: CellRule
+    where: Ints
+    beyond: Flags
+    back: Flags
+    value: Floats
+    limit: Floats
+    unit: Unit
+    delay: Delay
+
+
+class Anomalies(NamedTuple):
+    """What windows (n,) came to: their regimes, findings and peaks with the place of a window."""
+
+    regimes: Ints
+    findings: list[tuple[int, CellFinding]]
+    peaks: list[tuple[int, Peak]]
+
+
+def anomalies(
+    state: AnomalyState, pack: str, limits: CellLimits, rules: BatteryRules, windows: Windows
+) -> Anomalies:
+    """Judge closed five-minute windows (n,)."""
+    result = Anomalies(regimes(state.regime, limits, rules, windows), [], [])
+    if windows.sums.cells.shape[2] < FEWEST_CELLS:
+        return result
+    for judged in _judged(state, limits, windows, result.regimes):
+        watch, found = _changes(state, windows, judged)
+        result.findings.extend(_findings(pack, windows, judged, found))
+        result.peaks.extend(_peaks(windows, judged, watch, found))
+    return result
+
+
+def _judged(
+    state: AnomalyState, limits: CellLimits, windows: Windows, regime: Ints
+) -> Iterator[Judged]:
+    sums = windows.sums
+    volts = _mean(sums, Cell.V_OFF, Cell.V_COUNT, UV_PER_V)
+    warmth = _mean(sums, Cell.T_OFF, Cell.T_COUNT, MDEG_PER_DEG)
+    flat = np.flatnonzero((regime == REST) | (regime == PLATEAU) | (regime == STEEP_REST))
+    yield _deviation("CELL_VOLTAGE_DEVIATION", limits, regime, flat, volts)
+    yield _deviation("WEAK_CELL", limits, regime, np.flatnonzero(regime == STEEP), volts)
+    level = np.flatnonzero((regime == REST) | (regime == PLATEAU))
+    yield _drift(state.average, sums, level)
+    yield _hot(limits, warmth)
+    yield _stuck("CELL_VOLTAGE_STUCK", state.voltage, sums)
+    yield _stuck("CELL_TEMPERATURE_STUCK", state.temperature, sums)
+    yield _imbalance(limits, sums, regime)
+
+
+def _mean(sums: Sums, total: Cell, count: Cell, per_unit: int) -> Floats:
+    """Mean of each cell, (n, cells); NaN where it has no value."""
+    counts = sums.cells[count]
+    found: Floats = np.full(counts.shape, np.nan)
+    np.divide(sums.cells[total] / per_unit, counts, out=found, where=counts > 0)
+    return found
+
+
+def _by_regime(limits: Mapping[Regime, int], regime: Ints) -> Floats:
+    """Limit of each window [V]; what has none is never beyond it."""
+    table = np.array([limits.get(name, np.inf) for name in REGIMES]) / UV_PER_V
+    found: Floats = table[regime]
+    return found
+
+
+def _deviation(
+    rule: CellRule, limits: CellLimits, regime: Ints, where: Ints, deviation: Floats
+) -> Judged:
+    off, limit = deviation[where], _by_regime(limits.deviation_uv, regime[where])[:, None]
+    beyond = np.abs(off) >= limit
+    candidates = np.flatnonzero(beyond.any(axis=1))
+    steep = rule == "WEAK_CELL"
+    if candidates.size:
+        scores = np.abs(robust_z(off[candidates]))
+        beyond[candidates] &= scores >= (Z_LIMIT_STEEP if steep else Z_LIMIT)
+    back = np.abs(off) < DEVIATION_BACK * limit
+    delay = Delay(1, 144) if steep else Delay(2, 2)
+    return Judged(rule, where, beyond, back, off, limit + 0 * off, "V", delay)
+
+
+def _drift(average: Average, sums: Sums, where: Ints) -> Judged:
+    cells = sums.cells.shape[2]
+    if not average.count.size:
+        zeros = np.zeros(cells, dtype=np.int64)
+        average.fast, average.slow, average.count = zeros, zeros, zeros
+    counts = sums.cells[Cell.V_COUNT][where]
+    scaled = (sums.cells[Cell.V_OFF][where] << FRACTION_BITS) // np.maximum(counts, 1)
+    gap = np.zeros((where.size, cells), dtype=np.int64)
+    fast, slow, count = average.fast, average.slow, average.count
+    for at, (value, known) in enumerate(zip(scaled, counts > 0, strict=True)):
+        shift = _SHIFTS[count]
+        fast = fast + np.where(known, (value - fast) >> np.minimum(shift, FAST_SHIFT), 0)
+        slow = slow + np.where(known, (value - slow) >> shift, 0)
+        count = np.minimum(count + known, _SHIFTS.size - 1)
+        gap[at] = np.where(count < FEWEST_WINDOWS, 0, fast - slow)
+    average.fast, average.slow, average.count = fast, slow, count
+    drift = gap / (1 << FRACTION_BITS) / UV_PER_V
+    limit = np.full(drift.shape, DRIFT_UV / UV_PER_V)
+    beyond, back = np.abs(drift) >= limit, np.abs(drift) < DRIFT_BACK_UV / UV_PER_V
+    return Judged("CELL_VOLTAGE_DRIFT", where, beyond, back, drift, limit, "V", Delay(5, 11))
+
+
+def _hot(limits: CellLimits, deviation: Floats) -> Judged:
+    limit = np.full(deviation.shape, limits.temperature_deviation_mdeg / MDEG_PER_DEG)
+    beyond = deviation >= limit
+    candidates = np.flatnonzero(beyond.any(axis=1))
+    if candidates.size:
+        beyond[candidates] &= robust_z(deviation[candidates], SENSOR_STEP_C) >= Z_LIMIT
+    back = deviation < HOT_BACK * limit
+    where = np.arange(deviation.shape[0])
+    return Judged("HOT_CELL", where, beyond, back, deviation, limit, "degC", Delay(2, 2))
+
+
+def _stuck(rule: CellRule, hold: Hold, sums: Sums) -> Judged:
+    """A value that stays exactly the same while the pack's median moves is no measurement."""
+    if rule == "CELL_VOLTAGE_STUCK":
+        low, high, per_unit, least = Cell.V_LOW, Cell.V_HIGH, UV_PER_V, STUCK_UV
+        median_low, median_high = Pack.V_MEDIAN_LOW, Pack.V_MEDIAN_HIGH
+    else:
+        low, high, per_unit, least = Cell.T_LOW, Cell.T_HIGH, MDEG_PER_DEG, STUCK_MDEG
+        median_low, median_high = Pack.T_MEDIAN_LOW, Pack.T_MEDIAN_HIGH
+    lowest, highest = sums.cells[low], sums.cells[high]
+    known = (lowest != NO_LOW) & (highest != NO_HIGH)
+    values = value_of(lowest)
+    constant = known & (values == value_of(highest))
+    moved = _moved_while_held(
+        hold,
+        values,
+        constant,
+        known,
+        value_of(sums.pack[median_low]),
+        value_of(sums.pack[median_high]),
+    )
+    limit = np.full(moved.shape, least / per_unit)
+    where = np.arange(moved.shape[0])
+    unit: Unit = "V" if rule == "CELL_VOLTAGE_STUCK" else "degC"
+    value = np.maximum(moved, 0) / per_unit
+    return Judged(rule, where, moved >= least, known & (moved < 0), value, limit, unit, Delay(0, 0))
+
+
+def _moved_while_held(
+    hold: Hold, values: Ints, constant: Flags, known: Flags, low: Ints, high: Ints
+) -> Ints:
+    """How far the median has moved while each cell kept its value (n, cells); -1: it has not.
+
+    A window in which a cell has no value changes nothing.
+    """
+    cells = values.shape[1]
+    if not hold.value.size:
+        hold.value = np.full(cells, NO_LOW)
+        hold.low = hold.high = np.zeros(cells, dtype=np.int64)
+    held = np.concatenate((hold.value[None], np.where(constant, values, NO_LOW)))
+    newest = np.maximum.accumulate(np.where(known, np.arange(1, len(held))[:, None], 0), axis=0)
+    before = np.concatenate((np.zeros((1, cells), dtype=np.int64), newest[:-1]))
+    columns = np.arange(cells)
+    same = constant & (held[1:] == held[before, columns])
+    # A cell without a value keeps its range: it stays, and no median is added.
+    gone = ~known
+    lows = _running(hold.low, same | gone, np.where(gone, NO_LOW, low[:, None]), np.minimum)
+    highs = _running(hold.high, same | gone, np.where(gone, NO_HIGH, high[:, None]), np.maximum)
+    hold.value, hold.low, hold.high = held[newest[-1], columns], lows[-1], highs[-1]
+    return np.where(same, highs - lows, -1)
+
+
+def _running(last: Ints, stays: Flags, values: Ints, extreme: np.ufunc) -> Ints:
+    """Extreme of each column since it last did not stay, row by row; goes on from ``last``."""
+    found = values.copy()
+    for row, (kept, value) in enumerate(zip(stays, values, strict=True)):
+        last = extreme(value, last, out=found[row], where=kept)
+    return found
+
+
+def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
+    keys = sums.pack[Pack.V_SPREAD]
+    where = np.flatnonzero((keys != NO_HIGH) & (regime > 0))
+    spread = value_of(keys[where])[:, None] / UV_PER_V
+    limit = _by_regime(limits.spread_uv, regime[where])[:, None]
+    beyond, back = spread >= limit, spread < DEVIATION_BACK * limit
+    rule: CellRule = "VOLTAGE_IMBALANCE_WARNING"
+    return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, 2))
+
+
+def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Watch, list[Change]]:
+    """What began and ended among the judged windows, and the watch as it was before them."""
+    rule, where = judged.rule, judged.where
+    watch, first = state.watches.get(rule, Watch()), state.seen.get(rule, 0)
+    state.seen[rule] = first + where.size
+    before = Watch(dict(watch.active))
+    if not where.size or not (watch or judged.beyond.any()):
+        return before, []
+    clock = first + np.arange(where.size, dtype=np.int64)
+    course = Course(clock, windows.starts[where], np.zeros(where.size, dtype=np.bool_))
+    found = changes(watch, sides(judged.beyond, judged.back), course, judged.delay)
+    state.watches[rule] = watch
+    state.watches = {name: each for name, each in sorted(state.watches.items()) if each}
+    return before, found
+
+
+def _findings(
+    pack: str, windows: Windows, judged: Judged, found: Sequence[Change]
+) -> Iterator[tuple[int, CellFinding]]:
+    whole_pack = judged.rule == "VOLTAGE_IMBALANCE_WARNING"
+    for row, cell, raised, since in found:
+        place = int(judged.where[row])
+        yield (
+            place,
+            CellFinding(
+                pack,
+                None if whole_pack else cell + 1,
+                judged.rule,
+                raised,
+                int(windows.ends[place]),
+                since,
+                float(judged.value[row, cell]),
+                float(judged.limit[row, cell]),
+                judged.unit,
+            ),
+        )
+
+
+def _peaks(
+    windows: Windows, judged: Judged, before: Watch, found: Sequence[Change]
+) -> Iterator[tuple[int, Peak]]:
+    """How far conditions that stand went beyond their limits, for each cell and local day."""
+    days = windows.days[judged.where]
+    for cell in sorted({*before.active, *(each.cell for each in found)}):
+        turns = [each.row for each in found if each.cell == cell]
+        stands = (np.searchsorted(turns, np.arange(days.size), side="right") % 2).astype(np.bool_)
+        rows = np.flatnonzero((stands ^ (cell in before.active)) & judged.beyond[:, cell])
+        for part in np.split(rows, np.flatnonzero(np.diff(days[rows])) + 1):
+            if not part.size:
+                continue
+            beyond = np.abs(judged.value[part, cell]) - judged.limit[part, cell]
+            row = int(part[np.argmax(beyond)])
+            value, limit = float(judged.value[row, cell]), float(judged.limit[row, cell])
+            yield int(judged.where[part[-1]]), Peak(cell + 1, judged.rule, value, limit)

@@ -1,0 +1,50 @@
+"""What is found of cells: conditions that began or ended, each with its pack and cell."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+CellRule = Literal[
+    "OVER_VOLT_ALARM",
+    "OVER_VOLT_WARNING",
+    "UNDER_VOLT_ALARM",
+    "UNDER_VOLT_WARNING",
+    "THERMAL_RUNAWAY",
+    "CELL_VOLTAGE_DEVIATION",
+    "WEAK_CELL",
+    "CELL_VOLTAGE_DRIFT",
+    "CELL_VOLTAGE_STUCK",
+    "CELL_TEMPERATURE_STUCK",
+    "HOT_CELL",
+    "VOLTAGE_IMBALANCE_WARNING",
+]
+RULES: tuple[CellRule, ...] = get_args(CellRule)
+Unit = Literal["V", "degC", "degC/s"]
+
+
+@dataclass(frozen=True)
+class CellFinding:
+    """A condition that began or ended.
+
+    Attributes
+    ----------
+    pack, cell
+        Whose it is; cells are numbered from 1 along the line, None is the pack as a whole.
+    rule, raised
+        Which condition; True when it began.
+    time
+        Event time of the row or the end of the window that showed it [ms UTC].
+    since
+        When the condition was first seen [ms UTC].
+    value, limit, unit
+        What was judged at ``time``, and against what.
+    """
+
+    pack: str
+    cell: int | None
+    rule: CellRule
+    raised: bool
+    time: int
+    since: int
+    value: float
+    limit: float
+    unit: Unit
