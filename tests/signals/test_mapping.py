@@ -235,6 +235,7 @@ def test_a_mistake_in_the_config_is_named(raw: dict[str, object], message: str) 
             {"battery": {"cells": 8}},
             r"has a cell 9, but a pack has 8 .* battery\.cells",
         ),
+        (["A/bms1_soc"], {"battery": {"limits": "lpf"}}, "battery/A: there is no preset .* 'lpf'"),
         (
             ["A/bms1_soc"],
             {"battery": {"systems": {"B": {}}}},
@@ -252,17 +253,27 @@ def test_what_does_not_fit_together_is_named(
         opened(tmp_path, **sections)
 
 
-def test_what_no_reader_would_take_is_refused_before_it_is_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([f"x{n}" for n in range(513)], "battery/A: signals has 513; at most 512"),
+        (
+            ["bms1_soc", "bms1_soh", "bms1_v", *(f"x{n}" for n in range(510))],
+            "battery/A has 513 signals; at most 512",
+        ),
+    ],
+)
+def test_what_no_reader_would_take_is_refused_before_it_is_published(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
     rules = [{"match": "(?P<system>A)/(?P<n>x.*)", "of": "system", "signal": "{n}"}]
-    names = [f"x{n}" for n in range(513)]
-    times = ["2025-07-01 00:00", "2025-07-01 00:01"]
-    csv_file(tmp_path / "A.csv", {"ts": times, **dict.fromkeys(names, [1, 2])})
+    columns: dict[str, list[object]] = {name: [1, 2] for name in names}
+    times: list[object] = ["2025-07-01 00:00", "2025-07-01 00:01"]
     (tmp_path / "A").mkdir()
-    (tmp_path / "A.csv").rename(tmp_path / "A/wide.csv")
-    parsing = {"timezone": "UTC", "timestamp_col": "ts"}
+    csv_file(tmp_path / "A/wide.csv", {"ts": times, **columns})
 
-    with pytest.raises(TopologyError, match="battery/A has 513 signals; at most 512"):
-        opened(tmp_path, signals={"rules": rules}, parsing=parsing)
+    with pytest.raises(TopologyError, match=message):
+        opened(tmp_path, signals={"preset": "s4", "rules": rules})
 
 
 def test_a_wide_file_may_hold_racks(tmp_path: Path) -> None:
