@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_slot
@@ -26,11 +26,13 @@ def admitted(times: list[int], cuts: list[int]) -> tuple[list[int], list[float],
     return whole.slots.tolist(), whole.values[0].tolist(), refused
 
 
+@settings(deadline=None)
 @given(times=TIMES, cuts=st.lists(st.integers(0, 1000), max_size=5))
 def test_any_cut_gives_the_same_rows_and_refusals(times: list[int], cuts: list[int]) -> None:
     assert admitted(times, cuts) == admitted(times, [])
 
 
+@settings(deadline=None)
 @given(steps=STEADY, cuts=st.lists(st.integers(0, 1000), max_size=5))
 def test_any_cut_of_a_trembling_clock_gives_the_same(steps: list[int], cuts: list[int]) -> None:
     times = np.cumsum([1000, *steps]).tolist()
@@ -38,6 +40,7 @@ def test_any_cut_of_a_trembling_clock_gives_the_same(steps: list[int], cuts: lis
     assert admitted(times, cuts) == admitted(times, list(range(len(times))))
 
 
+@settings(deadline=None)
 @given(times=TIMES)
 def test_every_row_is_taken_or_refused_once_and_slots_never_step_back(times: list[int]) -> None:
     slots, rows, refused = admitted(times, [])
@@ -56,6 +59,7 @@ SLOTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows=SLOTS)
 def test_each_column_of_a_slot_keeps_its_last_value(
     rows: list[tuple[int, list[float]]],
