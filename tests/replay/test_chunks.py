@@ -123,8 +123,7 @@ def test_what_was_read_and_what_is_left_make_the_whole(messy: Export, row: int, 
         assert after[-1].clock_ms == every[-1].clock_ms
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(low=st.integers(-5, 30), high=st.integers(-5, 30))
 def test_a_span_of_time_is_half_open(messy: Export, low: int, high: int) -> None:
     start = messy.first_ms
