@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from replay.errors import ExportError
 from replay.signals.export import SignalExport
+from replay.signals.slices import LONGEST_LINE
+from tests.replay.exports import parquet
 from tests.replay.nights import autumn_night
 from tests.signals.exports import (
     MINUTE_MS,
+    START,
     START_MS,
     SYSTEM,
     at,
@@ -180,6 +184,27 @@ def test_files_without_rows_or_times_are_told_and_passed_over(tmp_path: Path) ->
         f"{name}/A/x.csv has no column 'ts', it has 'name', 'shift': see parsing.timestamp_col",
     ]
     assert len(export.files) == 1
+
+
+@pytest.mark.parametrize("group", [2, 100])
+def test_a_file_may_be_parquet(tmp_path: Path, group: int) -> None:
+    times = [START + timedelta(minutes=n) for n in range(7)]
+    (tmp_path / "A").mkdir()
+    columns: dict[str, list[object]] = {"ts": list(times), "bms1_soc": list(range(7))}
+    parquet(tmp_path / "A/soc.parquet", columns, group)
+
+    rows = rows_of(opened(tmp_path), rows=3)[SYSTEM, ""]
+
+    assert values(rows, "soc_ratio") == {n: [n / 100] for n in range(7)}
+
+
+def test_a_line_without_an_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = signal_file(tmp_path / "A/bms1_soc.csv", minutes([1, 2]))
+    with path.open("a", encoding="utf-8") as file:
+        file.write("7" * (LONGEST_LINE + 100_000))
+
+    with pytest.raises(ExportError, match=r"bms1_soc\.csv: holds a line longer than 8,388,608"):
+        opened(tmp_path)
 
 
 def test_names_may_stand_in_the_file_name(tmp_path: Path) -> None:

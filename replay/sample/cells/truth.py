@@ -29,7 +29,7 @@ battery:
   cells: {cells}
   capacity_ah: {capacity:g}
   energy_kwh: {energy:g}
-  commissioned: 2023-07-01
+  commissioned: {commissioned}
 """
 
 
@@ -52,6 +52,7 @@ def config_text(spec: CellSpec) -> str:
         zone=spec.zone,
         cells=spec.cells,
         capacity=CAPACITY_AH,
+        commissioned=f"{spec.start.year - 2}-07-01",
         energy=round(CAPACITY_AH * volts / 1000),
     )
 
