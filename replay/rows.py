@@ -1,5 +1,6 @@
 """Rows of export files with their instants: parsed, resolved in local time, refused or kept."""
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -164,9 +165,11 @@ def timed(
     """Give rows their instants.
 
     While the newest row lies in an hour that occurs twice, rows are held back until it is clear
-    which of the two each is; so chunks may end anywhere.
+    which of the two each is; so chunks may end anywhere. Of what it has given it keeps nothing:
+    there may be thousands of these, waiting.
     """
     held: list[Rows] = []
+    ready: deque[TimedRows] = deque()
     undecided = False
     for chunk in chunks:
         held.append(chunk)
@@ -174,9 +177,12 @@ def timed(
         if last.size:
             wall, local = int(chunk.stamps.ms[last[0]]), bool(chunk.stamps.local[last[0]])
             undecided = local and local_time.is_ambiguous(wall)
+        del chunk
         if not undecided or sum(rows.power.size for rows in held) > held_cells:
-            yield from _resolved(held, local_time, issues, wanted)
+            ready.extend(_resolved(held, local_time, issues, wanted))
             held = []
+            while ready:
+                yield ready.popleft()
     yield from _resolved(held, local_time, issues, wanted)
 
 

@@ -22,8 +22,8 @@ from stream_app.codec.limits import MOST_SIGNALS
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.energy import Ints
 
-TEXT_BYTES = 100_000_000
-"""Text of all files that is read at a time, about; parsed, it takes less."""
+TEXT_BYTES = 80_000_000
+"""Text of all files that is read at a time, about; parsed, it takes as much."""
 _LEAST_SLICE, _LARGEST_SLICE = 16_384, 4_194_304
 
 

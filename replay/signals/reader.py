@@ -58,6 +58,7 @@ class SignalReader:
         self._chunks = timed(self._rows(slice_bytes), local_time, issues, 0, HELD_CELLS)
         self._parts: list[Slotted] = []
         self._ended = False
+        self._seen = self._unparsed = 0
 
     def next_slot(self) -> int | None:
         """Slot [ms UTC] of the next row; None after the last."""
@@ -117,19 +118,20 @@ class SignalReader:
             self._parts.append(part)
 
     def _rows(self, slice_bytes: int) -> Iterator[Rows]:
-        source = self._source
-        names = [source.parsing.timestamp_col, *self._names]
-        in_file = bad_stamps = bad_lines = 0
-        for batch in slices(source, names, slice_bytes):
-            rows = self._parsed(batch, in_file)
-            bad = np.flatnonzero(~rows.stamps.parsed)
-            bad_stamps += bad.size
-            in_file += batch.num_rows
-            if in_file >= HEAD_ROWS:
-                refuse_unreadable(source, batch.column(0), bad, bad_stamps, in_file)
-            self._note_stamps(batch.column(0), bad.tolist(), rows.in_file)
-            bad_lines = self._note_bad_lines(bad_lines)
-            yield rows
+        names = [self._source.parsing.timestamp_col, *self._names]
+        return map(self._checked, slices(self._source, names, slice_bytes))
+
+    def _checked(self, batch: pa.RecordBatch) -> Rows:
+        """Parse consecutive rows of the file, and note what cannot be used of them."""
+        rows = self._parsed(batch, self._seen)
+        self._seen += batch.num_rows
+        bad = np.flatnonzero(~rows.stamps.parsed)
+        self._unparsed += bad.size
+        if self._seen >= HEAD_ROWS:
+            refuse_unreadable(self._source, batch.column(0), bad, self._unparsed, self._seen)
+        self._note_stamps(batch.column(0), bad.tolist(), rows.in_file)
+        self._note_bad_lines()
+        return rows
 
     def _parsed(self, batch: pa.RecordBatch, in_file: int) -> Rows:
         parsing: Parsing = self._source.parsing
@@ -171,13 +173,13 @@ class SignalReader:
             places = [self._place(column, in_file, row) for row in bad[:SHOWN]]
             self._issues.refuse("timestamp cannot be read", places, len(bad))
 
-    def _note_bad_lines(self, done: int) -> int:
-        fresh = self._source.bad_lines[done:]
+    def _note_bad_lines(self) -> None:
+        fresh = list(self._source.bad_lines)
         if fresh:
+            self._source.bad_lines.clear()
             places = [f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh]
             reason = f"line without the {fresh[0].expected} cells of the header"
             self._issues.refuse(reason, places)
-        return done + len(fresh)
 
     def _place(self, column: pa.Array, in_file: int, row: int) -> str:
         return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"

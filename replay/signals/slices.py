@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,10 +39,8 @@ def slices(source: Source, columns: Sequence[str], size: int) -> Iterator[pa.Rec
             return
         source.bad_lines.clear()
         kinds = list(_TIMES) if _is_plain(source.parsing) else []
-        lines = 1
-        for text in _texts(source.path, size):
-            yield _parsed(_Part(source, text, lines), columns, kinds)
-            lines += text.count(b"\n")
+        # map keeps nothing of what it has given; there may be thousands of these, waiting.
+        yield from map(partial(_parsed, columns=columns, kinds=kinds), _Parts(source, size))
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,28 @@ def _row_groups(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from table.select(list(columns)).to_batches(_PARQUET_ROWS)
 
 
-def _texts(path: Path, size: int) -> Iterator[bytes]:
+class _Parts:
     """Whole lines after the header, some ``size`` bytes at a time."""
-    offset = 0
-    while True:
-        with path.open("rb") as stream:
-            if not offset:
-                offset = len(stream.readline(LONGEST_LINE))
-            stream.seek(offset)
-            text = _whole_lines(stream, size)
+
+    def __init__(self, source: Source, size: int) -> None:
+        self._source, self._size = source, size
+        self._offset = self._lines = 0
+
+    def __iter__(self) -> Iterator[_Part]:
+        return self
+
+    def __next__(self) -> _Part:
+        with self._source.path.open("rb") as stream:
+            if not self._lines:
+                self._offset, self._lines = len(stream.readline(LONGEST_LINE)), 1
+            stream.seek(self._offset)
+            text = _whole_lines(stream, self._size)
         if not text:
-            return
-        offset += len(text)
-        yield text
+            raise StopIteration
+        part = _Part(self._source, text, self._lines)
+        self._offset += len(text)
+        self._lines += text.count(b"\n")
+        return part
 
 
 def _whole_lines(stream: BinaryIO, size: int) -> bytes:
