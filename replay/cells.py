@@ -37,7 +37,7 @@ def cells(column: pa.Array, watts_per_unit: float, decimal: str = ".") -> Cells:
     ExportError
         The type of the column holds neither.
     """
-    values, text = _values(column, decimal)
+    values, text = numbers(column, decimal)
     watts = values * watts_per_unit
     beyond = np.abs(watts) > LARGEST_W
     if beyond.any():
@@ -46,16 +46,23 @@ def cells(column: pa.Array, watts_per_unit: float, decimal: str = ".") -> Cells:
     return Cells(watts, text)
 
 
-def _values(column: pa.Array, decimal: str) -> tuple[Floats, Ints]:
+def numbers(column: pa.Array, decimal: str) -> tuple[Floats, Ints]:
+    """Numbers of a column of numbers or text, NaN where there is none, and the rows with words.
+
+    Raises
+    ------
+    ExportError
+        The type of the column holds neither.
+    """
     kind = column.type
     none = np.zeros(0, dtype=np.int64)
     if pa.types.is_dictionary(kind):
-        return _values(column.dictionary_decode(), decimal)
+        return numbers(column.dictionary_decode(), decimal)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _from_text(column, decimal)
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if not numeric and not pa.types.is_null(kind):
-        raise ExportError(f"holds {kind}; power must be numbers or text with numbers")
+        raise ExportError(f"holds {kind}; values must be numbers or text with numbers")
     return _floats(column.cast(pa.float64(), safe=False)), none
 
 

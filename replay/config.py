@@ -3,14 +3,11 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,8 +20,21 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from replay import lenient_yaml
-from replay.durations import milliseconds
 from replay.errors import ConfigError
+from replay.fields import (
+    AnyRegex,
+    DurationMs,
+    EnclosureRegex,
+    Name,
+    PositionRegex,
+    PositiveMs,
+    PowerRegex,
+    Section,
+    Zone,
+    a_list,
+)
+from replay.presets import with_preset
+from replay.signals.rules import Battery, Signals
 
 POWER_REGEX = r"^BESS(?P<input>[12]) DC Input Power \(kW\) \[Battery Inverter (?P<inv>[^\]]+)\]$"
 ENCLOSURE_REGEX = r"\[Battery system (?P<eid>[^\]]+)\]"
@@ -34,62 +44,13 @@ ENCLOSURE_GROUP = r"^(?P<group>.+)BAT(?P<position>\d+)$"
 _SPLIT = re.compile(r"split_[1-9]\d*")
 
 
-def _compile(groups: Sequence[str], value: object) -> re.Pattern[str]:
-    text = str(value)
-    if any(ord(character) < 32 for character in text):
-        raise ValueError(
-            f"{text!r} holds a control character, as \\b in double quotes gives: use single quotes"
-        )
-    try:
-        pattern = re.compile(text)
-    except re.error as fault:
-        raise ValueError(f"{text!r} is no regular expression: {fault}") from fault
-    missing = [name for name in groups if name not in pattern.groupindex]
-    if missing:
-        wanted = " and ".join(f"(?P<{name}>...)" for name in missing)
-        raise ValueError(f"{text!r} lacks the named group {wanted}")
-    return pattern
-
-
-def _a_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as fault:
-        raise ValueError(f"the time zone {name!r} does not exist; use an IANA name") from fault
-    return name
-
-
-def _a_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _positive(value: int) -> int:
-    if value <= 0:
-        raise ValueError("must be longer than 0")
-    return value
-
-
-DurationMs = Annotated[int, BeforeValidator(milliseconds)]
-PositiveMs = Annotated[DurationMs, AfterValidator(_positive)]
-PowerRegex = Annotated[re.Pattern[str], BeforeValidator(partial(_compile, ("input", "inv")))]
-EnclosureRegex = Annotated[re.Pattern[str], BeforeValidator(partial(_compile, ("eid",)))]
-PositionRegex = Annotated[re.Pattern[str], BeforeValidator(partial(_compile, ("position",)))]
-AnyRegex = Annotated[re.Pattern[str], BeforeValidator(partial(_compile, ()))]
-Zone = Annotated[str, AfterValidator(_a_zone)]
-Name = Annotated[str, Field(pattern=r"^[^/\s]+$")]
 Rollup = Literal["5min", "15min", "1h"]
-
-
-class Section(BaseModel):
-    """A mapping of the file whose keys are all known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class Data(Section):
     """Files, folders or patterns, relative to the file; time between rows, None: from the rows."""
 
-    paths: Annotated[tuple[str, ...], BeforeValidator(_a_list)] = ()
+    paths: Annotated[tuple[str, ...], BeforeValidator(a_list)] = ()
     interval: PositiveMs | None = None
 
 
@@ -208,6 +169,8 @@ class Config(Section):
     energy: Energy = Energy()
     alarms: Alarms = Alarms()
     topology: Topology = Topology()
+    signals: Signals = Signals()
+    battery: Battery = Battery()
 
 
 def load_config(path: Path | None = None, exports: Sequence[str | Path] = ()) -> Config:
@@ -243,7 +206,10 @@ def parse_config(raw: Mapping[str, Any], place: str = "config") -> Config:
     ConfigError
         An unknown key, or a value that cannot be.
     """
-    filled = {key: {} if value is None else value for key, value in raw.items()}
+    try:
+        filled = with_preset({key: {} if value is None else value for key, value in raw.items()})
+    except ConfigError as fault:
+        raise ConfigError(f"{place}: {fault}") from fault
     unknown = _unknown_key(filled, Config, ())
     if unknown:
         raise ConfigError(f"{place}: {unknown}")
@@ -292,7 +258,8 @@ def _hint(place: tuple[str, ...], model: type[BaseModel]) -> str:
     """Name the nearest known key: of the same section first, else of any."""
     *parents, key = place
     here = {name: ".".join((*parents, name)) for name in model.model_fields}
-    anywhere = {name.rpartition(".")[2]: name for name in _all_keys(Config, "")}
+    # The first section that has a key is the one that most people mean.
+    anywhere = {name.rpartition(".")[2]: name for name in reversed(_all_keys(Config, ""))}
     for names in (here, anywhere):
         near = difflib.get_close_matches(key, names, n=1)
         if near:

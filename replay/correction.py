@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from replay.errors import ConfigError
-from replay.export import Export
-from replay.records import Outgoing
-from schemas.topics import TELEMETRY
-from stream_app.codec.telemetry import encode
+from replay.feed import Feed
+from replay.records import Outgoing, to_all
 from stream_app.core.calendar import calendar
 from stream_app.core.messages import CorrectionBegin, CorrectionEnd
 
@@ -42,20 +40,15 @@ def local_days(first: str, end: str, zone: str) -> Days:
     return Days(since_ms, until_ms, int(edges[0]), int(edges[-1]))
 
 
-def begin(export: Export, prefix: str, name: str, days: Days) -> list[Outgoing]:
+def begin(feed: Feed, prefix: str, name: str, days: Days) -> list[Outgoing]:
     """To every block: the samples that follow replace these days."""
-    value = encode(CorrectionBegin(name, days.since_ms, days.until_ms))
-    return _to_all(export, prefix, value, days.since_ms)
+    message = CorrectionBegin(name, days.since_ms, days.until_ms)
+    return to_all(feed, prefix, message, days.since_ms)
 
 
-def end(export: Export, prefix: str, name: str, days: Days) -> list[Outgoing]:
+def end(feed: Feed, prefix: str, name: str, days: Days) -> list[Outgoing]:
     """To every block: all samples of the correction have come."""
-    return _to_all(export, prefix, encode(CorrectionEnd(name)), days.until_ms)
-
-
-def _to_all(export: Export, prefix: str, value: bytes, time_ms: int) -> list[Outgoing]:
-    topic = TELEMETRY.name(prefix)
-    return [Outgoing(topic, block.key.encode(), value, time_ms) for block in export.blocks]
+    return to_all(feed, prefix, CorrectionEnd(name), days.until_ms)
 
 
 def _date(text: str) -> date:

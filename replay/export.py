@@ -11,44 +11,19 @@ from replay.columns import PowerColumn, power_columns
 from replay.config import Config
 from replay.derivation import power_blocks
 from replay.errors import ExportError
+from replay.feed import ROWS, Batch
 from replay.files import find_files
 from replay.issues import Issues
 from replay.localtime import Bools, LocalTime
 from replay.rows import FileReader, Rows, TimedRows, refuse_unreadable, timed
 from replay.sources import Source, open_source
 from replay.timestamps import stamps
+from schemas.topics import TELEMETRY, TOPOLOGY, Topic
+from stream_app.codec.telemetry import encode
 from stream_app.core.clock import Clock, Samples, admit, reached
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.messages import PowerSamples
+from stream_app.core.messages import Configure, PowerSamples
 from stream_app.core.topology import PowerBlock
-
-ROWS = 500
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Consecutive rows of an export.
-
-    Attributes
-    ----------
-    file
-        Name of the file that they are of.
-    next_row
-        Row of the export, over all files, at which reading can go on after this batch.
-    times
-        (n,) [ms UTC] of the rows that are used, in file order.
-    samples
-        Key ``site/block`` and samples; rows in which a block has no value at all are left out.
-    clock_ms
-        Newest credible event time so far [ms UTC], None before the first: a time far ahead that
-        nothing follows is not believed. The data end at this plus one interval.
-    """
-
-    file: str
-    next_row: int
-    times: Ints
-    samples: list[tuple[str, PowerSamples]]
-    clock_ms: int | None
 
 
 @dataclass
@@ -116,13 +91,42 @@ class Export:
         """Rows of all files; estimated from the size for CSV."""
         return sum(source.rows for source in self.sources)
 
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the power blocks."""
+        return [block.key for block in self.blocks]
+
+    @property
+    def values_a_row(self) -> int:
+        """DC inputs of the largest block."""
+        return max(len(block.inputs) for block in self.blocks)
+
+    @property
+    def identity(self) -> list[str]:
+        """Names and sizes of the files, topology, and how numbers become power."""
+        return [
+            *(f"{path.name}:{path.stat().st_size}" for path in self.files),
+            *(encode(Configure(block)).decode() for block in self.blocks),
+            *(f"{column.name}:{column.inverter}:{column.input}" for column in self.columns),
+            self.config.parsing.model_dump_json(),
+            repr(self.config.power.watts),
+        ]
+
+    def topology(self) -> list[tuple[Topic, str, bytes]]:
+        """Topology of every block, for its own topic and ahead of the block's telemetry."""
+        return [
+            (topic, block.key, encode(Configure(block)))
+            for block in self.blocks
+            for topic in (TOPOLOGY, TELEMETRY)
+        ]
+
     def batches(
         self,
         start_row: int = 0,
         rows: int = ROWS,
         from_ms: int | None = None,
         to_ms: int | None = None,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Batch[PowerSamples]]:
         """Read on from a row of the export.
 
         Parameters
@@ -192,7 +196,7 @@ class _Slicer:
         self._file: Path | None = None
         self._places = _block_places(export)
 
-    def slices(self, chunk: TimedRows) -> Iterator[Batch]:
+    def slices(self, chunk: TimedRows) -> Iterator[Batch[PowerSamples]]:
         rows, times, used = chunk.rows, chunk.times, chunk.used
         self._note_order(rows, times, used)
         used = used & self._inside(times)

@@ -29,11 +29,13 @@ class Issues:
     refused
         Reason -> rows that were left out altogether.
     text_cells
-        Column -> cells of power that hold no number, or none within 1e9 W; treated as missing.
+        Column -> cells that hold no number, or none that can be; treated as missing.
     empty_cells
         Column -> cells of power without a value.
     back_steps
         Rows earlier than the one before; they are passed on.
+    shared_slots
+        File -> rows that gave way to a later one in the same slot of the grid.
     notes
         Files that overlap, lack columns or have no rows.
     """
@@ -42,6 +44,7 @@ class Issues:
     text_cells: dict[str, Tally] = field(default_factory=dict)
     empty_cells: Counter[str] = field(default_factory=Counter)
     back_steps: Tally = field(default_factory=Tally)
+    shared_slots: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -80,6 +83,12 @@ class Issues:
             lines.append(f"empty: {self.empty_cells.total():,} cells in {columns:,} columns")
         if self.back_steps.count:
             lines.append(_with_places("rows earlier than the one before", self.back_steps, "rows"))
+        if self.shared_slots:
+            rows, files = self.shared_slots.total(), len(self.shared_slots)
+            lines.append(
+                f"slots of the grid that more than one row fell into: {rows:,} rows of {files:,} "
+                "files gave way to a later one"
+            )
         return lines
 
 

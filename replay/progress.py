@@ -11,11 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.producer.producer import DefaultPartitioner
 
 from replay.errors import PublishError
-from replay.export import Export
+from replay.feed import Feed
 from schemas.results import ProgressRecord
 from schemas.topics import PROGRESS
-from stream_app.codec.telemetry import encode
-from stream_app.core.messages import Configure
 
 _ID_DIGITS = 16
 _SHIFT_HEADER = "shift-ms"
@@ -35,22 +33,14 @@ class Progress:
         return [(_SHIFT_HEADER, str(self.shift_ms).encode())]
 
 
-def replay_id(export: Export, *settings: object) -> str:
+def replay_id(feed: Feed, *settings: object) -> str:
     """Name of a replay: the same for the same files, topology and settings of what is published.
 
     Files count by name and size, so that an export may move to another folder.
     """
-    config = export.config
-    parts = [
-        *(f"{path.name}:{path.stat().st_size}" for path in export.files),
-        *(encode(Configure(block)).decode() for block in export.blocks),
-        *(f"{column.name}:{column.inverter}:{column.input}" for column in export.columns),
-        config.parsing.model_dump_json(),
-        repr(config.power.watts),
-        *(repr(setting) for setting in settings),
-    ]
+    parts = [*feed.identity, *(repr(setting) for setting in settings)]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return f"{config.site}-{digest[:_ID_DIGITS]}"
+    return f"{feed.config.site}-{digest[:_ID_DIGITS]}"
 
 
 async def read_progress(kafka: Mapping[str, Any], prefix: str, name: str) -> Progress | None:

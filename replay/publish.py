@@ -16,20 +16,21 @@ from replay import correction
 from replay.correction import Days
 from replay.errors import PublishError
 from replay.explained import explained
-from replay.export import ROWS, Batch, Export
+from replay.feed import ROWS, Batch, Feed
 from replay.pacing import ClockMode, Timeline, WallClock, rows_at_once
 from replay.progress import Progress, read_progress, replay_id
 from replay.records import (
     Outgoing,
     Parcel,
-    end_of_data,
     largest_block,
     parcels,
-    power_values,
+    to_all,
     topology,
 )
+from replay.wire import Samples, Wire, count
 from schemas.results import ProgressRecord
 from schemas.topics import PROGRESS, TELEMETRY, TOPOLOGY
+from stream_app.core.messages import EndOfData
 
 BATCH_BYTES = 524_288
 LINGER_MS = 20
@@ -59,6 +60,8 @@ class Options:
         Begin at the first row whatever is published already.
     days
         Local days that the samples replace, see ``replay.correction``; None: they are counted.
+    packed
+        Cells of batteries in binary instead of JSON; their values are the same.
     patience_s
         Time without an answer of Kafka after which a run ends.
     """
@@ -72,6 +75,7 @@ class Options:
     again: bool = False
     restart: bool = False
     days: Days | None = None
+    packed: bool = False
     patience_s: float = 45.0
 
 
@@ -110,14 +114,14 @@ class Summary:
 OnProgress = Callable[[Summary], None]
 
 
-def name_of(export: Export, options: Options) -> str:
+def name_of(feed: Feed, options: Options) -> str:
     """Replay id of an export with these options."""
     settings: list[object] = [options.from_ms, options.to_ms, options.clock]
-    return replay_id(export, *settings, *([options.days] if options.days else []))
+    return replay_id(feed, *settings, *([options.days] if options.days else []))
 
 
 async def publish(
-    export: Export,
+    feed: Feed,
     options: Options,
     prefix: str,
     kafka: Mapping[str, Any],
@@ -139,26 +143,26 @@ async def publish(
     PublishError
         Kafka cannot be reached or lacks topics, or another run of the same replay took over.
     """
-    name = name_of(export, options)
+    name = name_of(feed, options)
     if options.clock == "now" and options.speed is None:
         raise PublishError("--clock now gives rows the time when they are due: choose a --speed")
     with explained(kafka, options.patience_s):
         await _check_topics(kafka, prefix)
         async with _producer(kafka, f"{prefix}.replay.{name}", options.patience_s) as producer:
             known = await read_progress(kafka, prefix, name)
-            run = _Run(export, options, prefix, clock, name, known)
+            run = _Run(feed, options, prefix, clock, name, known)
             await run.publish(producer, stop, on_progress)
             return run.summary
 
 
-def dry_run(export: Export, options: Options, clock: WallClock, on_progress: OnProgress) -> Summary:
+def dry_run(feed: Feed, options: Options, clock: WallClock, on_progress: OnProgress) -> Summary:
     """Read everything that would be published, and publish nothing."""
     began = clock.monotonic()
-    summary = Summary(name_of(export, options), "dry run")
-    for batch in export.batches(0, options.block_rows, options.from_ms, options.to_ms):
+    summary = Summary(name_of(feed, options), "dry run")
+    for batch in feed.batches(0, options.block_rows, options.from_ms, options.to_ms):
         summary.next_row = batch.next_row
         summary.rows += batch.times.size
-        summary.samples += sum(power_values(samples) for _, samples in batch.samples)
+        summary.samples += sum(count(samples) for _, samples in batch.samples)
         if batch.times.size and summary.first_ms is None:
             summary.first_ms = int(batch.times[0])
         summary.last_ms = batch.clock_ms
@@ -172,14 +176,14 @@ class _Run:
 
     def __init__(
         self,
-        export: Export,
+        feed: Feed,
         options: Options,
         prefix: str,
         clock: WallClock,
         name: str,
         known: Progress | None,
     ) -> None:
-        self._export, self._options, self._prefix, self._clock = export, options, prefix, clock
+        self._feed, self._options, self._prefix, self._clock = feed, options, prefix, clock
         anew = options.restart or (options.again and known is not None and known.record.complete)
         self._known = None if anew else known
         self._began = clock.monotonic()
@@ -199,7 +203,8 @@ class _Run:
         timeline = self._timeline(opening)
         name = self.summary.replay if self._options.days else None
         every = chain(opening, batches)
-        waiting = parcels(every, timeline, self._prefix, correction=name)
+        wire = Wire(name, self._options.packed)
+        waiting = parcels(every, timeline, self._prefix, wire=wire)
         async with aclosing(_ahead(waiting)) as ahead:
             async for parcel in ahead:
                 await self._until_due(parcel, timeline, stop, on_progress)
@@ -208,14 +213,14 @@ class _Run:
                 await self._send(producer, parcel, timeline)
                 on_progress(self.summary)
 
-    def _batches(self) -> Iterator[Batch]:
-        options, export = self._options, self._export
-        most = min(options.block_rows, largest_block(export))
-        rows = rows_at_once(most, options.speed, export.interval_ms)
-        return export.batches(self.summary.resumed_at, rows, options.from_ms, options.to_ms)
+    def _batches(self) -> Iterator[Batch[Samples]]:
+        options, feed = self._options, self._feed
+        most = min(options.block_rows, largest_block(feed))
+        rows = rows_at_once(most, options.speed, feed.interval_ms)
+        return feed.batches(self.summary.resumed_at, rows, options.from_ms, options.to_ms)
 
-    def _timeline(self, opening: Sequence[Batch]) -> Timeline:
-        first_ms = _first_ms(opening) or self._export.first_ms
+    def _timeline(self, opening: Sequence[Batch[Samples]]) -> Timeline:
+        first_ms = _first_ms(opening) or self._feed.first_ms
         now_ms, options = self._clock.now_ms(), self._options
         shift_ms = 0
         if options.clock == "shift":
@@ -254,17 +259,17 @@ class _Run:
     def _before_all(self, timeline: Timeline) -> list[Outgoing]:
         days = self._options.days
         if days:
-            return correction.begin(self._export, self._prefix, self.summary.replay, days)
-        return topology(self._export, self._prefix, timeline.moved(timeline.first_ms))
+            return correction.begin(self._feed, self._prefix, self.summary.replay, days)
+        return topology(self._feed, self._prefix, timeline.moved(timeline.first_ms))
 
     def _after_all(self, parcel: Parcel, timeline: Timeline) -> list[Outgoing]:
         days = self._options.days
         if days:
-            return correction.end(self._export, self._prefix, self.summary.replay, days)
+            return correction.end(self._feed, self._prefix, self.summary.replay, days)
         if not self._options.end or parcel.clock_ms is None:
             return []
-        end = timeline.moved(parcel.clock_ms + self._export.interval_ms)
-        return end_of_data(self._export, self._prefix, end)
+        end = timeline.moved(parcel.clock_ms + self._feed.interval_ms)
+        return to_all(self._feed, self._prefix, EndOfData(end), end)
 
     def _record(self, parcel: Parcel, timeline: Timeline) -> ProgressRecord:
         before = self._known.record.rows_published if self._known else 0
@@ -359,7 +364,7 @@ async def _check_topics(kafka: Mapping[str, Any], prefix: str) -> None:
         )
 
 
-def _up_to_first_samples(batches: Iterator[Batch]) -> list[Batch]:
+def _up_to_first_samples(batches: Iterator[Batch[Samples]]) -> list[Batch[Samples]]:
     opening = []
     for batch in batches:
         opening.append(batch)
@@ -368,7 +373,7 @@ def _up_to_first_samples(batches: Iterator[Batch]) -> list[Batch]:
     return opening
 
 
-def _first_ms(opening: Sequence[Batch]) -> int | None:
+def _first_ms(opening: Sequence[Batch[Samples]]) -> int | None:
     if not opening:
         return None
     last = opening[-1]

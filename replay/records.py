@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from replay.export import Batch, Export
+from replay.feed import Batch, Feed
 from replay.pacing import Timeline
-from schemas.topics import TELEMETRY, TOPOLOGY
-from stream_app.codec.telemetry import encode
-from stream_app.core.messages import Configure, EndOfData, PowerSamples
+from replay.wire import PLAIN, Samples, Wire, count
+from schemas.topics import TELEMETRY
+from stream_app.codec.telemetry import encode as encode_message
+from stream_app.core.messages import Message
 
 SAMPLES_AT_ONCE = 250_000
 """Power samples in a transaction at full speed: some 5 MB of JSON."""
 _RECORD_BYTES = 700_000
-_TIME_BYTES, _POWER_BYTES = 14, 22
+_TIME_BYTES, _VALUE_BYTES = 14, 22
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,8 @@ class Parcel:
     clock_ms: int | None = None
     is_last: bool = False
 
-    def add(
-        self, batch: Batch, topic: str, timeline: Timeline, correction: str | None = None
-    ) -> None:
-        """Put the samples of a batch in, as those of a correction if it has one."""
+    def add(self, batch: Batch[Samples], topic: str, timeline: Timeline, wire: Wire) -> None:
+        """Put the samples of a batch in."""
         self.file, self.next_row = batch.file, batch.next_row
         self.clock_ms = batch.clock_ms
         self.rows += batch.times.size
@@ -61,25 +58,24 @@ class Parcel:
             self.first_ms = int(batch.times[0])
         for key, samples in batch.samples:
             times = timeline.published(samples.times)
-            moved = PowerSamples(times, samples.power_w, correction)
-            first = int(moved.times[0])
-            self.outgoing.append(Outgoing(topic, key.encode(), encode(moved), first))
-            self.samples += power_values(samples)
+            value = wire.value(samples, times)
+            self.outgoing.append(Outgoing(topic, key.encode(), value, int(times[0])))
+            self.samples += count(samples)
 
 
 def parcels(
-    batches: Iterator[Batch],
+    batches: Iterator[Batch[Samples]],
     timeline: Timeline,
     prefix: str,
     samples: int = SAMPLES_AT_ONCE,
-    correction: str | None = None,
+    wire: Wire = PLAIN,
 ) -> Iterator[Parcel]:
     """Fill one parcel after another: a batch with rows when paced, else a number of samples."""
     topic = TELEMETRY.name(prefix)
     parcel = Parcel()
     current = next(batches, None)
     while current is not None:
-        parcel.add(current, topic, timeline, correction)
+        parcel.add(current, topic, timeline, wire)
         current = next(batches, None)
         is_full = parcel.rows > 0 if timeline.speed is not None else parcel.samples >= samples
         if current is None or is_full:
@@ -88,28 +84,20 @@ def parcels(
             parcel = Parcel()
 
 
-def topology(export: Export, prefix: str, time_ms: int) -> list[Outgoing]:
-    """Topology of every block, for its own topic and ahead of the block's telemetry."""
-    topics = (TOPOLOGY.name(prefix), TELEMETRY.name(prefix))
+def topology(feed: Feed, prefix: str, time_ms: int) -> list[Outgoing]:
+    """What must be known before the first sample."""
     return [
-        Outgoing(topic, block.key.encode(), encode(Configure(block)), time_ms)
-        for block in export.blocks
-        for topic in topics
+        Outgoing(topic.name(prefix), key.encode(), value, time_ms)
+        for topic, key, value in feed.topology()
     ]
 
 
-def end_of_data(export: Export, prefix: str, time_ms: int) -> list[Outgoing]:
-    """To every block: nothing before ``time_ms`` [ms UTC] is to come."""
-    topic, value = TELEMETRY.name(prefix), encode(EndOfData(time_ms))
-    return [Outgoing(topic, block.key.encode(), value, time_ms) for block in export.blocks]
+def to_all(feed: Feed, prefix: str, message: Message, time_ms: int) -> list[Outgoing]:
+    """One message to every key."""
+    topic, value = TELEMETRY.name(prefix), encode_message(message)
+    return [Outgoing(topic, key.encode(), value, time_ms) for key in feed.keys]
 
 
-def largest_block(export: Export) -> int:
+def largest_block(feed: Feed) -> int:
     """Rows of a block that surely fit into one Kafka record."""
-    inputs = max(len(block.inputs) for block in export.blocks)
-    return _RECORD_BYTES // (_TIME_BYTES + _POWER_BYTES * inputs)
-
-
-def power_values(samples: PowerSamples) -> int:
-    """Count the values that are there."""
-    return sum(int(np.isfinite(power).sum()) for power in samples.power_w.values())
+    return max(1, _RECORD_BYTES // (_TIME_BYTES + _VALUE_BYTES * feed.values_a_row))

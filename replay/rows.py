@@ -1,6 +1,7 @@
 """Rows of export files with their instants: parsed, resolved in local time, refused or kept."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +115,7 @@ class FileReader:
             self._issues.empty_cells[name] += empty
 
     def _place(self, column: pa.Array, in_file: int, row: int) -> str:
-        return f"{self._source.path.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
+        return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"
 
     def _check_stamps(self, batch: pa.RecordBatch, rows: Rows, notable: int) -> None:
         bad = np.flatnonzero(~rows.stamps.parsed)
@@ -131,9 +132,7 @@ class FileReader:
     def _note_bad_lines(self, done: int, notable: bool) -> int:
         fresh = self._source.bad_lines[done:]
         if fresh and notable:
-            places = [
-                f"{self._source.path.name} line {bad.line}: {bad.cells} cells" for bad in fresh
-            ]
+            places = [f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh]
             expected = fresh[0].expected
             self._issues.refuse(f"line without the {expected} cells of the header", places)
         return done + len(fresh)
@@ -162,13 +161,15 @@ def timed(
     issues: Issues,
     wanted: int,
     held_cells: int = HELD_CELLS,
-) -> Iterator[TimedRows]:
+) -> Generator[TimedRows, None, None]:
     """Give rows their instants.
 
     While the newest row lies in an hour that occurs twice, rows are held back until it is clear
-    which of the two each is; so chunks may end anywhere.
+    which of the two each is; so chunks may end anywhere. Of what it has given it keeps nothing:
+    there may be thousands of these, waiting.
     """
     held: list[Rows] = []
+    ready: deque[TimedRows] = deque()
     undecided = False
     for chunk in chunks:
         held.append(chunk)
@@ -176,9 +177,12 @@ def timed(
         if last.size:
             wall, local = int(chunk.stamps.ms[last[0]]), bool(chunk.stamps.local[last[0]])
             undecided = local and local_time.is_ambiguous(wall)
+        del chunk
         if not undecided or sum(rows.power.size for rows in held) > held_cells:
-            yield from _resolved(held, local_time, issues, wanted)
+            ready.extend(_resolved(held, local_time, issues, wanted))
             held = []
+            while ready:
+                yield ready.popleft()
     yield from _resolved(held, local_time, issues, wanted)
 
 
@@ -206,7 +210,7 @@ def _note_missing_times(rows: Rows, used: Bools, issues: Issues, wanted: int) ->
     bad = bad[bad >= wanted - rows.first].tolist()
     if bad:
         places = [
-            f"{rows.source.path.name} row {rows.in_file + row + 1}: "
+            f"{rows.source.name} row {rows.in_file + row + 1}: "
             f"{wall_text(int(rows.stamps.ms[row]))}"
             for row in bad[:SHOWN]
         ]

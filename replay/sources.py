@@ -45,6 +45,8 @@ class Source:
         Number of rows; an estimate from the size for CSV.
     exact
         Whether ``rows`` is exact.
+    folder
+        Empty, or folders that end in a slash.
     """
 
     path: Path
@@ -54,6 +56,12 @@ class Source:
     parsing: Parsing
     delimiter: str | None = None
     bad_lines: list[BadLine] = field(default_factory=list)
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for people: the file's, after the folders that tell it from others."""
+        return f"{self.folder}{self.path.name}"
 
     def head(self, column: str) -> pa.Array:
         """First values of a column, at most 1,000."""
@@ -74,7 +82,7 @@ class Source:
         ExportError
             The file is damaged or cut off.
         """
-        with _faults(self.path):
+        with faults(self.path):
             if self.delimiter is None:
                 size = rows or max(256, min(65_536, CELLS_PER_CHUNK // len(columns)))
                 yield from _parquet_chunks(self.path, columns, size)
@@ -85,30 +93,33 @@ class Source:
                         yield batch.slice(low, rows)
 
 
-def open_source(path: Path, parsing: Parsing) -> Source:
-    """Look at a file's columns.
+def open_source(
+    path: Path, parsing: Parsing, head_bytes: int = CSV_BLOCK_BYTES, folder: str = ""
+) -> Source:
+    """Look at a file's columns, and at the first ``head_bytes`` of CSV for the number of rows.
 
     Raises
     ------
     ExportError
         The file cannot be read, is empty, is neither parquet nor CSV, or is cut off.
     """
-    with _faults(path):
+    with faults(path):
         with path.open("rb") as stream:
             magic = stream.read(4)
         if not magic:
             raise ExportError(f"{path}: is empty (0 bytes); export it again or leave it out")
         if magic == _PARQUET_MAGIC or path.suffix in (".parquet", ".pq"):
-            return _open_parquet(path, parsing)
+            return _open_parquet(path, parsing, folder)
         if path.suffix.lower() not in _CSV_SUFFIXES:
             raise ExportError(
                 f"{path}: is not parquet, and {path.suffix!r} is no suffix of CSV files"
             )
-        return _open_csv(path, parsing)
+        return _open_csv(path, parsing, head_bytes, folder)
 
 
 @contextmanager
-def _faults(path: Path) -> Iterator[None]:
+def faults(path: Path) -> Iterator[None]:
+    """Turn what reading a file may raise into sentences that name it."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error, LookupError) as fault:
@@ -125,10 +136,11 @@ def _remedy(reason: str) -> str:
     return reason
 
 
-def _open_parquet(path: Path, parsing: Parsing) -> Source:
+def _open_parquet(path: Path, parsing: Parsing, folder: str) -> Source:
     with pq.ParquetFile(path) as file:
         names = tuple(file.schema_arrow.names)
-        return Source(path, names, file.metadata.num_rows, exact=True, parsing=parsing)
+        rows = file.metadata.num_rows
+        return Source(path, names, rows, exact=True, parsing=parsing, folder=folder)
 
 
 def _parquet_chunks(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -137,9 +149,9 @@ def _parquet_chunks(path: Path, columns: Sequence[str], rows: int) -> Iterator[p
             yield batch.select(list(columns))
 
 
-def _open_csv(path: Path, parsing: Parsing) -> Source:
+def _open_csv(path: Path, parsing: Parsing, head_bytes: int, folder: str) -> Source:
     with pa.input_stream(str(path)) as stream:
-        sample = stream.read(CSV_BLOCK_BYTES)
+        sample = stream.read(head_bytes)
     lines = sample.count(b"\n") or 1
     text = io.StringIO(sample.decode(_python_encoding(parsing), errors="replace"), newline="")
     header = text.readline()
@@ -147,9 +159,9 @@ def _open_csv(path: Path, parsing: Parsing) -> Source:
     names = tuple(next(csv.reader([header], delimiter=delimiter), []))
     if not any(names):
         raise ExportError(f"{path}: the first line holds no column names")
-    whole = len(sample) < CSV_BLOCK_BYTES
+    whole = len(sample) < head_bytes
     rows = lines if whole else round(path.stat().st_size * lines / len(sample))
-    return Source(path, names, max(0, rows - 1), False, parsing, delimiter)
+    return Source(path, names, max(0, rows - 1), False, parsing, delimiter, folder=folder)
 
 
 def _python_encoding(parsing: Parsing) -> str:

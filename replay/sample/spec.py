@@ -75,11 +75,11 @@ class SampleSpec:
     weak: bool = True
 
     def __post_init__(self) -> None:
-        _within("days", self.days, 1, 3660)
-        _within("interval", self.interval_s, 1, 86_400, "seconds")
-        _within("inverters", self.inverters, 1, 2000)
-        _within("battery columns", self.battery_columns, 1, len(BATTERY_QUANTITIES))
-        _within("seed", self.seed, 0, 2**63)
+        within("days", self.days, 1, 3660)
+        within("interval", self.interval_s, 1, 86_400, "seconds")
+        within("inverters", self.inverters, 1, 2000)
+        within("battery columns", self.battery_columns, 1, len(BATTERY_QUANTITIES))
+        within("seed", self.seed, 0, 2**63)
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, OSError, ValueError) as fault:
@@ -161,6 +161,13 @@ def _place(inverter: int) -> tuple[str, int]:
     return f"{section + 1}{AREAS_OF_A_SECTION[letter]}", number + 1
 
 
-def _within(name: str, value: int, least: int, most: int, unit: str = "") -> None:
+def within(name: str, value: int, least: int, most: int, unit: str = "") -> None:
+    """Refuse a number outside a range.
+
+    Raises
+    ------
+    SampleError
+        It is.
+    """
     if not least <= value <= most:
         raise SampleError(f"{name}: {value} is not from {least} to {most} {unit}".rstrip())

@@ -11,7 +11,7 @@ from stream_app.cli.report import ask_kafka, wait
 
 if TYPE_CHECKING:
     from replay.correction import Days
-    from replay.export import Export
+    from replay.feed import Feed
     from replay.publish import Options
     from schemas.results import DailyRecord
     from stream_app.reports.topics import Offsets, Topics
@@ -22,9 +22,7 @@ PATIENCE_S = 60.0
 ROWS_SHOWN = 200
 
 
-def correcting(
-    export: "Export", options: "Options", first: str | None, end: str | None
-) -> "Options":
+def correcting(feed: "Feed", options: "Options", first: str | None, end: str | None) -> "Options":
     """Options of a replay that replaces local days.
 
     Raises
@@ -34,22 +32,24 @@ def correcting(
     """
     from replay.correction import local_days
 
+    if feed.config.signals.rules:
+        raise UserError("--correct is for energy from power, and this export holds signals")
     if first is None or end is None:
         raise UserError("--correct needs --from DATE, the first local day, and --to DATE, the end")
     if options.clock != "event":
         raise UserError("--correct keeps the time of the rows: leave --clock out")
-    days = local_days(first, end, export.config.parsing.timezone)
-    _check_rows(export, options, days)
+    days = local_days(first, end, feed.config.parsing.timezone)
+    _check_rows(feed, options, days)
     return replace(options, from_ms=days.from_ms, to_ms=days.to_ms, days=days)
 
 
-def _check_rows(export: "Export", options: "Options", days: "Days") -> None:
+def _check_rows(feed: "Feed", options: "Options", days: "Days") -> None:
     """Read the days once: an export without them would leave all their energy unknown."""
     from replay.pacing import SystemClock
     from replay.publish import dry_run
 
     inside = replace(options, from_ms=days.since_ms, to_ms=days.until_ms)
-    if not dry_run(export, inside, SystemClock(), lambda _: None).rows:
+    if not dry_run(feed, inside, SystemClock(), lambda _: None).rows:
         raise UserError("the export has no row between --from and --to: nothing is corrected")
 
 

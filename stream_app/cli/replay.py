@@ -19,15 +19,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from stream_app.cli.correction import Before, correcting, look, tell
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
+from stream_app.cli.feeds import contents, open_feed, tell_topology
 from stream_app.cli.report import Exports
 
 if TYPE_CHECKING:
-    from replay.export import Export
+    from replay.feed import Feed
     from replay.publish import Options, Summary
 
 CONFIG = Path("config.yaml")
 INTERRUPTED = 130
-_SHOWN_BLOCKS = 5
 
 
 class Clock(StrEnum):
@@ -72,6 +72,9 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
     ] = False,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Cells of batteries in binary, not JSON: smaller.")
+    ] = False,
     correct: Annotated[
         bool,
         typer.Option(
@@ -85,7 +88,7 @@ def replay(
 
     before: Before | None = None
     try:
-        export = _open(exports or [], config)
+        feed = _open(exports or [], config)
         options = Options(
             speed=_speed(speed),
             clock=clock.value,
@@ -93,39 +96,39 @@ def replay(
             end=end,
             again=again,
             restart=restart,
+            packed=packed,
         )
         if clock is Clock.SHIFT and options.speed is None:
             _say("warning: shifted rows at --speed max lie in the future; --speed 1 runs in step")
         if correct:
-            options = correcting(export, options, from_, to)
-            before = None if dry_run else look(export.config.site)
+            options = correcting(feed, options, from_, to)
+            before = None if dry_run else look(feed.config.site)
         else:
-            options = _between(export, options, from_, to)
-        summary = _dry_run(export, options) if dry_run else _publish(export, options)
+            options = _between(feed, options, from_, to)
+        summary = _dry_run(feed, options) if dry_run else _publish(feed, options)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
-    _tell(export, summary)
+    _tell(feed, summary)
     if summary.state == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if before is not None:
-        tell(export.config.site, summary.replay, before)
+        tell(feed.config.site, summary.replay, before)
 
 
-def _open(exports: list[str], config: Path | None) -> "Export":
+def _open(exports: list[str], config: Path | None) -> "Feed":
     from replay.config import load_config
-    from replay.export import Export
 
     if config is None and CONFIG.exists():
         config = CONFIG
     if config is None and not exports:
         raise UserError("no export is named: give its path, or --config with data.paths")
-    export = Export.open(load_config(config, exports))
-    every = f"{export.interval_ms / 1000:g} s"
+    feed = open_feed(load_config(config, exports))
+    every = f"{feed.interval_ms / 1000:g} s"
     _say(
-        f"{len(export.files)} file(s), about {export.total_rows:,} rows every {every}, "
-        f"{len(export.columns)} power columns of {len(export.blocks)} power blocks"
+        f"{len(feed.files):,} file(s), about {feed.total_rows:,} rows every {every}, "
+        f"{contents(feed)}"
     )
-    return export
+    return feed
 
 
 def _speed(text: str) -> float | None:
@@ -140,8 +143,8 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _between(export: "Export", options: "Options", from_: str | None, to: str | None) -> "Options":
-    zone = export.config.parsing.timezone
+def _between(feed: "Feed", options: "Options", from_: str | None, to: str | None) -> "Options":
+    zone = feed.config.parsing.timezone
     first, end = _instant(from_, zone, "--from"), _instant(to, zone, "--to")
     return replace(options, from_ms=first, to_ms=end)
 
@@ -157,16 +160,16 @@ def _instant(text: str | None, zone: str, option: str) -> int | None:
         raise UserError(f"{option}: {fault}") from fault
 
 
-def _dry_run(export: "Export", options: "Options") -> "Summary":
+def _dry_run(feed: "Feed", options: "Options") -> "Summary":
     from replay.pacing import SystemClock
     from replay.publish import dry_run
 
-    _tell_topology(export)
-    with _bar(export) as bar:
-        return dry_run(export, options, SystemClock(), _painter(bar, export))
+    tell_topology(feed)
+    with _bar(feed) as bar:
+        return dry_run(feed, options, SystemClock(), _painter(bar, feed))
 
 
-def _publish(export: "Export", options: "Options") -> "Summary":
+def _publish(feed: "Feed", options: "Options") -> "Summary":
     from replay.pacing import SystemClock
     from replay.publish import publish
     from stream_app.settings import kafka_options
@@ -180,10 +183,10 @@ def _publish(export: "Export", options: "Options") -> "Summary":
     async def run(bar: Progress) -> "Summary":
         stop = asyncio.Event()
         _stop_on_interrupt(stop)
-        paint = _painter(bar, export)
-        return await publish(export, options, settings.prefix, kafka, SystemClock(), stop, paint)
+        paint = _painter(bar, feed)
+        return await publish(feed, options, settings.prefix, kafka, SystemClock(), stop, paint)
 
-    with _bar(export) as bar:
+    with _bar(feed) as bar:
         return asyncio.run(run(bar))
 
 
@@ -200,7 +203,7 @@ def _stop_on_interrupt(stop: asyncio.Event) -> None:
         loop.add_signal_handler(signal.SIGINT, interrupted)
 
 
-def _bar(export: "Export") -> Progress:
+def _bar(feed: "Feed") -> Progress:
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[moment]}"),
@@ -209,13 +212,13 @@ def _bar(export: "Export") -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    bar.add_task("replay", total=export.total_rows or None, moment="starting", rate="")
+    bar.add_task("replay", total=feed.total_rows or None, moment="starting", rate="")
     return bar
 
 
-def _painter(bar: Progress, export: "Export") -> Callable[["Summary"], None]:
+def _painter(bar: Progress, feed: "Feed") -> Callable[["Summary"], None]:
     """Show event time, rate, and for how long the next row is waited for."""
-    zone = export.config.parsing.timezone
+    zone = feed.config.parsing.timezone
     task = bar.tasks[0].id
 
     def paint(summary: "Summary") -> None:
@@ -229,21 +232,8 @@ def _painter(bar: Progress, export: "Export") -> Callable[["Summary"], None]:
     return paint
 
 
-def _tell_topology(export: "Export") -> None:
-    for block in export.blocks[:_SHOWN_BLOCKS]:
-        inputs = "; ".join(
-            f"input {name}: " + ", ".join(f"{each} {share:.4g}" for each, share in shares.items())
-            for name, shares in block.inputs.items()
-        )
-        typer.echo(f"{block.key}: {inputs}")
-    more = len(export.blocks) - _SHOWN_BLOCKS
-    if more > 0:
-        typer.echo(f"... and {more} more power blocks, to {export.blocks[-1].key}")
-    typer.echo(f"rules: {export.blocks[0].rules}")
-
-
-def _tell(export: "Export", summary: "Summary") -> None:
-    zone = export.config.parsing.timezone
+def _tell(feed: "Feed", summary: "Summary") -> None:
+    zone = feed.config.parsing.timezone
     typer.echo(f"replay {summary.replay}: {_state(summary)}")
     if summary.state == "was complete":
         return
@@ -254,10 +244,10 @@ def _tell(export: "Export", summary: "Summary") -> None:
     )
     if summary.first_ms is not None and summary.last_ms is not None:
         typer.echo(f"from {_local(summary.first_ms, zone)} to {_local(summary.last_ms, zone)}")
-        typer.echo(f"Grafana: ?from={summary.first_ms}&to={summary.last_ms + export.interval_ms}")
+        typer.echo(f"Grafana: ?from={summary.first_ms}&to={summary.last_ms + feed.interval_ms}")
     if summary.topics:
         typer.echo(f"topics: {', '.join(summary.topics)}")
-    for line in export.issues.lines():
+    for line in feed.issues.lines():
         typer.echo(line)
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from stream_app.cli.errors import UserError
+from stream_app.cli.sample_cells import write_cells
 
 if TYPE_CHECKING:
     from replay.sample import Defect, SampleReport, SampleSpec
@@ -44,14 +45,37 @@ def sample(
         Path, typer.Argument(help="Where to write the export and its config.yaml.")
     ],
     *,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Cells of batteries and meters, a file a signal.")
+    ] = False,
     start: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="First local day.")
-    ] = datetime(2025, 4, 1),  # noqa: DTZ001 - a local date
-    days: Annotated[int, typer.Option(help="Number of local days.")] = 7,
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="First local day; else 2025-04-01, with --cells 2025-10-20."
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(help="Number of local days; else 7, with --cells 10.")
+    ] = None,
     interval: Annotated[
-        str, typer.Option(help="Time between rows: 15min, 1min, 1s, 1h.")
-    ] = "15min",
-    zone: Annotated[str, typer.Option(help="Time zone of the station.")] = "Australia/Sydney",
+        str | None,
+        typer.Option(help="Time between rows: 15min, 1min, 1s, 1h; else 15min, with --cells 1min."),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="Time zone; else Australia/Sydney, with --cells Europe/Berlin."),
+    ] = None,
+    systems: Annotated[int, typer.Option(help="With --cells: battery systems.")] = 3,
+    packs: Annotated[int, typer.Option(help="With --cells: packs a system.")] = 5,
+    cells_a_pack: Annotated[int, typer.Option(help="With --cells: cells a pack.")] = 52,
+    meters: Annotated[int, typer.Option(help="With --cells: meters.")] = 2,
+    faults: Annotated[
+        str,
+        typer.Option(help="With --cells: one each of weak,drift,hot,stuck,smoke; or none."),
+    ] = "weak,drift,hot,stuck,smoke",
+    clocks: Annotated[
+        bool, typer.Option(help="With --cells: clocks of files that differ by seconds.")
+    ] = True,
     inverters: Annotated[int, typer.Option(help="Inverters of 3.6 MW, two DC inputs each.")] = 6,
     enclosures: Annotated[
         Enclosures, typer.Option(help="Enclosures an inverter.")
@@ -72,15 +96,32 @@ def sample(
     weak: Annotated[bool, typer.Option(help="One DC input gives clearly less.")] = True,
     clean: Annotated[bool, typer.Option("--clean", help="None of the defects above.")] = False,
 ) -> None:
-    """Write a made-up station export with the defects of real ones, and the config to read it."""
+    """Write a made-up export with the defects of real ones, and the config to read it."""
     from replay.sample import SampleError, SampleSpec, interval_seconds
 
     try:
+        if cells:
+            write_cells(
+                directory,
+                start=start.date() if start else None,
+                days=days,
+                interval=interval,
+                zone=zone,
+                systems=systems,
+                packs=packs,
+                cells=cells_a_pack,
+                meters=meters,
+                seed=seed,
+                faults="none" if clean else faults,
+                clocks=clocks and not clean,
+                gaps=gaps and not clean,
+            )
+            return
         spec = SampleSpec(
-            start=start.date(),
-            days=days,
-            interval_s=interval_seconds(interval),
-            zone=zone,
+            start=start.date() if start else SampleSpec.start,
+            days=SampleSpec.days if days is None else days,
+            interval_s=interval_seconds(interval or "15min"),
+            zone=zone or SampleSpec.zone,
             inverters=inverters,
             enclosures=enclosures.value,
             seed=seed,

@@ -261,8 +261,8 @@ def _check_parts(site: str, name: str) -> None:
 
 
 def _check_packs(packs: Mapping[str, PackRecord]) -> None:
-    if not 1 <= len(packs) <= MOST_PACKS:
-        raise ValueError(f"the battery has {len(packs)} packs; it must have 1 to {MOST_PACKS}")
+    if len(packs) > MOST_PACKS:
+        raise ValueError(f"the battery has {len(packs)} packs; at most {MOST_PACKS} are read")
     check_names("pack", packs)
     for name, pack in packs.items():
         if not 1 <= pack.cells <= MOST_CELLS:

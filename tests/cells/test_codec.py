@@ -117,6 +117,13 @@ def test_binary_and_json_say_the_same(data: st.DataObject) -> None:
             assert same(left.astype(np.float32), right)
 
 
+def test_a_battery_of_which_no_cell_is_known_has_no_packs() -> None:
+    found = decode_battery(KEY, changed(packs={}))
+
+    assert isinstance(found, Battery)
+    assert found.packs == {}
+
+
 def changed(**fields: Any) -> bytes:
     return json.dumps({**BATTERY, **fields}).encode()
 
@@ -137,7 +144,10 @@ def packed(**head: Any) -> bytes:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (changed(packs={}), "the battery has 0 packs; it must have 1 to 256"),
+        (
+            changed(packs={str(n): {"cells": 1} for n in range(257)}),
+            "the battery has 257 packs; at most 256 are read",
+        ),
         (changed(packs={"1": {"cells": 0}}), "pack 1 has 0 cells; it must have 1 to 1000"),
         (changed(packs={"1": {"cells": 1001}}), "pack 1 has 1001 cells; it must have 1 to 1000"),
         (changed(site="a/b"), "must have no slash"),

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from replay import presets
 from replay.config import Config, load_config
 from replay.export import Export
+from replay.signals.rules import Rule
 from tests.replay.exports import joined, parquet
 
 ROOT = Path(__file__).parents[2]
@@ -55,4 +57,5 @@ def test_the_reference_names_every_key_and_no_other() -> None:
     text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", text, re.MULTILINE))
 
-    assert named == keys(Config) | {"allocation.split_n"}
+    beside = {"allocation.split_n"} | set(Rule.model_fields) | set(presets.names())
+    assert named == keys(Config) | beside

@@ -219,9 +219,12 @@ async def _publish_slowly(deployment: Deployment, export: Export) -> None:
 def start_replay(deployment: Deployment, path: Path, *options: str) -> "subprocess.Popen[str]":
     config = path.parent / "config.yaml"
     config.write_text("parsing: {timezone: UTC}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "stream_app", "replay", str(path), "-c", str(config)]
+    return start(deployment, str(path), "-c", str(config), *options)
+
+
+def start(deployment: Deployment, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*command, *options],
+        [sys.executable, "-m", "stream_app", "replay", *arguments],
         env=deployment.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,128 @@
+"""Files of signals: found in their folders, and looked at once."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from replay.config import Config
+from replay.errors import ExportError
+from replay.rows import refuse_unreadable
+from replay.signals.slices import slices
+from replay.sources import Source, open_source
+from replay.timestamps import stamps
+
+HEAD_BYTES = 65_536
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+_PACKED_SUFFIXES = (".gz", ".zip", ".zst", ".bz2", ".7z")
+_ROUND_MS = tuple(
+    1000 * seconds
+    for seconds in (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 86_400)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SignalFile:
+    """One file with at least one signal.
+
+    Attributes
+    ----------
+    source
+        The file; ``source.folder`` are the folders from the one that the configuration names.
+    addresses
+        Column -> ``folder/column``, or ``folder/file`` where ``signals.name`` says so.
+    interval_ms
+        Median forward step of its first rows as a round number [ms]; None for a single row.
+    """
+
+    source: Source
+    addresses: dict[str, str]
+    interval_ms: int | None
+
+
+def find_files(patterns: Sequence[str]) -> list[tuple[str, Path]]:
+    """All files of folders (and folders in them) and patterns, with the folders that name them.
+
+    Raises
+    ------
+    ExportError
+        No pattern is given, or one names no file that can be read.
+    """
+    if not patterns:
+        raise ExportError("no export is named: give its path, or set data.paths in the config")
+    found = {path: folder for pattern in patterns for folder, path in _files(pattern)}
+    return sorted((folder, path) for path, folder in found.items())
+
+
+def look_at(folder: str, path: Path, config: Config) -> SignalFile | str:
+    """Read the header and first rows of a file; where it has no rows or times, say so.
+
+    Raises
+    ------
+    ExportError
+        It is damaged, or most of its timestamps cannot be read.
+    """
+    name = f"{folder}{path.name}"
+    if not path.stat().st_size:
+        return f"{name} has no rows"
+    source = open_source(path, config.parsing, HEAD_BYTES, folder)
+    stamp = config.parsing.timestamp_col
+    if stamp not in source.columns:
+        shown = ", ".join(repr(column) for column in source.columns[:3])
+        return f"{name} has no column {stamp!r}, it has {shown}: see parsing.timestamp_col"
+    head = next(slices(source, [stamp], HEAD_BYTES), None)
+    if head is None:
+        return f"{name} has no rows"
+    return SignalFile(source, _addresses(source, config), _interval(source, head.column(0)))
+
+
+def _interval(source: Source, head: pa.Array) -> int | None:
+    """Median forward step of the first rows as a round number [ms]; None for a single row."""
+    read = stamps(head, source.parsing)
+    bad = np.flatnonzero(~read.parsed)
+    refuse_unreadable(source, head, bad, bad.size, len(head))
+    steps = np.diff(read.ms[read.parsed])
+    forward = steps[steps > 0]
+    return _rounded(float(np.median(forward))) if forward.size else None
+
+
+def _addresses(source: Source, config: Config) -> dict[str, str]:
+    names = [name for name in source.columns if name != config.parsing.timestamp_col]
+    if config.signals.name == "file" and len(names) == 1:
+        return {names[0]: f"{source.folder}{source.path.name.split('.')[0]}"}
+    return {name: f"{source.folder}{name}" for name in names}
+
+
+def _files(pattern: str) -> Iterator[tuple[str, Path]]:
+    root = Path(pattern)
+    if root.is_dir():
+        inside = (path for path in root.rglob("*") if path.is_file())
+        found = [(_folder(path.relative_to(root.parent)), path) for path in inside]
+    else:
+        names = [pattern] if root.exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207
+        found = [(f"{Path(name).parent.name}/", Path(name)) for name in names]
+    packed = [path for _, path in found if path.suffix.lower() in _PACKED_SUFFIXES]
+    if packed:
+        raise ExportError(f"{packed[0]}: is packed; unpack it, so that it can be read in parts")
+    kept = [each for each in found if each[1].suffix.lower() in _SUFFIXES]
+    if not kept:
+        raise ExportError(
+            f"no export file at {pattern} (looked from {Path.cwd()}); "
+            "check data.paths, which is relative to the config file"
+        )
+    yield from kept
+
+
+def _folder(path: Path) -> str:
+    return f"{path.parent.as_posix()}/"
+
+
+def _rounded(step_ms: float) -> int:
+    """Nearest of the usual intervals if it is within a tenth, else the next shorter one."""
+    nearest = min(_ROUND_MS, key=lambda each: abs(each - step_ms))
+    if abs(nearest - step_ms) * 10 <= nearest:
+        return nearest
+    return max((each for each in _ROUND_MS if each <= step_ms), default=max(1, int(step_ms)))

@@ -1,0 +1,106 @@
+"""Batteries and meters of an export, from its targets and the configuration."""
+
+from collections.abc import Iterable, Mapping
+
+from replay.config import Config
+from replay.errors import TopologyError
+from replay.signals.mapping import Target, in_order
+from replay.signals.rules import SYSTEM_SIGNALS
+from stream_app.codec.limits import MOST_CELLS
+from stream_app.core.battery import Battery, BatteryRules, MeterPoint, WindowRule
+
+_MAX_GAP_INTERVALS = 3
+_LEAST_SKEW_MS = 3_600_000
+
+Intervals = Mapping[str, int]
+
+
+def skew_ms(config: Config, interval_ms: int) -> int:
+    """How far ahead [ms] a time must be confirmed: ``battery.clock_skew``, or 3 intervals, 1 h."""
+    return config.battery.clock_skew or max(_MAX_GAP_INTERVALS * interval_ms, _LEAST_SKEW_MS)
+
+
+def batteries(targets: Iterable[Target], intervals: Intervals, config: Config) -> list[Battery]:
+    """Battery systems in natural order.
+
+    Parameters
+    ----------
+    intervals
+        Shortest nominal time between samples [ms] of each ``battery/name`` and
+        ``meter/name``.
+
+    Raises
+    ------
+    TopologyError
+        A cell's number is above ``battery.cells`` or 1,000, or ``battery.systems`` names a system
+        that the export has not.
+    """
+    of_system: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.of in ("cells", "system"):
+            of_system.setdefault(target.name, []).append(target)
+    absent = sorted(set(config.battery.systems) - set(of_system))
+    if absent:
+        has = ", ".join(in_order(of_system))
+        raise TopologyError(f"battery.systems names {absent[0]!r}; the export has {has}")
+    return [_battery(name, of_system[name], intervals, config) for name in in_order(of_system)]
+
+
+def meters(targets: Iterable[Target], intervals: Intervals, config: Config) -> list[MeterPoint]:
+    """Meters in natural order; ``intervals`` as for batteries."""
+    names = in_order(target.name for target in targets if target.of == "meter")
+    return [
+        MeterPoint(
+            config.site,
+            name,
+            config.parsing.timezone,
+            interval_ms,
+            config.battery.max_gap or _MAX_GAP_INTERVALS * interval_ms,
+            skew_ms(config, interval_ms),
+        )
+        for name, interval_ms in ((name, intervals[f"meter/{name}"]) for name in names)
+    ]
+
+
+def _battery(name: str, targets: list[Target], intervals: Intervals, config: Config) -> Battery:
+    ratings = config.battery.of(name)
+    rest = config.battery
+    interval_ms = intervals[f"battery/{name}"]
+    rules = BatteryRules(
+        interval_ms=interval_ms,
+        max_gap_ms=rest.max_gap or _MAX_GAP_INTERVALS * interval_ms,
+        skew_ms=skew_ms(config, interval_ms),
+        rest_a=rest.rest_current_a,
+        rest_ms=rest.rest_time,
+    )
+    return Battery(
+        site=config.site,
+        system=name,
+        zone=config.parsing.timezone,
+        packs=_packs(name, targets, ratings.cells),
+        rules=rules,
+        chemistry=ratings.chemistry or "lfp",
+        limits=ratings.limits or "lfp",
+        capacity_ah=ratings.capacity_ah,
+        energy_wh=None if ratings.energy_kwh is None else ratings.energy_kwh * 1000,
+        commissioned=ratings.commissioned,
+        signals=_further(targets),
+    )
+
+
+def _packs(system: str, targets: list[Target], cells: int | None) -> dict[str, int]:
+    """All packs of a system have as many cells as its longest, unless the configuration says."""
+    highest = max((target.cell for target in targets), default=0)
+    if highest > (cells or MOST_CELLS):
+        raise TopologyError(
+            f"{system} has a cell {highest}, but a pack has {cells or MOST_CELLS} at most; "
+            "correct battery.cells, or the match of signals.rules"
+        )
+    names = in_order(target.pack for target in targets if target.of == "cells")
+    return dict.fromkeys(names, cells or highest)
+
+
+def _further(targets: list[Target]) -> dict[str, WindowRule]:
+    ours = [each for each in targets if each.of == "system" and each.signal not in SYSTEM_SIGNALS]
+    keep = {target.signal: target.keep for target in ours}
+    return {name: keep[name] for name in in_order(keep)}
