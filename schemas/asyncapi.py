@@ -14,6 +14,15 @@ from typing import Any
 import msgspec
 
 from schemas import VERSION, glossary, topics
+from schemas.battery import (
+    BatteryRecord,
+    BatteryRulesRecord,
+    CellsRecord,
+    MeterPointRecord,
+    MeterRecord,
+    PackRecord,
+    SystemRecord,
+)
 from schemas.results import (
     AlarmRecord,
     DailyRecord,
@@ -23,6 +32,16 @@ from schemas.results import (
     QualityColumns,
     RollupRecord,
     TooLateRecord,
+)
+from schemas.results_battery import (
+    BatteryAlarmRecord,
+    BatteryFindingRecord,
+    CellWindowsRecord,
+    CriticalCellRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    LateRowsRecord,
+    MeterDayRecord,
 )
 from schemas.telemetry import (
     CorrectionBeginRecord,
@@ -50,20 +69,36 @@ CARRIES: Mapping[Topic, tuple[Model, ...]] = {
         EndOfDataRecord,
         CorrectionBeginRecord,
         CorrectionEndRecord,
+        BatteryRecord,
+        CellsRecord,
+        SystemRecord,
+        MeterPointRecord,
+        MeterRecord,
     ),
     topics.TOPOLOGY: (TopologyRecord,),
     **dict.fromkeys(topics.ROLLUPS.values(), (RollupRecord,)),
     topics.DAILY: (DailyRecord,),
-    topics.FINDINGS: (FindingRecord,),
-    topics.ALARMS: (AlarmRecord,),
-    topics.TOO_LATE: (TooLateRecord,),
+    **dict.fromkeys(topics.CELLS.values(), (CellWindowsRecord,)),
+    topics.CRITICAL_CELLS: (CriticalCellsRecord,),
+    topics.HEALTH_DAILY: (HealthDayRecord,),
+    topics.METER_DAILY: (MeterDayRecord,),
+    topics.FINDINGS: (FindingRecord, BatteryFindingRecord),
+    topics.ALARMS: (AlarmRecord, BatteryAlarmRecord),
+    topics.TOO_LATE: (TooLateRecord, LateRowsRecord),
     topics.PROGRESS: (ProgressRecord,),
 }
 """The JSON records of each topic; dead letters and state carry bytes."""
 
 MODELS: tuple[Model, ...] = tuple(dict.fromkeys(m for models in CARRIES.values() for m in models))
 
-_HELD: tuple[Model, ...] = (RulesRecord, Quality, QualityColumns)
+_HELD: tuple[Model, ...] = (
+    RulesRecord,
+    Quality,
+    QualityColumns,
+    PackRecord,
+    BatteryRulesRecord,
+    CriticalCellRecord,
+)
 STRUCTS: Mapping[str, Model] = {model.__name__: model for model in MODELS + _HELD}
 """Every record by name, also those that others hold."""
 
@@ -92,7 +127,7 @@ _BYTES: Mapping[Topic, tuple[str, str, str]] = {
     topics.STATE: (
         "EnergyState",
         "application/msgpack",
-        "State of a power block, internal: a version byte and MessagePack. Not for other readers.",
+        "A state or a part of one: a version byte and MessagePack. Not for other readers.",
     ),
 }
 
@@ -196,7 +231,7 @@ def _message(model: Model) -> Json:
         "bindings": _key(" or ".join(dict.fromkeys(t.keyed_by for t in _topics_of(model)))),
         "examples": [example],
     }
-    if model is AlarmRecord:
+    if model in CARRIES[topics.ALARMS]:
         message["headers"] = _headers(ALARM_HEADERS)
     return message
 

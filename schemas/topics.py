@@ -38,10 +38,10 @@ class Topic:
 
 TELEMETRY = Topic(
     "telemetry.v1",
-    "site/block",
+    "site/block, site/battery/system or site/meter/name",
     "delete",
     True,
-    "power, topology, heartbeats, end of data; in order",
+    "power, batteries, meters, their topology, heartbeats, end of data; in order",
 )
 TOPOLOGY = Topic("topology.v1", "site/block", "compact", False, "newest topology of each block")
 ROLLUPS = {
@@ -55,24 +55,55 @@ DAILY = Topic(
     True,
     "energy of an enclosure and local day",
 )
-FINDINGS = Topic(
-    "finding.v1", "site/block", "delete", True, "conditions that have ended, with span"
+CELLS = {
+    name: Topic(
+        f"cells.{name}.v1", "site/battery/system/pack", "delete", True, f"cells in {name} windows"
+    )
+    for name in ("5min", "15min", "1h", "1d")
+}
+CRITICAL_CELLS = Topic(
+    "cells.critical.v1",
+    "site/battery/system/pack/date",
+    "compact",
+    True,
+    "critical cells of a pack and local day",
 )
-ALARMS = Topic("alarm.events.v1", "site/block", "delete", True, "raises and clears, CloudEvents")
+HEALTH_DAILY = Topic(
+    "health.daily.v1",
+    "site/battery/system/date",
+    "compact",
+    True,
+    "health of a battery system and local day",
+)
+METER_DAILY = Topic(
+    "meter.daily.v1", "site/meter/name/date", "compact", True, "energy of a meter and local day"
+)
+FINDINGS = Topic(
+    "finding.v1", "key of the telemetry", "delete", True, "conditions that have ended, with span"
+)
+ALARMS = Topic(
+    "alarm.events.v1", "key of the telemetry", "delete", True, "raises and clears, CloudEvents"
+)
 DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", True, "refused records")
 TOO_LATE = Topic(
-    "too-late.v1", "site/block", "delete", True, "samples after their time was settled"
+    "too-late.v1", "key of the telemetry", "delete", True, "samples after their time was settled"
 )
 PROGRESS = Topic(
     "replay.progress.v1", "replay id", "compact", False, "how far each replay has come"
 )
-STATE = Topic("state.energy.v1", "site/block", "compact", True, "changelog of the energy state")
+STATE = Topic(
+    "state.energy.v1", "key of the telemetry, and part", "compact", True, "changelog of the state"
+)
 
 TOPICS: tuple[Topic, ...] = (
     TELEMETRY,
     TOPOLOGY,
     *ROLLUPS.values(),
     DAILY,
+    *CELLS.values(),
+    CRITICAL_CELLS,
+    HEALTH_DAILY,
+    METER_DAILY,
     FINDINGS,
     ALARMS,
     DEAD_LETTERS,

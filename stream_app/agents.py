@@ -1,26 +1,30 @@
-"""The energy agent's work: a chunk's bytes through the pipeline to records to publish."""
+"""The energy agent's work: a chunk's bytes through the folds to records to publish."""
 
 from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from schemas import topics
+from stream_app.codec.battery_state import Name
 from stream_app.codec.limits import LARGEST_OUTPUT, LARGEST_STATE
-from stream_app.codec.results import Output, encode_outputs
-from stream_app.codec.state import restore, snapshot
+from stream_app.codec.results import Output
 from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
-from stream_app.core.messages import Outputs
 from stream_app.dead_letters import DeadLetters
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.partition import Outcome, Timings
 from stream_app.engine.publisher import Produce
 from stream_app.engine.table import Table
+from stream_app.families import Family, Step, family_of
+from stream_app.keys import part
 from stream_app.metrics import LiveView, PipelineMetrics
-from stream_app.pipeline import BlockState, fold
 
 log = structlog.get_logger(__name__)
+
+States = MutableMapping[bytes, bytes]
+"""The table: parts of states by telemetry key and name of the part."""
 
 
 class TooLargeError(Exception):
@@ -31,26 +35,34 @@ class TooLargeError(Exception):
 class Folded:
     """What a chunk came to, for the commit and for the metrics.
 
-    ``records`` are ``outputs`` to publish; ``refused`` holds the reason by place; ``rate_limited``
-    of them are not published.
+    ``records`` are to publish; ``refused`` holds the reason by place; ``rate_limited`` of them are
+    not published.
     """
 
-    outputs: Outputs = field(default_factory=Outputs)
     records: list[Output] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     rate_limited: int = 0
-    states: dict[str, BlockState] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
     messages: int = 0
+    samples: int = 0
+    late: int = 0
+
+    def add(self, step: Step, messages: int) -> None:
+        """Count what messages of one key came to; their refusals are apart."""
+        self.records += step.records
+        self.messages += messages
+        self.samples += step.samples
+        self.late += step.late
 
     @property
     def newest_ms(self) -> int | None:
-        """Newest event time [ms UTC] of the blocks that were folded."""
-        inputs = (each for state in self.states.values() for each in state.inputs.values())
-        return max((each.latest[0] for each in inputs if each.latest), default=None)
+        """Newest event time [ms UTC] of what was folded."""
+        times = (family_of(key).newest_ms(state) for key, state in self.states.items())
+        return max((time for time in times if time is not None), default=None)
 
 
 class EnergyWork:
-    """Folds chunks into the energy table, and shows the states once they are committed."""
+    """Folds chunks into the table, and shows the states once they are committed."""
 
     def __init__(
         self,
@@ -83,8 +95,8 @@ class EnergyWork:
             partition=chunk.partition,
             records=len(chunk.records),
             messages=folded.messages,
-            samples=folded.outputs.samples,
-            late=sum(late.times.size for late in folded.outputs.too_late),
+            samples=folded.samples,
+            late=folded.late,
             refused=Counter(folded.refused.values()),
             rate_limited=folded.rate_limited,
             fold_seconds=fold_seconds,
@@ -95,14 +107,7 @@ class EnergyWork:
         )
 
 
-def block_key(state_key: bytes) -> str:
-    """The power block that a state in the view belongs to."""
-    return state_key.partition(b"|")[2].decode()
-
-
-def fold_chunk(
-    decoded: Decoded, table: MutableMapping[bytes, bytes], records: Sequence[Record]
-) -> Folded:
+def fold_chunk(decoded: Decoded, table: States, records: Sequence[Record]) -> Folded:
     """Fold decoded records into the states of ``table``, key by key.
 
     If a fold raises, or leads to what is too large, the records are folded one by one, and those
@@ -117,7 +122,7 @@ def fold_chunk(
     """
     folded = Folded(refused=dict(decoded.bad))
     for key, inbox in decoded.inboxes.items():
-        state = _state(table, key.encode())
+        state = load(family_of(key), table, key)
         try:
             _fold_inbox(folded, key, inbox, table, state)
         except MemoryError:
@@ -129,42 +134,60 @@ def fold_chunk(
     return folded
 
 
-def _fold_inbox(
-    folded: Folded,
-    key: str,
-    inbox: Inbox,
-    table: MutableMapping[bytes, bytes],
-    state: BlockState,
-) -> None:
-    outputs = fold(state, inbox.messages)
-    records, after = list(encode_outputs(outputs)), snapshot(state)
-    for each in records:
-        _check_size(f"a record of {each.topic.suffix} for {key}", each.value, LARGEST_OUTPUT)
-    if len(outputs.refusals) < len(inbox.messages):
-        _check_size(f"the state of {key}", after, LARGEST_STATE)
-        table[key.encode()] = after
+def load(family: Family[Any], table: Mapping[bytes, bytes], key: str) -> Any:
+    """The state of a key from its parts in ``table``.
+
+    Raises
+    ------
+    ValueError
+        A part cannot be read.
+    """
+
+    def read(name: Name) -> bytes | None:
+        try:
+            return table[key.encode() + part(*name)]
+        except KeyError:
+            return None
+
+    return family.load(read)
+
+
+def _fold_inbox(folded: Folded, key: str, inbox: Inbox, table: States, state: Any) -> None:
+    family = family_of(key)
+    step = family.fold(state, inbox.messages)
+    for each in step.records:
+        what = f"a record of {each.topic.suffix} for {key}"
+        _check_size(what, each.value, LARGEST_OUTPUT, family)
+    if len({each.index for each in step.refusals}) < len(inbox.messages):
+        parts = family.save(state)
+        for value in parts.values():
+            _check_size(f"the state of {key}", value, LARGEST_STATE, family)
+        _write(table, key, parts)
         folded.states[key] = state
-    for refusal in outputs.refusals:
+    for refusal in step.refusals:
         folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)
-    folded.outputs.extend(outputs)
-    folded.records += records
-    folded.messages += len(inbox.messages)
+    folded.add(step, len(inbox.messages))
 
 
-def _check_size(what: str, value: bytes, limit: int) -> None:
+def _write(table: States, key: str, parts: Mapping[Name, bytes]) -> None:
+    """Keep the parts that changed: only those go to Kafka and to Redis."""
+    for name, value in parts.items():
+        place = key.encode() + part(*name)
+        if place not in table or table[place] != value:
+            table[place] = value
+
+
+def _check_size(what: str, value: bytes, limit: int, family: Family[Any]) -> None:
     if len(value) > limit:
         raise TooLargeError(
-            f"{what} would have {len(value)} bytes; at most {limit} can be kept: cut the power "
-            "block into several, each with fewer DC inputs, enclosures or shares"
+            f"{what} would have {len(value)} bytes; at most {limit} can be kept: {family.smaller}"
         )
 
 
-def _fold_alone(
-    folded: Folded, key: str, place: int, table: MutableMapping[bytes, bytes], record: Record
-) -> None:
+def _fold_alone(folded: Folded, key: str, place: int, table: States, record: Record) -> None:
     try:
         alone = decode([record]).inboxes[key]
-        state = _state(table, key.encode())
+        state = load(family_of(key), table, key)
         _fold_inbox(folded, key, Inbox(alone.messages, [[place]]), table, state)
     except MemoryError:
         raise
@@ -182,13 +205,6 @@ def results(folded: Folded, names: Mapping[topics.Topic, str]) -> list[Produce]:
 def topic_names(prefix: str) -> dict[topics.Topic, str]:
     """Name of every topic in a deployment."""
     return {topic: topic.name(prefix) for topic in topics.TOPICS}
-
-
-def _state(table: MutableMapping[bytes, bytes], key: bytes) -> BlockState:
-    try:
-        return restore(table[key])
-    except KeyError:
-        return BlockState()
 
 
 def _produce(each: Output, names: Mapping[topics.Topic, str]) -> Produce:

@@ -11,8 +11,7 @@ from faust.types import TP
 from redis.asyncio import Redis
 
 from schemas import topics
-from stream_app.agents import EnergyWork, block_key, topic_names
-from stream_app.codec.state import restore
+from stream_app.agents import EnergyWork, load, topic_names
 from stream_app.dead_letters import DeadLetters
 from stream_app.engine.engine import Engine, EngineConfig
 from stream_app.engine.partition import Partition
@@ -20,6 +19,7 @@ from stream_app.engine.publisher import Offsets
 from stream_app.engine.recovery import Restored, TableManager
 from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
+from stream_app.families import family_of
 from stream_app.health import (
     PERIOD_S,
     SUSPENDED_PERIOD_S,
@@ -28,6 +28,7 @@ from stream_app.health import (
     observe_suspended,
 )
 from stream_app.heartbeats import Heartbeats
+from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.settings import Settings, kafka_options, redis_options
 
@@ -74,17 +75,18 @@ class App(faust.App):  # type: ignore[misc]
         """A partition was taken over: show the states that it came with."""
         rebuilt = restored.rebuilt is not None
         self.metrics.recovered(owned.number, restored.applied, rebuilt=rebuilt)
-        for key, state in owned.states.items():
+        table = {key.partition(b"|")[2]: state for key, state in owned.states.items()}
+        for key in dict.fromkeys(map(telemetry_key, owned.states)):
             try:
-                self.live.publish(block_key(key), restore(state))
+                self.live.publish(key, load(family_of(key), table, key))
             except ValueError as fault:
-                self.engine.suspend(owned.number, unreadable(block_key(key), fault))
+                self.engine.suspend(owned.number, unreadable(key, fault))
 
 
-def unreadable(block: str, fault: ValueError) -> str:
+def unreadable(key: str, fault: ValueError) -> str:
     """What to tell of a state that this program cannot read."""
     return (
-        f"the state of {block} cannot be read: {fault}. Run the version that wrote it, or stop the "
+        f"the state of {key} cannot be read: {fault}. Run the version that wrote it, or stop the "
         "workers and put the last backup back: bess state import FILE --into-changelog --force"
     )
 
@@ -215,6 +217,6 @@ def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
             app.metrics.unassigned(number)
         for each in owned:
             app.metrics.revoked(each.number)
-            app.live.forget(map(block_key, each.states))
+            app.live.forget(map(telemetry_key, each.states))
 
     return release

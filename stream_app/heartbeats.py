@@ -13,11 +13,11 @@ from typing import Any
 import structlog
 from faust.exceptions import ProducerSendError
 
-from stream_app.agents import block_key
 from stream_app.codec.telemetry import encode
 from stream_app.core.clock import DAY_MS
 from stream_app.core.messages import Heartbeat
 from stream_app.engine.engine import Engine
+from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Heartbeats:
     def _due(self, now_ms: int) -> Mapping[str, int]:
         """Partition of each block to send for."""
         owned = {
-            block_key(key): number
+            telemetry_key(key): number
             for number, each in self.engine.partitions.items()
             if number not in self.engine.suspended
             for key in each.states

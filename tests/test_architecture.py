@@ -18,7 +18,14 @@ MODULES = {
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
 }
-PURE = ("stream_app.core", "stream_app.codec", "stream_app.pipeline", "schemas")
+PURE = (
+    "stream_app.core",
+    "stream_app.codec",
+    "stream_app.pipeline",
+    "stream_app.keys",
+    "stream_app.families",
+    "schemas",
+)
 
 MAY_IMPORT = {
     "stream_app.core": ("numpy", "stream_app.core"),
@@ -30,6 +37,15 @@ MAY_IMPORT = {
         "stream_app.core",
         "stream_app.codec",
         "stream_app.pipeline",
+        "stream_app.keys",
+    ),
+    "stream_app.keys": (),
+    "stream_app.families": (
+        "schemas",
+        "stream_app.core",
+        "stream_app.codec",
+        "stream_app.pipeline",
+        "stream_app.keys",
     ),
 }
 MAY_NOT_IMPORT = {
@@ -39,6 +55,7 @@ MAY_NOT_IMPORT = {
         "stream_app.core",
         "stream_app.codec",
         "stream_app.pipeline",
+        "stream_app.families",
         "stream_app.app",
         "stream_app.cli",
         "stream_app.settings",

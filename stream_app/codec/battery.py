@@ -50,6 +50,7 @@ from stream_app.core.battery import (
 from stream_app.core.cells.limits import PRESETS
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat
+from stream_app.keys import subject_of
 
 BatteryMessage = (
     Battery | CellSamples | SystemSamples | MeterPoint | MeterSamples | Heartbeat | EndOfData
@@ -90,6 +91,20 @@ def decode_battery(key: str, value: bytes) -> BatteryMessage:
     """
     if len(value) > LARGEST_VALUE:
         raise ValueError(f"the record has {len(value)} bytes; at most {LARGEST_VALUE} are read")
+    message = _message(key, value)
+    subject = subject_of(key)
+    if subject == "meter" and isinstance(message, Battery | CellSamples | SystemSamples):
+        raise _misplaced(key, "a battery system")
+    if subject == "battery" and isinstance(message, MeterPoint | MeterSamples):
+        raise _misplaced(key, "a meter")
+    return message
+
+
+def _misplaced(key: str, whose: str) -> ValueError:
+    return ValueError(f"a record of {whose} came under the key {key}: correct the key")
+
+
+def _message(key: str, value: bytes) -> BatteryMessage:
     if is_packed(value):
         return _checked(decode_packed(value))
     try:

@@ -18,6 +18,7 @@ from schemas.telemetry import (
     TelemetryRecord,
     TopologyRecord,
 )
+from stream_app.codec.battery import BatteryMessage, decode_battery
 from stream_app.codec.checks import check_names, check_zone, other_version
 from stream_app.codec.limits import (
     EARLIEST_MS,
@@ -41,7 +42,9 @@ from stream_app.core.messages import (
     PowerSamples,
 )
 from stream_app.core.topology import PowerBlock, Rules
+from stream_app.keys import subject_of
 
+AnyMessage = Message | BatteryMessage
 Record = tuple[bytes | None, bytes | None]
 """Key and value as Kafka has them."""
 
@@ -53,10 +56,10 @@ _encoder = msgspec.json.Encoder()
 class Inbox:
     """Messages of one key in order, and the places of the records that each was made of."""
 
-    messages: list[Message] = field(default_factory=list)
+    messages: list[AnyMessage] = field(default_factory=list)
     places: list[list[int]] = field(default_factory=list)
 
-    def put(self, message: Message, places: list[int]) -> None:
+    def put(self, message: AnyMessage, places: list[int]) -> None:
         self.messages.append(message)
         self.places.append(places)
 
@@ -81,7 +84,11 @@ def decode(records: Sequence[Record]) -> Decoded:
     runs: dict[str, _Run] = {}
     for place, (key_bytes, value) in enumerate(records):
         try:
-            key, record = _key(key_bytes), _read(value)
+            key = _key(key_bytes)
+            if subject_of(key) != "block":
+                decoded.inbox(key).put(decode_battery(key, _bytes(value)), [place])
+                continue
+            record = _read(value)
             if type(record) is PowerRecord:
                 _add_power(decoded, runs, key, place, record)
             else:
@@ -172,7 +179,9 @@ class _Run:
 
 def _key(key: bytes | None) -> str:
     if not key:
-        raise ValueError("the record has no key; it must be site/block")
+        raise ValueError(
+            "the record has no key; it must be site/block, site/battery/system or site/meter/name"
+        )
     if len(key) > LONGEST_KEY:
         raise ValueError(f"the key has {len(key)} bytes; at most {LONGEST_KEY} are read")
     text = key.decode()
@@ -181,11 +190,16 @@ def _key(key: bytes | None) -> str:
     return text
 
 
-def _read(value: bytes | None) -> TelemetryRecord:
+def _bytes(value: bytes | None) -> bytes:
     if not value:
         raise ValueError("the record has no value; telemetry is never deleted by key")
     if len(value) > LARGEST_VALUE:
         raise ValueError(f"the record has {len(value)} bytes; at most {LARGEST_VALUE} are read")
+    return value
+
+
+def _read(value: bytes | None) -> TelemetryRecord:
+    value = _bytes(value)
     try:
         return _decoder.decode(value)
     except RecursionError:

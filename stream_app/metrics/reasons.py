@@ -4,21 +4,29 @@ import re
 
 OTHER = "other"
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("no_topology", r"no topology is known"),
-    ("unknown_input", r"the topology has no DC input "),
+    ("no_topology", r"no (?:topology|battery|meter) is known"),
+    ("unknown_input", r"the topology has no DC input |the battery has no pack "),
     ("no_key", r"the record has no key"),
     ("bad_correction", r"correction"),
     ("too_large", r"at most \d+"),
     ("wrong_version", r"this program reads version"),
     ("bad_name", r"cannot be printed"),
     ("wrong_key", r"came under the key"),
-    ("out_of_range", r"lies outside 1971-2109|is beyond .* W|out of range|days ahead of all"),
-    ("bad_shape", r"t is empty|names no DC input|values for \d+ times"),
+    ("out_of_range", r"lies outside 1971-2109|is beyond |out of range|days ahead of all"),
+    (
+        "bad_shape",
+        (
+            r"t is empty|names no DC input|(?:values|rows) for \d+ times|has neither voltage_v|"
+            r"cells: not equal|cells, not \d+|it must have 1 to \d+"
+        ),
+    ),
     (
         "bad_topology",
         (
             r"hangs on more|without a slash|rating_w|the topology (?:changes|moves)|"
-            r"^the shares of|has no enclosure|has no DC input$|time zone|ZoneInfo|in rules;|above 0"
+            r"^the shares of|has no enclosure|has no DC input$|time zone|ZoneInfo|in rules;|"
+            r"above 0|preset of limits|commissioned is|must have no slash|^the battery (?:changes|would)|"
+            r"are counted: use another|cannot move to"
         ),
     ),
     (

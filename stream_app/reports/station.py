@@ -21,7 +21,10 @@ R = TypeVar("R")
 
 
 class _Site(msgspec.Struct):
+    """Whose a record is; those of batteries and meters have no block."""
+
     site: str
+    block: str | None = None
 
 
 _site = msgspec.json.Decoder(_Site)
@@ -104,9 +107,11 @@ class SiteReader:
                     yield read_record(record, decoder)
 
     def _is_of_site(self, record: ConsumerRecord) -> bool:
-        site = read_record(record, _site).site
-        self.sites.add(site)
-        return site == self.site
+        of = read_record(record, _site)
+        if of.block is None:
+            return False
+        self.sites.add(of.site)
+        return of.site == self.site
 
     def _no_record(self) -> str:
         known = ", ".join(sorted(self.sites))

@@ -9,16 +9,25 @@ import msgspec
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
 
-from schemas.topics import DAILY, PROGRESS, TOPOLOGY, Topic
+from schemas.topics import (
+    CRITICAL_CELLS,
+    DAILY,
+    HEALTH_DAILY,
+    METER_DAILY,
+    PROGRESS,
+    TOPOLOGY,
+    Topic,
+)
 from stream_app.engine.position import Position
 from stream_app.engine.publisher import ExactlyOnce, Produce
+from stream_app.keys import telemetry_key
 from stream_app.topics import create_topics
 from stream_app.upkeep.owner import owner
 from stream_app.upkeep.stores import Kept, Stores, UpkeepError
 
 Step = Callable[[str], None]
 
-CARRIED = (TOPOLOGY, PROGRESS, DAILY)
+CARRIED = (TOPOLOGY, PROGRESS, DAILY, CRITICAL_CELLS, HEALTH_DAILY, METER_DAILY)
 """Compacted topics that go along: no day is missed, and no replay begins anew."""
 
 
@@ -32,9 +41,13 @@ class Moved:
 
 
 def partition_of(state_key: bytes, partitions: int) -> int:
-    """Partition of the telemetry that a state is folded from: murmur2 of ``site/block``."""
-    key = state_key.partition(b"|")[2]
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+    """Partition of the telemetry that a state, or a part of one, is folded from."""
+    return _partition(telemetry_key(state_key), partitions)
+
+
+def _partition(key: str, partitions: int) -> int:
+    """Partition of a telemetry key: murmur2, as the default partitioner has it."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 def rekey(states: Mapping[bytes, bytes], partitions: int) -> dict[int, dict[bytes, bytes]]:
@@ -157,9 +170,21 @@ async def _verified(
     return Moved(len(found), digest(found), {number: len(part) for number, part in parts.items()})
 
 
-class _Block(msgspec.Struct):
+class _Subject(msgspec.Struct):
+    """What a result is of: one of the three has a name."""
+
     site: str
-    block: str
+    block: str | None = None
+    system: str | None = None
+    meter: str | None = None
+
+    @property
+    def key(self) -> str:
+        if self.system is not None:
+            return f"{self.site}/battery/{self.system}"
+        if self.meter is not None:
+            return f"{self.site}/meter/{self.meter}"
+        return f"{self.site}/{self.block}"
 
 
 async def _carry(stores: Stores, target: Stores, topic: Topic) -> None:
@@ -185,5 +210,4 @@ def _place(topic: Topic, value: bytes, partitions: int) -> int:
     """Results go to the partition of the telemetry they come from."""
     if not topic.co_partitioned:
         return 0
-    block = msgspec.json.decode(value, type=_Block)
-    return partition_of(f"|{block.site}/{block.block}".encode(), partitions)
+    return _partition(msgspec.json.decode(value, type=_Subject).key, partitions)

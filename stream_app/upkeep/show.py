@@ -10,6 +10,7 @@ from schemas.topics import TELEMETRY
 from stream_app.codec.state import restore
 from stream_app.engine.position import Position
 from stream_app.engine.view import DamagedViewError, RedisView
+from stream_app.keys import subject_of, telemetry_key
 from stream_app.reports.topics import StreamError, open_topics
 from stream_app.settings import Settings, kafka_options
 from stream_app.upkeep.look import EnclosureState, enclosures, matches
@@ -60,6 +61,7 @@ async def find(settings: Settings, asked: str) -> list[Found]:
             found += [
                 (number, position, each)
                 for key, state in states.items()
+                if subject_of(telemetry_key(key)) == "block"
                 for each in _enclosures(key, state)
                 if matches(each, asked)
             ]

@@ -15,7 +15,6 @@ import msgspec
 from schemas import topics as contract
 from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
 from stream_app.agents import fold_chunk
-from stream_app.codec.results import encode_outputs
 from stream_app.codec.telemetry import decode
 from stream_app.engine.table import state_key
 from tests.faults.evidence import Evidence, Record
@@ -83,7 +82,7 @@ def golden(evidence: Evidence, until: Mapping[int, int] | None = None) -> Golden
                 found.refused[partition, part[place].offset] = reason
             published += (
                 (each.topic.suffix, Record(partition, 0, each.key, each.value, each.headers))
-                for each in encode_outputs(folded.outputs)
+                for each in folded.records
             )
         found.states[partition] = {state_key(TABLE, key): state for key, state in table.items()}
     _take(found, published)

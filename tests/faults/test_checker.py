@@ -9,7 +9,6 @@ import pytest
 from schemas import topics as contract
 from schemas.topics import Topic
 from stream_app.agents import fold_chunk
-from stream_app.codec.results import encode_outputs
 from stream_app.codec.telemetry import decode
 from stream_app.engine.position import POSITION_KEY, Position, encode_position
 from stream_app.engine.table import state_key
@@ -34,7 +33,7 @@ def undisturbed(workload: Workload = WORKLOAD) -> Evidence:
         pairs = [(record.key, record.value) for record in chunk]
         before = dict(table)
         folded = fold_chunk(decode(pairs), table, pairs)
-        for each in encode_outputs(folded.outputs):
+        for each in folded.records:
             publish(found, each.topic, each.key, each.value)
         for place in sorted(folded.refused):
             bad, at = chunk[place], str(chunk[place].offset).encode()

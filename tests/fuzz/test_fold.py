@@ -8,7 +8,6 @@ import pytest
 
 from schemas.topics import TOPICS
 from stream_app.agents import fold_chunk
-from stream_app.codec.results import encode_outputs
 from stream_app.codec.state import snapshot
 from stream_app.codec.telemetry import Record, decode
 from stream_app.core.messages import Message
@@ -32,7 +31,7 @@ def test_mutated_records_are_folded_or_refused_and_leave_the_others_exact() -> N
     for first, part in _parts(records):
         folded = fold_chunk(decode(part), table, part)
         refused += [first + place for place in folded.refused]
-        for output in encode_outputs(folded.outputs):
+        for output in folded.records:
             if output.key.startswith(CLEAN):
                 values[output.topic.suffix].append(output.value)
 

@@ -11,8 +11,18 @@ import numpy as np
 
 import schemas
 from schemas.results import ProgressRecord
+from stream_app.codec.battery import encode_battery
 from stream_app.codec.results import Output, encode_outputs
+from stream_app.codec.results_battery import encode_battery_outputs, encode_meter_outputs
 from stream_app.codec.telemetry import encode
+from stream_app.core.battery import (
+    Battery,
+    CellSamples,
+    MeterPoint,
+    MeterSamples,
+    SystemSamples,
+)
+from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.messages import (
     Configure,
     CorrectionBegin,
@@ -21,6 +31,7 @@ from stream_app.core.messages import (
     Heartbeat,
     PowerSamples,
 )
+from stream_app.core.meters import MeterState, fold_meter
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
 
@@ -51,17 +62,67 @@ CORRECTION = CorrectionBegin("north-7c0ffee", MIDNIGHT_MS, MIDNIGHT_MS + 86_400_
 END = EndOfData(MIDNIGHT_MS + 9 * QUARTER_MS)
 
 
+BATTERY = Battery(
+    site="north",
+    system="1A1BAT1",
+    zone="Australia/Sydney",
+    packs={"1": 6},
+    capacity_ah=280.0,
+    energy_wh=5376.0,
+    commissioned="2023-05-31",
+    signals={"fa1_level": "max"},
+)
+MINUTE_MS = 60_000
+MINUTES = MIDNIGHT_MS + MINUTE_MS * np.array([0, 1, 2, 3, 4, 5, 1440, 1441], dtype=np.int64)
+VOLTAGES = 3.301 + 0.001 * np.arange(6) + np.zeros((8, 1))
+VOLTAGES[2:4, 4] = 3.66
+CELLS = CellSamples(
+    "1",
+    MINUTES,
+    voltage_v=VOLTAGES,
+    temperature_c=24.5 + 0.1 * np.arange(6) + np.zeros((8, 1)),
+    current_a=np.array([0.0, -40.0, -40.0, -40.0, -40.0, 0.0, 0.0, 0.0]),
+    soc_ratio=np.array([0.5, 0.5, 0.5, np.nan, 0.51, 0.51, 0.51, 0.51]),
+)
+LATE_CELLS = CellSamples("1", MINUTES[:1], voltage_v=VOLTAGES[:1])
+SYSTEM = SystemSamples(
+    MINUTES,
+    {
+        "soc_ratio": np.array([0.5, 0.5, 0.5, np.nan, 0.51, 0.51, 0.51, 0.51]),
+        "current_a": np.array([0.0, -40.0, -40.0, -40.0, -40.0, 0.0, 0.0, 0.0]),
+    },
+)
+METER_POINT = MeterPoint("north", "grid", "Australia/Sydney")
+METER = MeterSamples(
+    MIDNIGHT_MS + QUARTER_MS * np.array([0, 1, 2, 3], dtype=np.int64),
+    {
+        "power_w": np.array([-40e3, -38e3, 12e3, np.nan]),
+        "import_wh": np.array([7.0e6, 7.010e6, 7.015e6, 7.015e6]),
+    },
+)
+BATTERY_END = EndOfData(int(MINUTES[-1]) + MINUTE_MS)
+
+
 def outputs() -> list[Output]:
     """All records that the pipeline gives for the example telemetry."""
     folded = fold(BlockState(), [Configure(BLOCK), POWER, LATE, END])
-    return list(encode_outputs(folded))
+    battery = fold_battery(BatteryState(), [BATTERY, SYSTEM, CELLS, LATE_CELLS, BATTERY_END])
+    meter = fold_meter(MeterState(), [METER_POINT, METER, END])
+    return [
+        *encode_outputs(folded),
+        *encode_battery_outputs(BATTERY, battery),
+        *encode_meter_outputs(METER_POINT, meter),
+    ]
 
 
 def make() -> dict[str, bytes]:
     """One encoded record of each kind, by the name of its model."""
     first: dict[str, bytes] = {}
     for output in outputs():
-        first.setdefault(output.topic.suffix, output.value)
+        of_battery = b"/battery/" in output.key
+        first.setdefault(
+            output.topic.suffix + (" of a battery" if of_battery else ""), output.value
+        )
     progress = ProgressRecord(
         v=1,
         replay="north-2024-06",
@@ -83,6 +144,18 @@ def make() -> dict[str, bytes]:
         "AlarmRecord": first["alarm.events.v1"],
         "FindingRecord": first["finding.v1"],
         "TooLateRecord": first["too-late.v1"],
+        "BatteryRecord": encode_battery(BATTERY),
+        "CellsRecord": encode_battery(CELLS),
+        "SystemRecord": encode_battery(SYSTEM),
+        "MeterPointRecord": encode_battery(METER_POINT),
+        "MeterRecord": encode_battery(METER),
+        "CellWindowsRecord": first["cells.5min.v1 of a battery"],
+        "CriticalCellsRecord": first["cells.critical.v1 of a battery"],
+        "HealthDayRecord": first["health.daily.v1 of a battery"],
+        "MeterDayRecord": first["meter.daily.v1"],
+        "BatteryAlarmRecord": first["alarm.events.v1 of a battery"],
+        "BatteryFindingRecord": first["finding.v1 of a battery"],
+        "LateRowsRecord": first["too-late.v1 of a battery"],
         "ProgressRecord": msgspec.json.encode(progress),
     }
 

@@ -72,11 +72,11 @@ def test_operations_name_messages_of_their_own_channel() -> None:
 
 
 def test_every_struct_of_the_contract_is_carried_by_a_topic_or_held_by_one_that_is() -> None:
-    from schemas import results, telemetry
+    from schemas import battery, results, results_battery, telemetry
 
     structs = {
         name
-        for module in (results, telemetry)
+        for module in (results, telemetry, battery, results_battery)
         for name, each in vars(module).items()
         if isinstance(each, type) and issubclass(each, msgspec.Struct)
     }
@@ -153,7 +153,14 @@ def test_notices_of_lost_records_travel_with_the_documented_headers() -> None:
     assert tuple(name for name, _ in published.headers) == (*DEAD_LETTER_HEADERS, *NOTICE_HEADERS)
 
 
+def read_as(model: type[msgspec.Struct], value: bytes) -> bool:
+    """Whether the value is such a record, with all its fields and no other."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(value, type=model)) == value
+    except msgspec.ValidationError:
+        return False
+
+
 def test_the_pipeline_publishes_only_what_the_document_says() -> None:
     for output in examples.outputs():
-        (model,) = CARRIES[output.topic]
-        msgspec.json.decode(output.value, type=model)
+        assert any(read_as(model, output.value) for model in CARRIES[output.topic])

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from replay.config import Config
-from schemas import glossary, results, telemetry
+from schemas import battery, glossary, results, results_battery, telemetry
 from schemas.asyncapi import ALARM_HEADERS, CUT_HEADERS, DEAD_LETTER_HEADERS, NOTICE_HEADERS
 from stream_app.codec.results import PRIORITIES
 from stream_app.core.findings import RULES
@@ -16,7 +16,7 @@ from stream_app.settings import Settings
 
 STRUCTS = {
     name: each
-    for module in (results, telemetry)
+    for module in (results, telemetry, battery, results_battery)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, msgspec.Struct)
 }
@@ -48,7 +48,8 @@ def test_every_field_of_every_record_has_a_meaning_and_a_unit(record: str, field
 
 
 def test_the_unit_in_a_field_name_is_the_unit_of_the_glossary() -> None:
-    suffixes = {"_w_ms": "W ms", "_kwh": "kWh", "_s": "s", "_w": "W"}
+    suffixes = {"_c_per_s": "degC/s", "_w_ms": "W ms", "_kwh": "kWh", "_wh": "Wh", "_mv": "mV"}
+    suffixes |= {"_ah": "Ah", "_s": "s", "_w": "W", "_v": "V", "_c": "degC", "_a": "A"}
     for record, field in FIELDS:
         for suffix, unit in suffixes.items():
             if field.endswith(suffix):
@@ -91,7 +92,8 @@ def test_every_header_is_there_and_no_other() -> None:
 
 def test_no_field_is_explained_that_no_record_has() -> None:
     known = {field for _, field in FIELDS} | {f"{record}.{field}" for record, field in FIELDS}
-    explained = names("Fields of records") + names("Rules of a block")
+    sections = "Fields of records", "Rules of a block", "Fields of battery records"
+    explained = [name for section in sections for name in names(section)]
 
     assert set(explained) - known == {"kind"}
 

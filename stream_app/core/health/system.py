@@ -44,7 +44,7 @@ def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> System
     found: list[SystemOutputs] = []
     for batch in _batches(messages):
         first = batch[0][1]
-        reason = _refusal(state, first)
+        reason = refusal(state, first)
         if reason:
             refused = tuple(Refusal(place, reason) for place, _ in batch)
             found.append(SystemOutputs(state.past.battery, refusals=refused))
@@ -67,7 +67,8 @@ def _batches(messages: Sequence[SystemMessage]) -> Iterator[list[tuple[int, Syst
         yield list(batch)
 
 
-def _refusal(state: SystemState, message: SystemMessage) -> str | None:
+def refusal(state: SystemState, message: SystemMessage) -> str | None:
+    """Why a message cannot be folded, with the remedy; None if it can."""
     battery = state.past.battery
     if battery is None:
         known = isinstance(message, Battery)

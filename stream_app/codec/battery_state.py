@@ -1,0 +1,72 @@
+"""The state of a battery system in parts, so that a chunk writes only what it changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stream_app.codec.cells_state import restore_cells, snapshot_cells
+from stream_app.codec.health import restore, snapshot
+from stream_app.core.battery import Battery
+from stream_app.core.battery_system import BatteryState
+from stream_app.core.cells.fold import CellsState
+from stream_app.core.cells.pack import ColdPack, HotPack, PackState, WarmPack
+from stream_app.core.health.state import Past, Present, SystemState
+
+Name = tuple[str, ...]
+Read = Callable[[Name], bytes | None]
+"""Bytes of the part of a state with this name; None where there is none."""
+
+PRESENT, PAST = ("health", "present"), ("health", "past")
+
+
+@dataclass
+class _Topology:
+    """The battery, and the number of cells of each pack that it has or had."""
+
+    battery: Battery | None = None
+    packs: dict[str, int] = field(default_factory=dict)
+
+
+def load_battery(read: Read) -> BatteryState:
+    """The state that the parts hold; an empty one where there are none.
+
+    Raises
+    ------
+    ValueError
+        A part is missing, is not such a state, or is of a version that this program cannot read.
+    """
+    topology = restore(_Topology, read(()))
+    packs = {name: _pack(read, name, cells) for name, cells in topology.packs.items()}
+    health = SystemState(restore(Present, read(PRESENT)), restore(Past, read(PAST)))
+    return BatteryState(CellsState(topology.battery, packs), health)
+
+
+def save_battery(state: BatteryState) -> dict[Name, bytes]:
+    """All parts; equal states give equal bytes."""
+    cells = state.cells
+    sizes = {name: each.cells for name, each in cells.packs.items()}
+    found = {
+        (): snapshot(_Topology(cells.battery, sizes)),
+        PRESENT: snapshot(state.health.present),
+        PAST: snapshot(state.health.past),
+    }
+    for name, each in cells.packs.items():
+        found["pack", name, "hot"] = snapshot_cells(each.hot)
+        found["pack", name, "warm"] = snapshot_cells(each.warm)
+        found["pack", name, "cold"] = snapshot_cells(each.cold)
+    return found
+
+
+def _pack(read: Read, name: str, cells: int) -> PackState:
+    return PackState(
+        cells,
+        restore_cells(_there(read, name, "hot"), HotPack),
+        restore_cells(_there(read, name, "warm"), WarmPack),
+        restore_cells(_there(read, name, "cold"), ColdPack),
+    )
+
+
+def _there(read: Read, pack: str, temper: str) -> bytes:
+    found = read(("pack", pack, temper))
+    if found is None:
+        raise ValueError(f"the {temper} part of pack {pack} is missing")
+    return found

@@ -1,0 +1,317 @@
+"""What the folds of batteries and meters give out, as records."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from schemas import topics
+from schemas.results import Priority
+from schemas.results_battery import (
+    BatteryAlarmRecord,
+    BatteryFindingRecord,
+    BatteryRule,
+    CellWindowsRecord,
+    Column,
+    CriticalCellRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    LateRowsRecord,
+    MeterDayRecord,
+    Rows,
+)
+from stream_app.codec.results import LONGEST_RUN, Output, iso
+from stream_app.core.battery import Battery, MeterPoint
+from stream_app.core.battery_system import BatteryOutputs
+from stream_app.core.calendar import calendar
+from stream_app.core.cells.critical import CriticalCells
+from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.limits import REGIMES
+from stream_app.core.cells.messages import CellWindows
+from stream_app.core.cells.quantities import MISSING
+from stream_app.core.cells.sums import Cell, Pack
+from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.result import HealthDay
+from stream_app.core.health.soc import SocChange
+from stream_app.core.meters import MeterOutputs
+from stream_app.core.rows import LateRow
+
+MOST_VALUES = 20_000
+"""Cells times windows in one record of windows: 2 MB or so."""
+DECIMALS_V, DECIMALS_C = 6, 3
+"""uV and m degC, as values come in; means are rounded to them."""
+
+PRIORITIES: dict[BatteryRule, Priority] = {
+    "OVER_VOLT_ALARM": "high",
+    "OVER_VOLT_WARNING": "medium",
+    "UNDER_VOLT_ALARM": "high",
+    "UNDER_VOLT_WARNING": "medium",
+    "THERMAL_RUNAWAY": "critical",
+    "CELL_VOLTAGE_DEVIATION": "low",
+    "WEAK_CELL": "low",
+    "CELL_VOLTAGE_DRIFT": "low",
+    "CELL_VOLTAGE_STUCK": "medium",
+    "CELL_TEMPERATURE_STUCK": "medium",
+    "HOT_CELL": "medium",
+    "VOLTAGE_IMBALANCE_WARNING": "medium",
+    "SOC_JUMP": "low",
+    "SOC_FROZEN": "medium",
+    "SOC_DRIFT": "low",
+}
+
+_encoder = msgspec.json.Encoder()
+Condition = tuple[str | None, int | None, str, CellFinding | SocChange]
+"""Pack, cell and unit of what began or ended."""
+
+
+def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterator[Output]:
+    """All records of a fold of a battery system, in a fixed order."""
+    for windows in outputs.cells.windows:
+        for part in _parts(windows):
+            yield _windows(battery, part)
+    for table in outputs.cells.critical:
+        yield _critical(battery, table)
+    for day in outputs.days:
+        yield _health(battery, day)
+    for condition in _conditions(outputs):
+        yield from _told(battery, condition)
+    for late in outputs.cells.late:
+        yield from _late(battery.key, late.times, late.reason, late.pack)
+    yield from _late_rows(battery.key, outputs.late)
+
+
+def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[Output]:
+    """All records of a fold of a meter, in a fixed order."""
+    for day in outputs.days:
+        key = f"{point.key}/{day.date}"
+        record = MeterDayRecord(
+            v=1,
+            id=f"{key}/r{day.revision}",
+            site=point.site,
+            meter=point.meter,
+            date=day.date,
+            start=iso(day.start),
+            end=iso(day.end),
+            rows=day.rows,
+            values=dict(day.values),
+            missing=dict(day.missing),
+            verdicts=dict(day.verdicts),
+            revision=day.revision,
+            final=day.final,
+        )
+        yield _output(topics.METER_DAILY, key, record, day.start)
+    yield from _late_rows(point.key, outputs.late)
+
+
+def _parts(windows: CellWindows) -> Iterator[CellWindows]:
+    """Cut a long run of windows, which would not fit into one record."""
+    step = max(1, MOST_VALUES // windows.sums.cells.shape[2])
+    for first in range(0, windows.size, step):
+        yield windows.between(first, min(first + step, windows.size))
+
+
+def _windows(battery: Battery, windows: CellWindows) -> Output:
+    sums, key = windows.sums, f"{battery.key}/{windows.pack}"
+    regimes = windows.regimes
+    record = CellWindowsRecord(
+        v=1,
+        id=f"{key}/{windows.resolution}",
+        site=battery.site,
+        system=battery.system,
+        pack=windows.pack,
+        resolution=windows.resolution,  # type: ignore[arg-type]
+        final=windows.final,
+        start=windows.starts.tolist(),
+        end=windows.ends.tolist(),
+        revision=windows.revisions.tolist(),
+        rows=sums.pack[Pack.ROWS].tolist(),
+        gaps=sums.pack[Pack.GAPS].tolist(),
+        voltage_samples=sums.cells[Cell.V_COUNT].tolist(),
+        temperature_samples=sums.cells[Cell.T_COUNT].tolist(),
+        voltage_min_v=_rows(windows.voltage_min_v, DECIMALS_V),
+        voltage_mean_v=_rows(windows.voltage_mean_v, DECIMALS_V),
+        voltage_max_v=_rows(windows.voltage_max_v, DECIMALS_V),
+        voltage_deviation_v=_rows(windows.voltage_deviation_v, DECIMALS_V),
+        temperature_mean_c=_rows(windows.temperature_mean_c, DECIMALS_C),
+        temperature_max_c=_rows(windows.temperature_max_c, DECIMALS_C),
+        temperature_deviation_c=_rows(windows.temperature_deviation_c, DECIMALS_C),
+        temperature_rise_c_per_s=_rows(windows.temperature_rise_c_per_s, DECIMALS_C),
+        voltage_spread_v=_column(windows.voltage_spread_v, DECIMALS_V),
+        temperature_spread_c=_column(windows.temperature_spread_c, DECIMALS_C),
+        p1_mv=_known(windows.p1_mv),
+        p99_mv=_known(windows.p99_mv),
+        regime=None if regimes is None else [REGIMES[each] for each in regimes.tolist()],
+    )
+    return _output(topics.CELLS[windows.resolution], key, record, int(windows.starts[0]))
+
+
+def _rows(values: Floats, decimals: int) -> Rows:
+    return [_column(row, decimals) for row in values]
+
+
+def _column(values: Floats, decimals: int) -> Column:
+    # Adding 0 makes -0.0 a plain 0.
+    rounded = np.round(values, decimals) + 0.0
+    return [None if each != each else each for each in rounded.tolist()]  # noqa: PLR0124
+
+
+def _known(values: Ints) -> list[int | None]:
+    return [None if each == MISSING else each for each in values.tolist()]
+
+
+def _critical(battery: Battery, table: CriticalCells) -> Output:
+    date = calendar(battery.zone).local_date(table.start).isoformat()
+    key = f"{battery.key}/{table.pack}/{date}"
+    record = CriticalCellsRecord(
+        v=1,
+        id=key,
+        site=battery.site,
+        system=battery.system,
+        pack=table.pack,
+        date=date,
+        start=iso(table.start),
+        end=iso(table.end),
+        cells=[
+            CriticalCellRecord(
+                rank=each.rank,
+                cell=each.concern.cell,
+                rule=each.concern.rule,
+                since=iso(each.concern.since),
+                until=None if each.concern.until is None else iso(each.concern.until),
+                days=each.concern.days,
+                worst=each.concern.worst,
+                limit=each.concern.limit,
+                unit=each.concern.unit,
+            )
+            for each in table.cells
+        ],
+    )
+    return _output(topics.CRITICAL_CELLS, key, record, table.start)
+
+
+def _health(battery: Battery, day: HealthDay) -> Output:
+    key = f"{battery.key}/{day.date}"
+    record = HealthDayRecord(
+        v=1,
+        id=f"{key}/r{day.revision}",
+        site=battery.site,
+        system=battery.system,
+        date=day.date,
+        start=iso(day.start),
+        end=iso(day.end),
+        rows=day.rows,
+        values=dict(day.values),
+        missing=dict(day.missing),
+        band=day.band,
+        cycles=list(day.cycles),
+        dwell={name: list(times) for name, times in day.dwell.items()},
+        revision=day.revision,
+        final=day.final,
+    )
+    return _output(topics.HEALTH_DAILY, key, record, day.start)
+
+
+def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
+    for finding in outputs.cells.findings:
+        yield finding.pack, finding.cell, finding.unit, finding
+    for change in outputs.changes:
+        yield None, None, "ratio", change
+
+
+def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
+    """An event of a condition that began or ended, and once it has ended its span."""
+    record = _alarm(battery, condition)
+    time = condition[3].time
+    names = (record.pack, None if record.cell is None else str(record.cell))
+    subject = "/".join([battery.key, *(name for name in names if name is not None)])
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_type": f"bess.alarm.{record.state}.v1",
+        "ce_source": f"/{battery.key}",
+        "ce_subject": subject,
+        "ce_id": record.id,
+        "ce_time": record.time,
+        "content-type": "application/json",
+    }
+    encoded = tuple((name, value.encode()) for name, value in headers.items())
+    value = _encoder.encode(record)
+    yield Output(topics.ALARMS, battery.key.encode(), value, time, encoded)
+    if record.state == "cleared":
+        yield _output(topics.FINDINGS, battery.key, _finding(record), time)
+
+
+def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
+    pack, cell, unit, each = condition
+    state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
+    where = f"{pack or ''}/{'' if cell is None else cell}"
+    ended = "" if each.raised else "ended; "
+    place = "".join(
+        [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]
+    )
+    return BatteryAlarmRecord(
+        v=1,
+        id=f"{battery.key}/{where}/{each.rule}/{each.since}/{state}",
+        rule=each.rule,
+        state=state,
+        priority=PRIORITIES[each.rule],
+        site=battery.site,
+        system=battery.system,
+        pack=pack,
+        cell=cell,
+        time=iso(each.time),
+        since=iso(each.since),
+        value=each.value,
+        limit=each.limit,
+        unit=unit,
+        message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g})",
+    )
+
+
+def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
+    began, ended = (datetime.fromisoformat(each) for each in (alarm.since, alarm.time))
+    return BatteryFindingRecord(
+        v=1,
+        id=alarm.id.removesuffix("/cleared"),
+        rule=alarm.rule,
+        site=alarm.site,
+        system=alarm.system,
+        pack=alarm.pack,
+        cell=alarm.cell,
+        since=alarm.since,
+        until=alarm.time,
+        seconds=round((ended - began).total_seconds(), 3),
+        value=alarm.value,
+        limit=alarm.limit,
+        unit=alarm.unit,
+        message=alarm.message,
+    )
+
+
+def _late_rows(key: str, late: Iterable[LateRow]) -> Iterator[Output]:
+    for reason, rows in groupby(late, key=lambda row: row.reason):
+        yield from _late(key, np.array([row.time for row in rows], dtype=np.int64), reason)
+
+
+def _late(
+    key: str, times: Ints, reason: Literal["late", "ahead"], pack: str | None = None
+) -> Iterator[Output]:
+    site, subject, name = key.split("/")
+    for first in range(0, times.size, LONGEST_RUN):
+        some = times[first : first + LONGEST_RUN]
+        record = LateRowsRecord(
+            v=1,
+            site=site,
+            system=name if subject == "battery" else None,
+            pack=pack,
+            meter=name if subject == "meter" else None,
+            t=some.tolist(),
+            reason=reason,
+        )
+        yield _output(topics.TOO_LATE, key, record, int(some[0]))
+
+
+def _output(topic: topics.Topic, key: str, record: msgspec.Struct, time: int) -> Output:
+    return Output(topic, key.encode(), _encoder.encode(record), time)

@@ -1,0 +1,127 @@
+"""The kinds of telemetry that the worker folds: power blocks, battery systems, meters.
+
+The key of a record alone says which family it is of. Everything else of the worker, from the
+transaction to the dead letters, knows no families.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from stream_app.codec import health, state
+from stream_app.codec.battery_state import Name, Read, load_battery, save_battery
+from stream_app.codec.results import Output, encode_outputs
+from stream_app.codec.results_battery import encode_battery_outputs, encode_meter_outputs
+from stream_app.core.battery_system import BatteryState, SystemMessage, fold_battery
+from stream_app.core.messages import Message, Refusal
+from stream_app.core.meters import MeterMessage, MeterState, fold_meter
+from stream_app.keys import Subject, subject_of
+from stream_app.pipeline import BlockState, fold
+
+State = TypeVar("State")
+
+
+@dataclass
+class Step:
+    """What messages of one key came to.
+
+    Attributes
+    ----------
+    records
+        To publish.
+    refusals
+        Places among the messages.
+    samples, late
+        Samples of power or rows of a battery or meter; how many of them were too late.
+    """
+
+    records: list[Output] = field(default_factory=list)
+    refusals: Sequence[Refusal] = ()
+    samples: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True)
+class Family(Generic[State]):
+    """How the state of a key is read, changed and kept.
+
+    Attributes
+    ----------
+    load
+        The state that parts hold; a ValueError where they cannot be read.
+    save
+        All parts of a state; equal states give equal bytes.
+    fold
+        Folds messages into a state, in order.
+    newest_ms
+        Newest event time that was folded [ms UTC].
+    smaller
+        What a person can do if a state or a result is too large.
+    """
+
+    load: Callable[[Read], State]
+    save: Callable[[State], Mapping[Name, bytes]]
+    fold: Callable[[State, Sequence[Any]], Step]
+    newest_ms: Callable[[State], int | None]
+    smaller: str
+
+
+def family_of(key: str) -> Family[Any]:
+    """The family of a telemetry key."""
+    return FAMILIES[subject_of(key)]
+
+
+def _fold_power(block: BlockState, messages: Sequence[Message]) -> Step:
+    outputs = fold(block, messages)
+    late = sum(each.times.size for each in outputs.too_late)
+    return Step(list(encode_outputs(outputs)), outputs.refusals, outputs.samples, late)
+
+
+def _newest_power(block: BlockState) -> int | None:
+    times = (each.latest[0] for each in block.inputs.values() if each.latest)
+    return max(times, default=None)
+
+
+def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> Step:
+    outputs = fold_battery(system, messages)
+    battery = system.cells.battery
+    records = [] if battery is None else list(encode_battery_outputs(battery, outputs))
+    late = len(outputs.late) + sum(each.times.size for each in outputs.cells.late)
+    return Step(records, outputs.refusals, outputs.rows, late)
+
+
+def _newest_battery(system: BatteryState) -> int | None:
+    clocks = [each.hot.clock.clock for each in system.cells.packs.values()]
+    times = [each.now for each in (*clocks, system.health.present.clock.clock)]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _fold_meter(meter: MeterState, messages: Sequence[MeterMessage]) -> Step:
+    outputs = fold_meter(meter, messages)
+    point = outputs.point
+    records = [] if point is None else list(encode_meter_outputs(point, outputs))
+    return Step(records, outputs.refusals, outputs.rows, len(outputs.late))
+
+
+POWER = Family(
+    load=lambda read: state.restore(read(())),
+    save=lambda block: {(): state.snapshot(block)},
+    fold=_fold_power,
+    newest_ms=_newest_power,
+    smaller="cut the power block into several, each with fewer DC inputs, enclosures or shares",
+)
+BATTERY = Family(
+    load=load_battery,
+    save=save_battery,
+    fold=_fold_battery,
+    newest_ms=_newest_battery,
+    smaller="cut the battery system into several, or its packs into smaller ones",
+)
+METER = Family(
+    load=lambda read: health.restore(MeterState, read(())),
+    save=lambda meter: {(): health.snapshot(meter)},
+    fold=_fold_meter,
+    newest_ms=lambda meter: meter.clock.clock.now,
+    smaller="use another name for the meter",
+)
+FAMILIES: Mapping[Subject, Family[Any]] = {"block": POWER, "battery": BATTERY, "meter": METER}
