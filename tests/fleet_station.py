@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.messages import Configure, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.metrics import LiveView, PipelineMetrics
@@ -39,6 +41,23 @@ def publish_station(view: LiveView, blocks: int, enclosures: int) -> None:
         of = block(f"INV-{number + 1:03}", enclosures)
         power = {"DC1": [250e3] * 24, "DC2": [-100e3 - number] * 24}
         view.publish(of.key, folded(power, of=of))
+
+
+def publish_battery(view: LiveView) -> None:
+    """Publish a battery system of two packs, of which one has a cell above its highest voltage."""
+    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5})
+    times = MIDNIGHT_MS + 60_000 * np.arange(4, dtype=np.int64)
+    volts, warmth = np.full((4, 5), 3.3), np.full((4, 5), 25.0)
+    high = volts + np.array([0.0, 0.0, 0.4, 0.0, -0.1])
+    soc = {"soc_ratio": np.array([0.4, 0.41, 0.42, 0.43])}
+    messages = [
+        battery,
+        SystemSamples(times, soc),
+        CellSamples("1", times, volts, warmth),
+        CellSamples("2", times, high, warmth + 0.5),
+    ]
+    fold_battery(state, messages)
+    view.publish(battery.key, state)
 
 
 def busy(metrics: PipelineMetrics, partitions: int, event_time_ms: int = MIDNIGHT_MS) -> None:

@@ -77,6 +77,51 @@ ACTIVE_INPUTS = Metric(
     "DC inputs for which the alarm rule stands raised.",
 )
 
+_SYSTEM = ("site", "system")
+_PACK = ("site", "system", "pack")
+SOC = Metric(
+    "bess_battery_soc_ratio",
+    "gauge",
+    "ratio",
+    _SYSTEM,
+    "Newest state of charge of the battery system, as its BMS says.",
+)
+BATTERY_LAST_SAMPLE = Metric(
+    "bess_battery_last_sample_timestamp_seconds",
+    "gauge",
+    "s",
+    _SYSTEM,
+    "Event time of the newest row of the battery system, Unix seconds.",
+)
+CELL_V_MIN = Metric(
+    "bess_pack_cell_voltage_min_volts",
+    "gauge",
+    "V",
+    _PACK,
+    "Lowest cell voltage in the newest row of the pack.",
+)
+CELL_V_MAX = Metric(
+    "bess_pack_cell_voltage_max_volts",
+    "gauge",
+    "V",
+    _PACK,
+    "Highest cell voltage in the newest row of the pack.",
+)
+CELL_C_MAX = Metric(
+    "bess_pack_cell_temperature_max_celsius",
+    "gauge",
+    "degC",
+    _PACK,
+    "Highest cell temperature in the newest row of the pack.",
+)
+CRITICAL = Metric(
+    "bess_pack_critical_cells",
+    "gauge",
+    "cells",
+    _PACK,
+    "Cells of the pack of which a condition stands.",
+)
+
 RECORDS = Metric(
     "bess_pipeline_records_total", "counter", "records", (), "Telemetry records read and committed."
 )
@@ -92,7 +137,7 @@ SAMPLES = Metric(
     "counter",
     "samples",
     (),
-    "Power samples folded.",
+    "Samples folded: of power, values; of batteries and meters, rows.",
 )
 LATE = Metric(
     "bess_pipeline_late_samples_total",
@@ -246,7 +291,23 @@ BUILD = Metric(
     "bess_build_info", "gauge", "1", ("version", "python"), "Version of the program; always 1."
 )
 
-LIVE: tuple[Metric, ...] = (DC_POWER, DISCHARGED, CHARGED, COVERAGE, LAST_SAMPLE, ACTIVE_INPUTS)
+BATTERIES: tuple[Metric, ...] = (
+    SOC,
+    BATTERY_LAST_SAMPLE,
+    CELL_V_MIN,
+    CELL_V_MAX,
+    CELL_C_MAX,
+    CRITICAL,
+)
+LIVE: tuple[Metric, ...] = (
+    DC_POWER,
+    DISCHARGED,
+    CHARGED,
+    COVERAGE,
+    LAST_SAMPLE,
+    ACTIVE_INPUTS,
+    *BATTERIES,
+)
 PIPELINE: tuple[Metric, ...] = (
     RECORDS,
     MESSAGES,

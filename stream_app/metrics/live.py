@@ -1,4 +1,4 @@
-"""The newest values of each enclosure, published by the agents and read when Prometheus scrapes."""
+"""The newest values of enclosures and batteries: agents publish, a scrape of Prometheus reads."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +10,12 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from stream_app.core.battery_system import BatteryState
 from stream_app.core.findings import RULES
 from stream_app.core.integrator import DAY, KNOWN_MS, InputState
+from stream_app.core.meters import MeterState
 from stream_app.core.topology import PowerBlock
+from stream_app.metrics.batteries import BatteryReading, battery_reading, battery_samples
 from stream_app.metrics.catalogue import (
     ACTIVE_INPUTS,
     CHARGED,
@@ -72,7 +75,7 @@ class BlockReading:
 
 
 class LiveView(Collector):
-    """Readings by key ``site/block``; agents write, the scrape thread reads.
+    """Readings by telemetry key; agents write, the scrape thread reads.
 
     Parameters
     ----------
@@ -82,12 +85,16 @@ class LiveView(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lock = Lock()
-        self._readings: dict[str, BlockReading] = {}
+        self._readings: dict[str, BlockReading | BatteryReading] = {}
         registry.register(self)
 
-    def publish(self, key: str, state: BlockState) -> None:
-        """Take the values of ``state``, which may change afterwards."""
-        found = reading(state)
+    def publish(self, key: str, state: BlockState | BatteryState | MeterState) -> None:
+        """Take the values of ``state``, which may change afterwards; a meter has none to show."""
+        found: BlockReading | BatteryReading | None = None
+        if isinstance(state, BlockState):
+            found = reading(state)
+        elif isinstance(state, BatteryState):
+            found = battery_reading(state)
         with self._lock:
             if found is not None:
                 self._readings[key] = found
@@ -101,7 +108,9 @@ class LiveView(Collector):
     def expectations(self) -> dict[str, tuple[int, int]]:
         """What is expected of each block that expects something, by key."""
         with self._lock:
-            return {key: each.expects for key, each in self._readings.items() if each.expects}
+            readings = list(self._readings.items())
+        blocks = [(key, each) for key, each in readings if isinstance(each, BlockReading)]
+        return {key: each.expects for key, each in blocks if each.expects}
 
     def describe(self) -> Iterable[Family]:
         """Name the families, for the check at registration."""
@@ -110,10 +119,16 @@ class LiveView(Collector):
     def collect(self) -> Iterator[Family]:
         """Give a sample for each enclosure, block or rule."""
         with self._lock:
-            readings = list(self._readings.values())
+            every = list(self._readings.values())
+        readings = [each for each in every if isinstance(each, BlockReading)]
         yield from _enclosure_families(readings)
         yield _last_samples(readings)
         yield _active_inputs(readings)
+        batteries = [each for each in every if isinstance(each, BatteryReading)]
+        for metric, samples in battery_samples(batteries):
+            family = _family(metric)
+            family.samples = samples
+            yield family
 
 
 def reading(state: BlockState) -> BlockReading | None:

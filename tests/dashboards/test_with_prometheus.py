@@ -21,7 +21,7 @@ import pytest
 import deploy
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
 from tests.dashboards.boards import boards, promql, queries, variables
-from tests.fleet_station import busy, publish_station
+from tests.fleet_station import busy, publish_battery, publish_station
 
 DEPLOY = Path(deploy.__file__).parent / "prometheus"
 QUERIES = dict(queries())
@@ -85,7 +85,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """A server that has scraped a worker with work done before and between its scrapes."""
     binary, folder = program("prometheus"), tmp_path_factory.mktemp("prometheus")
     registry = worker_registry()
-    publish_station(LiveView(registry), blocks=3, enclosures=4)
+    live = LiveView(registry)
+    publish_station(live, blocks=3, enclosures=4)
+    publish_battery(live)
     metrics = PipelineMetrics(registry)
     busy(metrics, partitions=2)
     with closing(serve(registry, "127.0.0.1", 0)) as worker, socket.socket() as probe:

@@ -11,7 +11,14 @@ from stream_app.core.messages import Configure
 from stream_app.metrics import LiveView
 from stream_app.metrics.live import coverage_of_day
 from stream_app.pipeline import BlockState, fold
-from tests.fleet_station import MIDNIGHT_MS, QUARTER_MS, block, folded, publish_station
+from tests.fleet_station import (
+    MIDNIGHT_MS,
+    QUARTER_MS,
+    block,
+    folded,
+    publish_battery,
+    publish_station,
+)
 
 NAN = float("nan")
 
@@ -172,3 +179,31 @@ def test_scrapes_while_agents_publish_see_whole_blocks(registry: CollectorRegist
 
 def enclosures_of(families: Iterable[object]) -> int:
     return len(next(f for f in families if f.name == "bess_enclosure_dc_power_watts").samples)  # type: ignore[attr-defined]
+
+
+def test_a_pack_shows_the_extremes_of_its_newest_row_and_its_critical_cells(
+    registry: CollectorRegistry,
+) -> None:
+    publish_battery(LiveView(registry))
+
+    system = {"site": "north", "system": "bess1"}
+    pack = system | {"pack": "2"}
+    assert registry.get_sample_value("bess_battery_soc_ratio", system) == 0.43
+    newest = "bess_battery_last_sample_timestamp_seconds"
+    assert registry.get_sample_value(newest, system) == (MIDNIGHT_MS + 180_000) / 1000
+    assert registry.get_sample_value("bess_pack_cell_voltage_min_volts", pack) == 3.2
+    assert registry.get_sample_value("bess_pack_cell_voltage_max_volts", pack) == 3.7
+    assert registry.get_sample_value("bess_pack_cell_temperature_max_celsius", pack) == 25.5
+    assert registry.get_sample_value("bess_pack_critical_cells", pack) == 1
+    assert registry.get_sample_value("bess_pack_critical_cells", system | {"pack": "1"}) == 0
+
+
+def test_a_battery_that_is_given_up_has_no_series_and_expects_no_heartbeat(
+    registry: CollectorRegistry,
+) -> None:
+    view = LiveView(registry)
+    publish_battery(view)
+
+    assert view.expectations() == {}
+    view.forget(["north/battery/bess1"])
+    assert not [name for name in names(registry) if "battery" in name or "pack" in name]

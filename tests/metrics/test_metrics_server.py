@@ -24,7 +24,7 @@ from stream_app.metrics import (
 from stream_app.metrics.catalogue import CATALOGUE
 from stream_app.metrics.server import MOST_CLIENTS
 from stream_app.settings import Settings
-from tests.fleet_station import busy, publish_station
+from tests.fleet_station import busy, publish_battery, publish_station
 
 Serve = Callable[..., MetricsServer]
 
@@ -51,7 +51,9 @@ def get(server: MetricsServer, path: str, accept: str = "*/*") -> tuple[int, str
 
 def full_worker(blocks: int, enclosures: int) -> CollectorRegistry:
     registry = worker_registry()
-    publish_station(LiveView(registry), blocks, enclosures)
+    live = LiveView(registry)
+    publish_station(live, blocks, enclosures)
+    publish_battery(live)
     busy(PipelineMetrics(registry), partitions=16)
     return registry
 

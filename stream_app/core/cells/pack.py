@@ -131,6 +131,13 @@ def flush(state: PackState, zone: SiteCalendar, rules: BatteryRules) -> None:
         _fold(state, zone, rules, times, rows, int(times[-1]))
 
 
+def newest_row(state: PackState) -> Whole | None:
+    """The newest row: voltages [uV], temperatures [m degC], current, SOC; MISSING: no value."""
+    last = state.hot.waiting or state.warm.last_row
+    size = width(state.cells)
+    return np.frombuffer(last, dtype=np.int32)[-size:] if last else None
+
+
 def _wait(hot: HotPack, times: Ints, rows: Rows) -> None:
     hot.times += times.tolist()
     hot.waiting += rows.tobytes()
