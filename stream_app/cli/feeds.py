@@ -18,7 +18,7 @@ def open_feed(config: "Config") -> "Feed":
     """Open the export: of signals where the configuration has rules for them, else of power."""
     from replay.export import Export
 
-    return _open_signals(config) if config.signals.rules else Export.open(config)
+    return open_signals(config) if config.signals.rules else Export.open(config)
 
 
 def contents(feed: "Feed") -> str:
@@ -47,7 +47,8 @@ def tell_topology(feed: "Feed") -> None:
         _tell_batteries(feed)
 
 
-def _open_signals(config: "Config") -> "SignalExport":
+def open_signals(config: "Config") -> "SignalExport":
+    """Open an export of signals, with progress: it may have thousands of files."""
     from rich.progress import Progress
 
     from replay.signals.export import SignalExport

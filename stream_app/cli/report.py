@@ -81,13 +81,19 @@ def report(
 
 
 def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = None) -> None:
-    """Write the same three files straight from the export, without Kafka and Redis."""
+    """Write the same files straight from the export, without Kafka and Redis.
+
+    Of an export of signals these are tables of its batteries and meters.
+    """
     from replay.errors import ReplayError
     from replay.export import Export
     from stream_app.reports.remarks import remarks
     from stream_app.reports.station import StationResults
 
     station = _config(config, exports or [])
+    if station.signals.rules:
+        _process_signals(station, out if out is not None else config.parent / station.output.dir)
+        return
     try:
         export = Export.open(station)
         result = _process_with_progress(export)
@@ -100,6 +106,17 @@ def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = Non
     results = StationResults(result.daily, enclosures, result.alarms)
     paths = _paths(config, station, out)
     _finish(result.daily, paths, results, told, _figures(result))
+
+
+def _process_signals(station: "Config", folder: Path) -> None:
+    from replay.errors import ReplayError
+    from stream_app.cli.feeds import open_signals
+    from stream_app.cli.process_signals import process_signals
+
+    try:
+        process_signals(open_signals(station), folder)
+    except ReplayError as fault:
+        raise UserError(str(fault)) from fault
 
 
 def rollups(
@@ -176,7 +193,7 @@ def _process_with_progress(export: "Export") -> "ProcessResult":
         task = shown.add_task("rows", total=export.total_rows or None, note="")
 
         def on_progress(row: int, clock_ms: int | None) -> None:
-            shown.update(task, completed=row, note=_time(clock_ms))
+            shown.update(task, completed=row, note=time_of(clock_ms))
 
         return process_export(export, on_progress)
 
@@ -269,7 +286,8 @@ def _instant(option: str, text: str | None) -> int | None:
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _time(clock_ms: int | None) -> str:
+def time_of(clock_ms: int | None) -> str:
+    """Event time [ms UTC] for a person."""
     return (
         "" if clock_ms is None else f"{datetime.fromtimestamp(clock_ms / 1000, tz=UTC):%F %H:%MZ}"
     )

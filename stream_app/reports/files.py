@@ -1,7 +1,7 @@
-"""The three files of a report, written so that a reader never meets half of one."""
+"""The files of a report, written so that a reader never meets half of one."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,19 @@ def write_reports(days: Sequence[DailyRecord], paths: ReportPaths) -> list[Path]
         _write(path, data)
         written.append(path)
     return written
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write texts by file name; gives the paths.
+
+    Raises
+    ------
+    OSError
+        The directory cannot be made or written to.
+    """
+    for name, text in texts.items():
+        _write(folder / name, text.encode())
+    return [folder / name for name in texts]
 
 
 def _contents(days: Sequence[DailyRecord], paths: ReportPaths) -> Iterator[tuple[Path, bytes]]:

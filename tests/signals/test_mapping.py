@@ -11,6 +11,7 @@ from replay.presets import names
 from replay.signals.export import SignalExport
 from replay.signals.mapping import Target, mapped
 from stream_app.core.battery import BatteryRules
+from stream_app.core.health.columns import SIGNALS
 from tests.replay.exports import csv_file
 from tests.replay.exports import parquet as parquet_file
 from tests.signals.exports import (
@@ -46,6 +47,11 @@ def test_every_preset_is_a_valid_config(preset: str) -> None:
         ("s4", "BESS/A/pcs1_dcv", "system", "A", "pcs1_dcv", 1),
         ("s4", "BESS/A/pcs1_t_igbt", "system", "A", "pcs1_t_igbt", 1),
         ("s4", "BESS/A/bms1_cell_ave_v", "system", "A", "bms1_cell_ave_v", 1),
+        ("s4", "BESS/A/bms1_cell_max_v", "system", "A", "cell_max_v", 1),
+        ("s4", "BESS/A/bms1_cell_min_v", "system", "A", "cell_min_v", 1),
+        ("s4", "BESS/A/bms1_cell_v_diff", "system", "A", "cell_spread_v", 1),
+        ("s4", "BESS/A/bms1_cell_max_t", "system", "A", "cell_max_c", 1),
+        ("s4", "BESS/A/bms1_cell_ave_t", "system", "A", "cell_mean_c", 1),
         ("s4", "BESS/A/bms1_cell_t_diff", "system", "A", "bms1_cell_t_diff", 1),
         ("s4", "BESS/A/fa3_SmokeFlag", "system", "A", "fa3_SmokeFlag", 1),
         ("s4", "BESS/A/aux_m_ap", "system", "A", "aux_m_ap", 1),
@@ -321,3 +327,11 @@ def test_the_m5bat_preset_reads_tenths(tmp_path: Path) -> None:
 
 def m5bat(path: Path) -> Config:
     return parse_config({"data": {"paths": [str(path)]}, "signals": {"preset": "m5bat"}})
+
+
+def test_what_the_bms_tells_of_its_cells_has_the_names_that_health_is_told_from() -> None:
+    told = {"max_v", "min_v", "v_diff", "max_t", "ave_t"}
+    found = {target("s4", f"BESS/A/bms1_cell_{name}").signal for name in told}
+
+    assert len(found) == len(told)
+    assert found <= {signal.name for signal in SIGNALS}

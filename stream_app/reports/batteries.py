@@ -1,0 +1,186 @@
+"""Tables of batteries and meters from the records of their results."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from schemas import topics
+from schemas.results_battery import (
+    BatteryAlarmRecord,
+    CellWindowsRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    MeterDayRecord,
+)
+from stream_app.codec.results import Output, iso
+from stream_app.core.order import natural_key
+
+Row = dict[str, Any]
+DAY = "1d"
+
+_health = msgspec.json.Decoder(HealthDayRecord)
+_meter = msgspec.json.Decoder(MeterDayRecord)
+_critical = msgspec.json.Decoder(CriticalCellsRecord)
+_alarm = msgspec.json.Decoder(BatteryAlarmRecord)
+_windows = msgspec.json.Decoder(CellWindowsRecord)
+
+OF_CELL = (
+    "voltage_samples",
+    "voltage_min_v",
+    "voltage_mean_v",
+    "voltage_max_v",
+    "voltage_deviation_v",
+    "temperature_samples",
+    "temperature_mean_c",
+    "temperature_max_c",
+    "temperature_deviation_c",
+    "temperature_rise_c_per_s",
+)
+OF_ALARM = (
+    "time",
+    "rule",
+    "state",
+    "priority",
+    "system",
+    "pack",
+    "cell",
+    "since",
+    "value",
+    "limit",
+    "unit",
+    "message",
+)
+
+
+class _Counted(msgspec.Struct):
+    """As much of a record of windows as their number takes."""
+
+    resolution: str
+    start: list[int]
+
+
+_counted = msgspec.json.Decoder(_Counted)
+
+
+@dataclass
+class BatteryTables:
+    """What becomes a table of the records of an export; the newest revision of a day holds.
+
+    Attributes
+    ----------
+    health, meters, critical
+        Newest record of each key.
+    days
+        Daily windows of cells by id and start.
+    alarms
+        Raises and clears, in the order of the export.
+    windows
+        Windows of packs by resolution, for the summary.
+    """
+
+    health: dict[bytes, HealthDayRecord] = field(default_factory=dict)
+    meters: dict[bytes, MeterDayRecord] = field(default_factory=dict)
+    critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
+    days: dict[tuple[str, int], Row] = field(default_factory=dict)
+    alarms: list[BatteryAlarmRecord] = field(default_factory=list)
+    windows: dict[str, int] = field(default_factory=dict)
+
+    def take(self, output: Output) -> None:
+        """Keep what a table shows of a record."""
+        if output.topic == topics.HEALTH_DAILY:
+            self.health[output.key] = _health.decode(output.value)
+        elif output.topic == topics.METER_DAILY:
+            self.meters[output.key] = _meter.decode(output.value)
+        elif output.topic == topics.CRITICAL_CELLS:
+            self.critical[output.key] = _critical.decode(output.value)
+        elif output.topic == topics.ALARMS:
+            self.alarms.append(_alarm.decode(output.value))
+        elif output.topic in topics.CELLS.values():
+            self._take_windows(output)
+
+    def _take_windows(self, output: Output) -> None:
+        counted = _counted.decode(output.value)
+        count = self.windows.get(counted.resolution, 0)
+        self.windows[counted.resolution] = count + len(counted.start)
+        if counted.resolution == DAY:
+            record = _windows.decode(output.value)
+            plain = msgspec.structs.asdict(record)
+            for at, start in enumerate(record.start):
+                columns = {name: plain[name][at] for name in OF_CELL}
+                own = {name: plain[name][at] for name in ("start", "end", "revision")}
+                self.days[record.id, start] = plain | columns | own
+
+    def files(self) -> dict[str, str]:
+        """Text of each table by the name of its file; none where there is nothing to show."""
+        found = {
+            "health_daily.csv": [_day(each) for each in _in_order(self.health)],
+            "meter_daily.csv": [_day(each) for each in _in_order(self.meters)],
+            "cells_daily.csv": [row for each in self._daily() for row in _cells(each)],
+            "critical_cells.csv": [
+                row for each in _in_order(self.critical) for row in _criticals(each)
+            ],
+            "battery_alarms.csv": [_event(each) for each in self._events()],
+        }
+        return {name: _csv(rows) for name, rows in found.items() if rows}
+
+    def _daily(self) -> list[Row]:
+        return [
+            self.days[key] for key in sorted(self.days, key=lambda k: (natural_key(k[0]), k[1]))
+        ]
+
+    def _events(self) -> list[BatteryAlarmRecord]:
+        return sorted(self.alarms, key=lambda each: (each.time, natural_key(each.id)))
+
+
+def _in_order(records: Mapping[bytes, Any]) -> list[Any]:
+    return [records[key] for key in sorted(records, key=lambda key: natural_key(key.decode()))]
+
+
+def _day(record: HealthDayRecord | MeterDayRecord) -> Row:
+    """A day with a column an indicator; what cannot be told is empty, the reasons stand last."""
+    names = sorted({*record.values, *record.missing})
+    subject = "system" if isinstance(record, HealthDayRecord) else "meter"
+    row: Row = {
+        "date": record.date,
+        subject: getattr(record, subject),
+        "rows": record.rows,
+        "revision": record.revision,
+        "final": record.final,
+    }
+    if isinstance(record, HealthDayRecord):
+        row["band"] = record.band
+    else:
+        row |= {f"{name}_verdict": record.verdicts.get(name) for name in ("import", "export")}
+    reasons = ";".join(f"{name}={why}" for name, why in sorted(record.missing.items()))
+    return {**row, **{name: record.values.get(name) for name in names}, "missing": reasons}
+
+
+def _cells(window: Row) -> Iterator[Row]:
+    place = {name: window[name] for name in ("system", "pack", "revision", "final")}
+    span = {"start": iso(window["start"]), "end": iso(window["end"])}
+    for at in range(len(window["voltage_samples"])):
+        yield span | place | {"cell": at + 1} | {name: window[name][at] for name in OF_CELL}
+
+
+def _criticals(table: CriticalCellsRecord) -> Iterator[Row]:
+    for each in table.cells:
+        place = {"date": table.date, "system": table.system, "pack": table.pack}
+        yield place | msgspec.structs.asdict(each)
+
+
+def _event(alarm: BatteryAlarmRecord) -> Row:
+    return {name: getattr(alarm, name) for name in OF_ALARM}
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    """Rows under the columns that any of them has, in order of appearance."""
+    text = io.StringIO()
+    columns: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

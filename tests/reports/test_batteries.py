@@ -1,0 +1,77 @@
+"""`bess process` of an export of signals: tables of its batteries and meters."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from replay.sample.cells import CellSpec, write_cells
+from stream_app.cli import build
+
+SPEC = CellSpec(days=3, interval_s=300, systems=2, packs=2, cells=8, meters=1, seed=3)
+FILES = {
+    "health_daily.csv",
+    "meter_daily.csv",
+    "cells_daily.csv",
+    "critical_cells.csv",
+    "battery_alarms.csv",
+}
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cells(tmp_path_factory.mktemp("cells"), SPEC).directory
+
+
+def process(export: Path, out: Path) -> str:
+    command = ["process", "--config", str(export / "config.yaml"), "--out", str(out)]
+    done = CliRunner().invoke(build(), command)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_each_table_has_its_rows_and_the_same_bytes_again(export: Path, tmp_path: Path) -> None:
+    told = process(export, tmp_path / "one")
+    process(export, tmp_path / "two")
+
+    assert {path.name for path in (tmp_path / "one").iterdir()} == FILES
+    for name in FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        assert str(tmp_path / "one" / name) in told.replace("\n", "")
+    days = {row["date"] for row in table(tmp_path / "one" / "health_daily.csv")}
+    assert len(days) == SPEC.days
+    assert len(table(tmp_path / "one" / "cells_daily.csv")) == 3 * 2 * 2 * 8
+    assert len(table(tmp_path / "one" / "meter_daily.csv")) == SPEC.days
+
+
+def test_an_indicator_that_cannot_be_told_is_empty_and_says_why(
+    export: Path, tmp_path: Path
+) -> None:
+    process(export, tmp_path)
+
+    first = table(tmp_path / "health_daily.csv")[0]
+    reasons = dict(each.split("=") for each in first["missing"].split(";"))
+    assert reasons
+    assert all(first[name] == "" for name in reasons)
+    assert float(first["soc_ratio"]) > 0
+
+
+def test_the_planted_weak_cell_is_among_the_critical_ones(export: Path, tmp_path: Path) -> None:
+    process(export, tmp_path)
+    truth = yaml.safe_load((export / "truth.yaml").read_text(encoding="utf-8"))
+
+    planted = [
+        (each["system"], each["pack"], str(each["cell"]))
+        for each in truth["faults"]
+        if each["kind"] == "weak"
+    ]
+    cells = {(r["system"], r["pack"], r["cell"]) for r in table(tmp_path / "critical_cells.csv")}
+    assert len(planted) == 1
+    assert planted[0] in cells
