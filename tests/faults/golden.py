@@ -5,17 +5,19 @@ the order of its offsets: whatever was sent, once, twice or not at all, that is 
 """
 
 import functools
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas import topics as contract
 from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
 from stream_app.agents import fold_chunk
-from stream_app.codec.results import encode_outputs
+from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.telemetry import decode
 from stream_app.engine.table import state_key
 from tests.faults.evidence import Evidence, Record
@@ -37,12 +39,15 @@ class Row:
         Names the row within its series.
     value
         All that it says.
+    envelope
+        How its record stands in the topic: partition, key, time and headers.
     """
 
     topic: str
     series: str
     id: str
     value: bytes
+    envelope: str
 
 
 @dataclass
@@ -82,7 +87,7 @@ def golden(evidence: Evidence, until: Mapping[int, int] | None = None) -> Golden
             for place, reason in folded.refused.items():
                 found.refused[partition, part[place].offset] = reason
             published += (
-                (each.topic.suffix, Record(partition, 0, each.key, each.value, each.headers))
+                (each.topic.suffix, _published(partition, each))
                 for each in encode_outputs(folded.outputs)
             )
         found.states[partition] = {state_key(TABLE, key): state for key, state in table.items()}
@@ -105,7 +110,9 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
     for topic, record in published:
         if record.value is None or topic not in ROWS:
             continue
-        found.rows += (Row(topic, *each) for each in ROWS[topic](record.value))
+        rows = list(ROWS[topic](record.value))
+        envelope = _envelope(record, rows[0].time)
+        found.rows += (Row(topic, each.series, each.id, each.value, envelope) for each in rows)
         if topic == contract.DAILY.suffix:
             found.daily.append(msgspec.json.decode(record.value, type=DailyRecord))
         elif topic == contract.ALARMS.suffix:
@@ -113,7 +120,28 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
     found.alarms = dict(alarms)
 
 
-Cells = tuple[str, str, bytes]
+def _published(partition: int, each: Output) -> Record:
+    return Record(partition, 0, each.key, each.value, each.headers, each.time)
+
+
+def _envelope(record: Record, event_ms: int) -> str:
+    """How many windows or samples share a record depends on framing; its time is the first one's.
+
+    One that is dated ahead of the clock has the time at which it was sent.
+    """
+    ahead = event_ms > time.time() * 1000
+    at = "its event's time" if ahead or record.time == event_ms else f"time {record.time}"
+    headers = ", ".join(f"{name}={value!r}" for name, value in record.headers)
+    return f"partition {record.partition}, key {record.key!r}, {at}, headers [{headers}]"
+
+
+class Cells(NamedTuple):
+    """A row as its record has it; ``time`` in ms UTC."""
+
+    series: str
+    id: str
+    time: int
+    value: bytes
 
 
 def _windows(value: bytes) -> Iterator[Cells]:
@@ -127,24 +155,27 @@ def _windows(value: bytes) -> Iterator[Cells]:
         said["reason"] = record.reason
         name = f"{start}/r{record.revision[place]}/{'final' if record.final else 'preview'}"
         for enclosure in record.enclosures:
-            yield f"{record.id}/{enclosure}", name, _encode(said)
+            yield Cells(f"{record.id}/{enclosure}", name, start, _encode(said))
 
 
 def _day(value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=DailyRecord)
     name = f"{record.date}/r{record.revision}/{'final' if record.final else 'preview'}"
-    yield f"{record.site}/{record.enclosure}", name, value
+    yield Cells(f"{record.site}/{record.enclosure}", name, _ms(record.start), value)
 
 
 def _condition(kind: type[AlarmRecord | FindingRecord], value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=kind)
-    yield f"{record.site}/{record.block}/{record.input}/{record.rule}", record.id, value
+    at = record.time if isinstance(record, AlarmRecord) else record.until
+    series = f"{record.site}/{record.block}/{record.input}/{record.rule}"
+    yield Cells(series, record.id, _ms(at), value)
 
 
 def _late(value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=TooLateRecord)
-    for time, power in zip(record.t, record.dc_power_w, strict=True):
-        yield f"{record.site}/{record.block}/{record.input}", f"{time}", _encode(power)
+    for at, power in zip(record.t, record.dc_power_w, strict=True):
+        series = f"{record.site}/{record.block}/{record.input}"
+        yield Cells(series, f"{at}", at, _encode([power, record.reason]))
 
 
 ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
@@ -155,6 +186,10 @@ ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
     contract.TOO_LATE.suffix: _late,
 }
 """Topic suffix -> the rows of one of its records."""
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _encode(value: Any) -> bytes:
