@@ -49,11 +49,12 @@ def check(evidence: Evidence, poison: Iterable[Sent] = (), *, ours: bool = True)
             + (equal_envelopes(right.rows, found.rows) if ours else [])
         ),
         "I4": lambda: view_is_the_fold(evidence) if ours else [],
-        "I5": lambda: view_is_the_changelog(evidence) if ours else [],
+        "I5": lambda: view_is_the_changelog(evidence, right) if ours else [],
         "I6": lambda: settled(evidence, view=ours),
         "I7": lambda: (
             in_order(right.rows, found.rows)
             + alarms_in_order(right, found)
+            + revisions_rise(found.rows)
             + (positions_in_order(evidence) if ours else [])
         ),
         "I8": lambda: dead_letters(evidence, right, poison),
@@ -68,7 +69,7 @@ def few(words: Sequence[str]) -> list[str]:
 
 
 def counted_once(right: Golden, found: Golden) -> list[str]:
-    """I1: each enclosure has as many samples as the telemetry holds for it."""
+    """I1: each enclosure has as many samples as the telemetry holds for it, in all revisions."""
     expected, counted = _samples(right), _samples(found)
     return [
         f"{enclosure} has {counted[enclosure]} samples, not {expected[enclosure]}"
@@ -79,7 +80,8 @@ def counted_once(right: Golden, found: Golden) -> list[str]:
 
 def _samples(results: Golden) -> Counter[str]:
     samples: Counter[str] = Counter()
-    for day in newest(results.daily):
+    # A correction hides what was counted before it, and so each revision counts.
+    for day in {(each.id, each.final): each for each in results.daily}.values():
         samples[day.enclosure] += day.samples
     return samples
 
@@ -147,7 +149,7 @@ def view_is_the_fold(evidence: Evidence) -> list[str]:
     return damage + _differences("the view", shown, "the fold", right)
 
 
-def view_is_the_changelog(evidence: Evidence) -> list[str]:
+def view_is_the_changelog(evidence: Evidence, right: Golden) -> list[str]:
     """I5: the view rebuilt from the changelog is the view, and both say where they stand."""
     shown = {number: dict(view.states) for number, view in evidence.views.items()}
     built = evidence.changelog()
@@ -158,12 +160,12 @@ def view_is_the_changelog(evidence: Evidence) -> list[str]:
         claimed = built[number].position if number in built else Position()
         if claimed != view.position:
             words.append(f"partition {number}: {claimed} in the changelog, {view.position} in view")
-    return words + stands_where_it_says(evidence)
+    return words + stands_where_it_says(evidence, right.refused)
 
 
-def stands_where_it_says(evidence: Evidence) -> list[str]:
+def stands_where_it_says(evidence: Evidence, refused: Mapping[tuple[int, int], str]) -> list[str]:
     """I5: a position names the newest record that was folded, and counts what was refused."""
-    refused, words = golden(evidence).refused, []
+    words = []
     for number, records in sorted(evidence.input().items()):
         found = evidence.views[number].position if number in evidence.views else Position()
         folded = [each for each in records if each.offset < found.offsets.get(evidence.source, 0)]
@@ -225,6 +227,17 @@ def alarms_in_order(right: Golden, found: Golden) -> list[str]:
         for key, alarms in found.alarms.items()
         if alarms != right.alarms.get(key) and sorted(alarms) == sorted(right.alarms.get(key, []))
     ]
+
+
+def revisions_rise(found: Sequence[Row]) -> list[str]:
+    """I7: of a window or day no earlier revision comes behind a later one."""
+    newest_of: dict[str, int] = {}
+    words = []
+    for row in found:
+        if row.revision < newest_of.get(row.subject, 0):
+            words.append(f"{_name(row)} comes after revision {newest_of[row.subject]}")
+        newest_of[row.subject] = row.revision if row.subject else 0
+    return words
 
 
 def positions_in_order(evidence: Evidence) -> list[str]:

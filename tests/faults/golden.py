@@ -34,13 +34,16 @@ class Row:
     Attributes
     ----------
     series
-        What comes in the order of event time: the windows of one enclosure, the alarms of one rule.
+        What comes in the order of event time: the windows of one enclosure that are published for
+        one reason, the alarms of one rule.
     id
         Names the row within its series.
     value
         All that it says.
     envelope
         How its record stands in the topic: partition, key, time and headers.
+    subject, revision
+        The window or day that it tells of, "" for others; a higher revision replaces a lower one.
     """
 
     topic: str
@@ -48,6 +51,8 @@ class Row:
     id: str
     value: bytes
     envelope: str
+    subject: str = ""
+    revision: int = 0
 
 
 @dataclass
@@ -112,7 +117,10 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
             continue
         rows = list(ROWS[topic](record.value))
         envelope = _envelope(record, rows[0].time)
-        found.rows += (Row(topic, each.series, each.id, each.value, envelope) for each in rows)
+        found.rows += (
+            Row(topic, each.series, each.id, each.value, envelope, each.subject, each.revision)
+            for each in rows
+        )
         if topic == contract.DAILY.suffix:
             found.daily.append(msgspec.json.decode(record.value, type=DailyRecord))
         elif topic == contract.ALARMS.suffix:
@@ -142,6 +150,8 @@ class Cells(NamedTuple):
     id: str
     time: int
     value: bytes
+    subject: str = ""
+    revision: int = 0
 
 
 def _windows(value: bytes) -> Iterator[Cells]:
@@ -153,15 +163,20 @@ def _windows(value: bytes) -> Iterator[Cells]:
         window = {name: column[place] for name, column in lists.items()}
         said: dict[str, Any] = {k: v for k, v in window.items() if v or k not in quality}
         said["reason"] = record.reason
-        name = f"{start}/r{record.revision[place]}/{'final' if record.final else 'preview'}"
+        revision = record.revision[place]
+        name = f"{start}/r{revision}/{'final' if record.final else 'preview'}"
         for enclosure in record.enclosures:
-            yield Cells(f"{record.id}/{enclosure}", name, start, _encode(said))
+            windows = f"{record.id}/{enclosure}"
+            series, subject = f"{windows}/{record.reason}", f"{windows}/{start}"
+            yield Cells(series, name, start, _encode(said), subject, revision)
 
 
 def _day(value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=DailyRecord)
     name = f"{record.date}/r{record.revision}/{'final' if record.final else 'preview'}"
-    yield Cells(f"{record.site}/{record.enclosure}", name, _ms(record.start), value)
+    days = f"{record.site}/{record.enclosure}"
+    series, subject = f"{days}/{record.reason}", f"{days}/{record.date}"
+    yield Cells(series, name, _ms(record.start), value, subject, record.revision)
 
 
 def _condition(kind: type[AlarmRecord | FindingRecord], value: bytes) -> Iterator[Cells]:

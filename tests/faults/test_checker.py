@@ -1,6 +1,7 @@
 """A checker that cannot fail is worth nothing: each invariant sees one thing that is wrong."""
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,14 @@ from stream_app.dead_letters import STRETCH
 from stream_app.engine.position import POSITION_KEY, Position, encode_position, mark_of
 from stream_app.engine.table import state_key
 from tests.faults import golden as golden_module
-from tests.faults.checker import alarms_in_order, alive, check
+from tests.faults.checker import (
+    alarms_in_order,
+    alive,
+    check,
+    equal_envelopes,
+    equal_values,
+    unique_and_complete,
+)
 from tests.faults.evidence import Evidence, Record, View
 from tests.faults.golden import TABLE, Golden, golden
 from tests.faults.letters import dead_letters
@@ -24,9 +32,10 @@ from tests.faults.workload import POISON, Workload, shuffled, station, with_pois
 
 CHUNK = 30
 SOURCE = "rig.telemetry.v1"
+REASON = re.compile(rb'"reason":"(\w+)"')
 SENT_MS = 1_760_000_000_000
 CONDITIONS = {contract.ALARMS.suffix, contract.FINDINGS.suffix}
-WORKLOAD = with_poison(station(2, 120, 3), 0.05, 3)
+WORKLOAD = with_poison(station(2, 100, 3), 0.05, 3)
 
 
 def undisturbed(workload: Workload = WORKLOAD) -> Evidence:
@@ -161,6 +170,12 @@ def claim_in_the_changelog_alone(found: Evidence) -> None:
             records[place] = replace(record, value=wrong)
 
 
+def revise_too_early(found: Evidence) -> None:
+    records = found.topics[contract.ROLLUPS["1h"].suffix]
+    last = next(n for n, each in enumerate(records) if b"late_data" in (each.value or b""))
+    records.insert(0, records.pop(last))
+
+
 def go_back_in_the_changelog(found: Evidence) -> None:
     records = found.topics[contract.STATE.suffix]
     first = next(record for record in records if record.key == POSITION_KEY)
@@ -211,6 +226,7 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "an offset is not committed": ({"I6"}, commit_less),
     "a transaction is open": ({"I6"}, leave_open),
     "windows out of order": ({"I7"}, swap_last(contract.ROLLUPS["5min"])),
+    "a revision before what it replaces": ({"I7"}, revise_too_early),
     "alarms out of order": ({"I7"}, swap_last(contract.ALARMS)),
     "a dead letter lost": ({"I8"}, lose(contract.DEAD_LETTERS)),
     "a dead letter doubled": ({"I8"}, double(contract.DEAD_LETTERS)),
@@ -277,6 +293,13 @@ def test_the_workload_leads_to_every_kind_of_result(clean: Evidence) -> None:
     assert len(WORKLOAD.poison) > 10
 
 
+def test_the_workload_has_late_data_and_a_correction(clean: Evidence) -> None:
+    values = [record.value or b"" for each in clean.topics.values() for record in each]
+    said = {reason for value in values for reason in REASON.findall(value)}
+
+    assert {b"late_data", b"correction", b"beyond_horizon", b"no_gap"} <= said
+
+
 def test_each_kind_of_poison_is_refused() -> None:
     bad = [make(b"rig/INV0", number) for number, make in enumerate(POISON.values())]
     workload = station(1, 4, 1)
@@ -299,14 +322,18 @@ def test_order_and_doubles_within_the_lateness_change_no_window() -> None:
     assert windows[0] == windows[1]
 
 
-def test_the_order_of_a_block_s_alarms_does_not_depend_on_batching(
+def test_results_and_the_order_of_a_block_s_alarms_do_not_depend_on_batching(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     evidence = undisturbed(station(2, 200, 1))
     one_by_one = golden(evidence)
     monkeypatch.setattr(golden_module, "SLICE", 1)
 
-    assert alarms_in_order(one_by_one, golden(evidence)) == []
+    again = golden(evidence)
+    assert alarms_in_order(one_by_one, again) == []
+    assert unique_and_complete(one_by_one.rows, again.rows) == []
+    assert equal_values(one_by_one.rows, again.rows) == []
+    assert equal_envelopes(one_by_one.rows, again.rows) == []
 
 
 BAD: tuple[bytes | None, bytes | None] = (b"test/0PCS1", b"bad")
