@@ -147,13 +147,22 @@ def _behind(number: int, offsets: int) -> Finding:
 
 
 def _group(each: PartitionFacts, group: Group) -> Iterator[Finding]:
-    if group.members or each.committed is None or each.folded is None:
+    if group.members or each.committed is None:
         return
-    if each.committed < each.folded:
+    folded = each.folded or 0
+    if each.committed > folded:
+        yield fault(
+            "group",
+            f"partition {each.number}: the group has committed {each.committed}, changelog and "
+            f"Redis know of {folded}",
+            "both have lost states; a worker suspends the partition",
+            "bess state import FILE --into-changelog; without a backup: "
+            f"bess state realign --partition {each.number} --to start",
+        )
+    if each.committed < folded:
         yield warning(
             "group",
-            f"partition {each.number}: the group stands at {each.committed}, the state at "
-            f"{each.folded}",
+            f"partition {each.number}: the group stands at {each.committed}, the state at {folded}",
             "somebody has moved the group back; workers go by the state and fold nothing twice",
             "to fold a stretch again, replay it; offsets of the group do not do it",
         )

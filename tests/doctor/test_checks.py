@@ -301,6 +301,15 @@ def test_a_group_that_was_moved_back_is_told_while_no_worker_runs() -> None:
     assert len(troubles(with_partition(committed=40))) == 0
 
 
+@pytest.mark.parametrize("folded", [40, None])
+def test_states_that_lack_what_the_group_has_done_are_told(folded: int | None) -> None:
+    found = troubles(with_partition(IDLE, committed=90, folded=folded))
+
+    (fault,) = [each for each in found if each.level is Level.FAULT]
+    assert f"has committed 90, changelog and Redis know of {folded or 0}" in fault.what
+    assert "bess state realign" in fault.remedy
+
+
 def test_a_view_behind_its_changelog_is_told_while_no_worker_runs() -> None:
     found = troubles(with_partition(IDLE, shown=40))
 

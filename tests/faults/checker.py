@@ -11,16 +11,13 @@ import msgspec
 
 from schemas import topics as contract
 from schemas.results import AlarmRecord
-from stream_app.dead_letters import MOST_LETTERS, STRETCH
+from stream_app.dead_letters import STRETCH
+from stream_app.engine.position import POSITION_KEY, Position, decode_position, mark_of
 from stream_app.reports.daily import daily_csv, newest
-from tests.faults.evidence import Evidence, Record
+from tests.faults.evidence import Evidence
 from tests.faults.golden import Golden, Row, golden, streamed
+from tests.faults.letters import dead_letters
 from tests.faults.workload import Record as Sent
-
-Stretch = tuple[int, int]
-"""Partition, and number of the stretch of offsets."""
-DeadLetter = tuple[int, int, str, Sent]
-"""Partition, offset, number of records in a notice, key and value."""
 
 SHOWN = 5
 """Of many violations of one kind, so many are spelled out."""
@@ -37,20 +34,29 @@ class Violation:
         return f"{self.invariant}: {self.words}"
 
 
-def check(evidence: Evidence, poison: Iterable[Sent] = (), *, view: bool = True) -> list[Violation]:
+def check(evidence: Evidence, poison: Iterable[Sent] = (), *, ours: bool = True) -> list[Violation]:
     """All violations; ``poison`` are the records that had to become dead letters.
 
-    ``view`` is False for an application that keeps no view in Redis.
+    ``ours`` is False for an application that keeps no view in Redis, and dates records as it likes.
     """
     right, found = golden(evidence), streamed(evidence)
     rules: dict[str, Callable[[], list[str]]] = {
         "I1": lambda: counted_once(right, found),
         "I2": lambda: unique_and_complete(right.rows, found.rows),
-        "I3": lambda: equal_values(right.rows, found.rows) + same_reports(right, found),
-        "I4": lambda: view_is_the_fold(evidence) if view else [],
-        "I5": lambda: view_is_the_changelog(evidence) if view else [],
-        "I6": lambda: settled(evidence, view=view),
-        "I7": lambda: in_order(right.rows, found.rows) + alarms_in_order(right, found),
+        "I3": lambda: (
+            equal_values(right.rows, found.rows)
+            + same_reports(right, found)
+            + (equal_envelopes(right.rows, found.rows) if ours else [])
+        ),
+        "I4": lambda: view_is_the_fold(evidence) if ours else [],
+        "I5": lambda: view_is_the_changelog(evidence, right) if ours else [],
+        "I6": lambda: settled(evidence, view=ours),
+        "I7": lambda: (
+            in_order(right.rows, found.rows)
+            + alarms_in_order(right, found)
+            + revisions_rise(found.rows)
+            + (positions_in_order(evidence) if ours else [])
+        ),
         "I8": lambda: dead_letters(evidence, right, poison),
     }
     return [Violation(name, words) for name, rule in rules.items() for words in few(rule())]
@@ -63,7 +69,7 @@ def few(words: Sequence[str]) -> list[str]:
 
 
 def counted_once(right: Golden, found: Golden) -> list[str]:
-    """I1: each enclosure has as many samples as the telemetry holds for it."""
+    """I1: each enclosure has as many samples as the telemetry holds for it, in all revisions."""
     expected, counted = _samples(right), _samples(found)
     return [
         f"{enclosure} has {counted[enclosure]} samples, not {expected[enclosure]}"
@@ -74,7 +80,8 @@ def counted_once(right: Golden, found: Golden) -> list[str]:
 
 def _samples(results: Golden) -> Counter[str]:
     samples: Counter[str] = Counter()
-    for day in newest(results.daily):
+    # A correction hides what was counted before it, and so each revision counts.
+    for day in {(each.id, each.final): each for each in results.daily}.values():
         samples[day.enclosure] += day.samples
     return samples
 
@@ -98,6 +105,18 @@ def equal_values(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
         f"{_name(row)} says {row.value!r}, the fold {sorted(said[_name(row)])!r}"
         for row in found
         if _name(row) in said and row.value not in said[_name(row)]
+    ]
+
+
+def equal_envelopes(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
+    """I3: a row's record has the partition, key, time and headers that the fold gives it."""
+    stands: dict[str, set[str]] = defaultdict(set)
+    for row in right:
+        stands[_name(row)].add(row.envelope)
+    return [
+        f"{_name(row)} has {row.envelope}; the fold gives {sorted(stands[_name(row)])}"
+        for row in found
+        if _name(row) in stands and row.envelope not in stands[_name(row)]
     ]
 
 
@@ -130,10 +149,35 @@ def view_is_the_fold(evidence: Evidence) -> list[str]:
     return damage + _differences("the view", shown, "the fold", right)
 
 
-def view_is_the_changelog(evidence: Evidence) -> list[str]:
-    """I5: the view rebuilt from the changelog is the view."""
+def view_is_the_changelog(evidence: Evidence, right: Golden) -> list[str]:
+    """I5: the view rebuilt from the changelog is the view, and both say where they stand."""
     shown = {number: dict(view.states) for number, view in evidence.views.items()}
-    return _differences("the view", shown, "the changelog", evidence.changelog())
+    built = evidence.changelog()
+    words = _differences(
+        "the view", shown, "the changelog", {n: g.states for n, g in built.items()}
+    )
+    for number, view in sorted(evidence.views.items()):
+        claimed = built[number].position if number in built else Position()
+        if claimed != view.position:
+            words.append(f"partition {number}: {claimed} in the changelog, {view.position} in view")
+    return words + stands_where_it_says(evidence, right.refused)
+
+
+def stands_where_it_says(evidence: Evidence, refused: Mapping[tuple[int, int], str]) -> list[str]:
+    """I5: a position names the newest record that was folded, and counts what was refused."""
+    words = []
+    for number, records in sorted(evidence.input().items()):
+        found = evidence.views[number].position if number in evidence.views else Position()
+        folded = [each for each in records if each.offset < found.offsets.get(evidence.source, 0)]
+        if not folded:
+            continue
+        last = folded[-1]
+        marks = {evidence.source: mark_of(last.offset, last.key, last.value)}
+        first = last.offset // STRETCH * STRETCH
+        letters = sum((number, at) in refused for at in range(first, last.offset + 1))
+        if (found.marks, found.letters) != (marks, letters):
+            words.append(f"partition {number}: {found}, the fold {marks} and {letters} refused")
+    return words
 
 
 States = Mapping[int, Mapping[bytes, bytes]]
@@ -185,62 +229,37 @@ def alarms_in_order(right: Golden, found: Golden) -> list[str]:
     ]
 
 
+def revisions_rise(found: Sequence[Row]) -> list[str]:
+    """I7: of a window or day no earlier revision comes behind a later one."""
+    newest_of: dict[str, int] = {}
+    words = []
+    for row in found:
+        if row.revision < newest_of.get(row.subject, 0):
+            words.append(f"{_name(row)} comes after revision {newest_of[row.subject]}")
+        newest_of[row.subject] = row.revision if row.subject else 0
+    return words
+
+
+def positions_in_order(evidence: Evidence) -> list[str]:
+    """I7: the changelog never goes back to an earlier source offset."""
+    newest_of: dict[int, int] = {}
+    words = []
+    for record in evidence.of(contract.STATE):
+        if record.key != POSITION_KEY or record.value is None:
+            continue
+        offset = decode_position(record.value, 0).offsets.get(evidence.source, 0)
+        if offset < newest_of.get(record.partition, 0):
+            words.append(f"the changelog of partition {record.partition} goes back to {offset}")
+        newest_of[record.partition] = offset
+    return words
+
+
 def _numbered(rows: Iterable[Row]) -> Iterator[tuple[str, int]]:
     """Names of rows, with how often the name came before."""
     seen: Counter[str] = Counter()
     for row in rows:
         yield _name(row), seen[_name(row)]
         seen[_name(row)] += 1
-
-
-def dead_letters(evidence: Evidence, right: Golden, poison: Iterable[Sent]) -> list[str]:
-    """I8: dead letters are the planted records as they were sent, each once, with its place.
-
-    Of each stretch of offsets the first ones, and a notice with the number of the others once it is
-    over. No record is lost.
-    """
-    planted, words = set(poison), []
-    refused: dict[Stretch, list[tuple[int, Sent]]] = defaultdict(list)
-    ends: dict[int, int] = {}
-    for record in evidence.of(contract.TELEMETRY):
-        sent, place = (record.key, record.value), (record.partition, record.offset)
-        ends[record.partition] = max(ends.get(record.partition, 0), record.offset)
-        if sent in planted:
-            refused[record.partition, record.offset // STRETCH].append((record.offset, sent))
-        elif place in right.refused:
-            words.append(f"a good record at {place} is refused: {right.refused[place]}")
-    expected = Counter(
-        each for stretch, bad in refused.items() for each in _told(stretch, bad, ends)
-    )
-    found = Counter(map(_dead_letter, evidence.of(contract.DEAD_LETTERS)))
-    return words + [
-        f"offset {each[1]} of partition {each[0]} has {found[each]} dead letters"
-        f"{each[2] and ' for so many records: ' + each[2]}, not {expected[each]}"
-        for each in sorted(expected.keys() | found.keys(), key=lambda each: each[:3])
-        if expected[each] != found[each]
-    ]
-
-
-def _told(
-    stretch: Stretch, bad: Sequence[tuple[int, Sent]], ends: Mapping[int, int]
-) -> Iterator[DeadLetter]:
-    """What the dead-letter topic has of a stretch of offsets."""
-    partition, number = stretch
-    for offset, sent in bad[:MOST_LETTERS]:
-        yield partition, offset, "", _letter(sent)
-    if len(bad) > MOST_LETTERS and ends[partition] // STRETCH > number:
-        yield partition, number * STRETCH, str(len(bad) - MOST_LETTERS), (b"", b"")
-
-
-def _dead_letter(record: Record) -> DeadLetter:
-    headers = {name: value.decode() for name, value in record.headers}
-    at = int(headers["bess_partition"]), int(headers["bess_offset"])
-    return *at, headers.get("bess_records", ""), (record.key, record.value)
-
-
-def _letter(sent: Sent) -> Sent:
-    key, value = sent
-    return key or b"", value or b""
 
 
 def alive(pause_s: float, bound_s: float) -> list[str]:

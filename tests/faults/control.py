@@ -33,4 +33,4 @@ async def stock_faust(
         except TimeoutError as late:
             # After a restart Faust may never commit some partitions again.
             here.complaints.append(Violation("I9", str(late)))
-        return await judge(here, view=False)
+        return await judge(here, ours=False)

@@ -45,23 +45,30 @@ class Record:
 
 @dataclass(frozen=True)
 class View:
-    """A partition of the Redis view: next telemetry offset to fold, and states by key.
+    """A partition of the Redis view: where it stands, and states by key.
 
     ``damage`` says why it cannot be read.
     """
 
-    offset: int
+    position: Position
     states: Mapping[bytes, bytes]
     damage: str | None = None
+
+    @property
+    def offset(self) -> int:
+        """Next telemetry offset to fold."""
+        return max(self.position.offsets.values(), default=0)
 
 
 @dataclass
 class Evidence:
     """Topics by suffix, the view and the group's offsets by partition, and open transactions.
 
-    ``open`` holds what lies behind the last stable offset, by topic and partition.
+    ``open`` holds what lies behind the last stable offset, by topic and partition; ``source`` is
+    the full name of the telemetry topic.
     """
 
+    source: str
     topics: dict[str, list[Record]] = field(default_factory=dict)
     views: dict[int, View] = field(default_factory=dict)
     committed: dict[int, int] = field(default_factory=dict)
@@ -88,17 +95,17 @@ class Evidence:
         for each in kept:
             self.ends[each.partition] = max(each.offset + 1, self.ends.get(each.partition, 0))
 
-    def changelog(self) -> dict[int, dict[bytes, bytes]]:
-        """States that the changelog comes to, by partition."""
+    def changelog(self) -> dict[int, Groups]:
+        """What the changelog comes to, by partition."""
         found: dict[int, Groups] = defaultdict(lambda: Groups(Position()))
         for record in self.of(contract.STATE):
             found[record.partition].feed([record])
-        return {partition: groups.take() for partition, groups in found.items()}
+        return dict(found)
 
 
 async def gather(settings: Settings) -> Evidence:
     """Read everything that a deployment holds, once its transactions have ended."""
-    found = Evidence()
+    found = Evidence(contract.TELEMETRY.name(settings.prefix))
     async with _consumer(settings, "read_committed") as consumer:
         async with _consumer(settings, "read_uncommitted") as every:
             found.open = await _await_stable(settings, consumer, every)
@@ -132,16 +139,15 @@ async def committed(settings: Settings) -> dict[int, int]:
 
 async def views(settings: Settings) -> dict[int, View]:
     """The Redis view of every partition."""
-    name = contract.TELEMETRY.name(settings.prefix)
     async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
         view = RedisView(redis, settings.app_id)
         found = {}
         for number in range(settings.partitions):
             try:
                 position, states = await view.read(number)
-                found[number] = View(position.offsets.get(name, 0), states)
+                found[number] = View(position, states)
             except DamagedViewError as damage:
-                found[number] = View(0, {}, str(damage))
+                found[number] = View(Position(), {}, str(damage))
     return found
 
 

@@ -5,16 +5,19 @@ the order of its offsets: whatever was sent, once, twice or not at all, that is 
 """
 
 import functools
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas import topics as contract
 from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
 from stream_app.agents import fold_chunk
+from stream_app.codec.results import Output
 from stream_app.codec.telemetry import decode
 from stream_app.engine.table import state_key
 from tests.faults.evidence import Evidence, Record
@@ -31,17 +34,25 @@ class Row:
     Attributes
     ----------
     series
-        What comes in the order of event time: the windows of one enclosure, the alarms of one rule.
+        What comes in the order of event time: the windows of one enclosure that are published for
+        one reason, the alarms of one rule.
     id
         Names the row within its series.
     value
         All that it says.
+    envelope
+        How its record stands in the topic: partition, key, time and headers.
+    subject, revision
+        The window or day that it tells of, "" for others; a higher revision replaces a lower one.
     """
 
     topic: str
     series: str
     id: str
     value: bytes
+    envelope: str
+    subject: str = ""
+    revision: int = 0
 
 
 @dataclass
@@ -81,8 +92,7 @@ def golden(evidence: Evidence, until: Mapping[int, int] | None = None) -> Golden
             for place, reason in folded.refused.items():
                 found.refused[partition, part[place].offset] = reason
             published += (
-                (each.topic.suffix, Record(partition, 0, each.key, each.value, each.headers))
-                for each in folded.records
+                (each.topic.suffix, _published(partition, each)) for each in folded.records
             )
         found.states[partition] = {state_key(TABLE, key): state for key, state in table.items()}
     _take(found, published)
@@ -104,7 +114,12 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
     for topic, record in published:
         if record.value is None or topic not in ROWS:
             continue
-        found.rows += (Row(topic, *each) for each in ROWS[topic](record.value))
+        rows = list(ROWS[topic](record.value))
+        envelope = _envelope(record, rows[0].time)
+        found.rows += (
+            Row(topic, each.series, each.id, each.value, envelope, each.subject, each.revision)
+            for each in rows
+        )
         if topic == contract.DAILY.suffix:
             found.daily.append(msgspec.json.decode(record.value, type=DailyRecord))
         elif topic == contract.ALARMS.suffix:
@@ -112,7 +127,30 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
     found.alarms = dict(alarms)
 
 
-Cells = tuple[str, str, bytes]
+def _published(partition: int, each: Output) -> Record:
+    return Record(partition, 0, each.key, each.value, each.headers, each.time)
+
+
+def _envelope(record: Record, event_ms: int) -> str:
+    """How many windows or samples share a record depends on framing; its time is the first one's.
+
+    One that is dated ahead of the clock has the time at which it was sent.
+    """
+    ahead = event_ms > time.time() * 1000
+    at = "its event's time" if ahead or record.time == event_ms else f"time {record.time}"
+    headers = ", ".join(f"{name}={value!r}" for name, value in record.headers)
+    return f"partition {record.partition}, key {record.key!r}, {at}, headers [{headers}]"
+
+
+class Cells(NamedTuple):
+    """A row as its record has it; ``time`` in ms UTC."""
+
+    series: str
+    id: str
+    time: int
+    value: bytes
+    subject: str = ""
+    revision: int = 0
 
 
 def _windows(value: bytes) -> Iterator[Cells]:
@@ -124,26 +162,34 @@ def _windows(value: bytes) -> Iterator[Cells]:
         window = {name: column[place] for name, column in lists.items()}
         said: dict[str, Any] = {k: v for k, v in window.items() if v or k not in quality}
         said["reason"] = record.reason
-        name = f"{start}/r{record.revision[place]}/{'final' if record.final else 'preview'}"
+        revision = record.revision[place]
+        name = f"{start}/r{revision}/{'final' if record.final else 'preview'}"
         for enclosure in record.enclosures:
-            yield f"{record.id}/{enclosure}", name, _encode(said)
+            windows = f"{record.id}/{enclosure}"
+            series, subject = f"{windows}/{record.reason}", f"{windows}/{start}"
+            yield Cells(series, name, start, _encode(said), subject, revision)
 
 
 def _day(value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=DailyRecord)
     name = f"{record.date}/r{record.revision}/{'final' if record.final else 'preview'}"
-    yield f"{record.site}/{record.enclosure}", name, value
+    days = f"{record.site}/{record.enclosure}"
+    series, subject = f"{days}/{record.reason}", f"{days}/{record.date}"
+    yield Cells(series, name, _ms(record.start), value, subject, record.revision)
 
 
 def _condition(kind: type[AlarmRecord | FindingRecord], value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=kind)
-    yield f"{record.site}/{record.block}/{record.input}/{record.rule}", record.id, value
+    at = record.time if isinstance(record, AlarmRecord) else record.until
+    series = f"{record.site}/{record.block}/{record.input}/{record.rule}"
+    yield Cells(series, record.id, _ms(at), value)
 
 
 def _late(value: bytes) -> Iterator[Cells]:
     record = msgspec.json.decode(value, type=TooLateRecord)
-    for time, power in zip(record.t, record.dc_power_w, strict=True):
-        yield f"{record.site}/{record.block}/{record.input}", f"{time}", _encode(power)
+    for at, power in zip(record.t, record.dc_power_w, strict=True):
+        series = f"{record.site}/{record.block}/{record.input}"
+        yield Cells(series, f"{at}", at, _encode([power, record.reason]))
 
 
 ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
@@ -154,6 +200,10 @@ ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
     contract.TOO_LATE.suffix: _late,
 }
 """Topic suffix -> the rows of one of its records."""
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _encode(value: Any) -> bytes:

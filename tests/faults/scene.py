@@ -166,13 +166,13 @@ async def quiesce(here: Scene, limit_s: float) -> None:
     await here.until(lambda: here.done, limit_s, "folding all records")
 
 
-async def judge(here: Scene, *, view: bool = True) -> list[Violation]:
+async def judge(here: Scene, *, ours: bool = True) -> list[Violation]:
     """Stop the workers and check what they leave behind."""
     for slot, status in await here.fleet.stop():
         here.expect(slot, status)
     evidence = await gather(here.settings)
     evidence.rescue(here.rescued)
-    return here.complaints + check(evidence, here.workload.poison, view=view)
+    return here.complaints + check(evidence, here.workload.poison, ours=ours)
 
 
 def _settings(brokers: str, redis_url: str) -> Settings:

@@ -8,8 +8,17 @@ from typing import TypeVar
 import numpy as np
 
 from stream_app.codec.telemetry import encode
+from stream_app.core.calendar import calendar
 from stream_app.core.energy import Floats
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
+from stream_app.core.messages import (
+    Configure,
+    CorrectionBegin,
+    CorrectionEnd,
+    EndOfData,
+    Heartbeat,
+    Message,
+    PowerSamples,
+)
 from stream_app.core.topology import PowerBlock, Rules
 
 Record = tuple[bytes | None, bytes | None]
@@ -28,7 +37,14 @@ RULES = Rules(
     frozen_ms=12 * INTERVAL_MS,
     rating_w=2.5e6,
 )
-RATING_W = 2.5e6
+HORIZON_MS = 24 * 4 * INTERVAL_MS
+"""Every other block still folds samples that are so late, where they fall into a hole."""
+DAY = 24 * 4
+"""Intervals of a local day."""
+BEGINS = 75
+"""Interval of every other day at which the day before is brought in again: it is over for sure."""
+PART = 6
+"""Samples of a correction in a record."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +62,20 @@ def station(
     *,
     first: int = 0,
     strays: bool = True,
+    corrections: bool = True,
     resolutions: tuple[str, ...] = RULES.resolutions,
 ) -> Workload:
     """A station: topology, then a record for each block and time, then the end of the data.
 
-    ``strays`` are samples that come too late, or from the future.
+    ``strays`` are samples that come too late, too late but into a hole, or from the future;
+    ``corrections`` bring the day before in again while telemetry goes on, every other day.
     """
     random = np.random.default_rng(seed)
-    queues = [
-        list(_messages(_block(number, resolutions), samples, random, strays))
+    sources = [
+        Source(_block(number, resolutions), samples, random, strays, corrections)
         for number in range(first, first + blocks)
     ]
-    return Workload(list(_in_turns(queues)))
+    return Workload(list(_in_turns([list(source.records()) for source in sources])))
 
 
 def skewed(samples: int, seed: int) -> Workload:
@@ -91,7 +109,7 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
     blocks = len({key for key, _ in workload.records})
     places = []
     for place, record in enumerate(workload.records):
-        movable = record[1] is not None and b'"kind":"power"' in record[1]
+        movable = b'"kind":"power"' in (record[1] or b"") and b'"correction"' not in record[1]
         late = random.uniform(0, (LATENESS - 1) * blocks) if movable else 0.0
         last = b"end_of_data" in (record[1] or b"") and len(workload.records)
         places.append((place + late + last, place, record))
@@ -105,37 +123,80 @@ def _block(number: int, resolutions: tuple[str, ...]) -> PowerBlock:
         "DC1": {f"{number}E1": 0.5, f"{number}E2": 0.5},
         "DC2": {f"{number}E3": 0.6, f"{number}E4": 0.4},
     }
-    rules = replace(RULES, resolutions=resolutions)
+    horizon = HORIZON_MS if number % 2 else 0
+    rules = replace(RULES, resolutions=resolutions, correction_ms=horizon)
     return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, rules)
 
 
-def _messages(
-    block: PowerBlock, samples: int, random: np.random.Generator, strays: bool
-) -> Iterator[Record]:
-    key = block.key.encode()
-    times = START_MS + INTERVAL_MS * np.arange(samples, dtype=np.int64)
-    power = {
-        name: _power(samples, 20 + 40 * number, random) for number, name in enumerate(block.inputs)
-    }
+class Source:
+    """What one block sends."""
 
-    def record(message: Message) -> Record:
-        return key, encode(message)
+    def __init__(
+        self,
+        block: PowerBlock,
+        samples: int,
+        random: np.random.Generator,
+        strays: bool,
+        corrections: bool,
+    ) -> None:
+        self._block, self._strays, self._corrections = block, strays, corrections
+        self._times = START_MS + INTERVAL_MS * np.arange(samples, dtype=np.int64)
+        self._power = {
+            name: _power(samples, 20 + 40 * number, random)
+            for number, name in enumerate(block.inputs)
+        }
 
-    def sample(place: int, ahead_ms: int = 0) -> Record:
+    def records(self) -> Iterator[Record]:
+        """All of it, in the order in which it is sent."""
+        for message in self._messages():
+            yield self._block.key.encode(), encode(message)
+
+    def _messages(self) -> Iterator[Message]:
+        yield Configure(self._block)
+        for place in range(self._times.size):
+            if not (self._strays and _withheld(place)):
+                yield self._sample(place)
+            if self._strays:
+                yield from self._stray(place)
+            if place % 61 == 30:
+                yield Heartbeat(int(self._times[place]) + INTERVAL_MS // 2)
+            if self._corrections:
+                yield from self._correction(place)
+        yield EndOfData(int(self._times[-1]) + INTERVAL_MS)
+
+    def _sample(self, place: int, ahead_ms: int = 0) -> PowerSamples:
         part = slice(place, place + 1)
-        each = {name: values[part] for name, values in power.items()}
-        return record(PowerSamples(times[part] + ahead_ms, each))
+        power = {name: values[part] for name, values in self._power.items()}
+        return PowerSamples(self._times[part] + ahead_ms, power)
 
-    yield record(Configure(block))
-    for place in range(samples):
-        yield sample(place)
-        if strays and place % 97 == 50:
-            yield sample(place - 3 * LATENESS)
-        if strays and place % 89 == 40:
-            yield sample(place, ahead_ms=30 * INTERVAL_MS)
-        if place % 61 == 30:
-            yield record(Heartbeat(int(times[place]) + INTERVAL_MS // 2))
-    yield record(EndOfData(int(times[-1]) + INTERVAL_MS))
+    def _stray(self, place: int) -> Iterator[Message]:
+        late = place - 3 * LATENESS
+        if place % 97 == 50 or (late > 0 and _withheld(late)):
+            yield self._sample(late)
+        if place % 89 == 40:
+            yield self._sample(place, ahead_ms=30 * INTERVAL_MS)
+
+    def _correction(self, place: int) -> Iterator[Message]:
+        """The part of a correction of the day before that is sent after the sample of a place."""
+        turn, step = divmod(place - BEGINS, 2 * DAY)
+        if turn < 0 or step > DAY // PART + 1:
+            return
+        days = calendar(self._block.zone)
+        today = int(days.edges("1d", *2 * [int(self._times[place - step])])[0])
+        name, since = f"correction-{turn}", int(days.edges("1d", today - 1, today - 1)[0])
+        if step == 0:
+            yield CorrectionBegin(name, since, today)
+        elif step <= DAY // PART:
+            times = since + INTERVAL_MS * np.arange((step - 1) * PART, step * PART, dtype=np.int64)
+            power = {each: np.round(1e5 * np.sin(times / 1e7), 1) for each in self._power}
+            yield PowerSamples(times, power, name)
+        else:
+            yield CorrectionEnd(name)
+
+
+def _withheld(place: int) -> bool:
+    """Samples that come much later: two of fifty-three."""
+    return place % 53 in {20, 21}
 
 
 def _power(samples: int, silent_at: int, random: np.random.Generator) -> Floats:

@@ -35,6 +35,12 @@ def finish(process: Running) -> str:
     return out
 
 
+def wait(process: Running) -> tuple[int, str]:
+    """Wait for the end of a command; gives its status and what it wrote to stderr."""
+    _, err = process.communicate(timeout=LIMIT_S)
+    return process.returncode, err
+
+
 def kill(process: Running) -> int:
     """End a command at once; gives its status."""
     process.kill()

@@ -16,7 +16,7 @@ from schemas.topics import PROGRESS
 from stream_app.settings import Settings
 from tests.kafka.support import Deployment
 from tests.oracle.energy import daily_energy
-from tests.system.commands import Running, finish, kill, metrics, start
+from tests.system.commands import Running, finish, kill, metrics, start, wait
 
 DAILY = "daily_energy_by_enclosure.csv"
 FILES = [DAILY, "discharged_heatmap.png", "outliers_bottom5.csv"]
@@ -182,6 +182,25 @@ async def test_a_replay_killed_in_the_middle_and_run_again_leaves_no_trace_in_th
 
     assert all(": complete, resumed at row" in each for each in told)
     assert other_than_alone(produced, fleet) == []
+
+
+@pytest.mark.kafka
+async def test_the_same_data_replayed_by_several_at_once_is_counted_once(
+    fleet: list[Written], deployment: Deployment
+) -> None:
+    one = fleet[:1]
+    with deployment.worker():
+        running = [
+            *replay(deployment, one, 8, "--block-rows", "50", "--to", "2030-01-01"),
+            *replay(deployment, one, 8, "--block-rows", "50"),
+            *replay(deployment, one, 8, "--block-rows", "50"),
+        ]
+        ended = [wait(each) for each in running]
+        produced = reports(deployment, one)
+
+    assert sorted(status for status, _ in ended) == [0, 0, 2]
+    assert any("another run of the same replay" in err for _, err in ended)
+    assert other_than_alone(produced, one) == []
 
 
 async def ready(deployment: Deployment, count: int) -> list[dict[str, float]]:

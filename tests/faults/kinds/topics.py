@@ -15,6 +15,7 @@ from stream_app.settings import kafka_options
 from tests.faults import evidence
 from tests.faults.matrix import fault
 from tests.faults.scene import Scene
+from tests.faults.workload import Workload, station
 
 REFUSED_S = 8.0
 
@@ -57,7 +58,12 @@ async def redis_full(scene: Scene) -> None:
     await scene.folded(100)
 
 
-@fault("F21", "retention deletes telemetry unread", samples=600, rounds=2)
+def uncorrected(samples: int, seed: int) -> Workload:
+    """No corrections: with the begin of one lost, its samples are refused rightly."""
+    return station(8, samples, seed, corrections=False)
+
+
+@fault("F21", "retention deletes telemetry unread", samples=600, rounds=2, load=uncorrected)
 async def retention_overtakes(scene: Scene) -> None:
     await scene.folded(800)
     slots = await scene.send_workers_home()

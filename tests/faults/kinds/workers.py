@@ -92,7 +92,7 @@ async def freeze(scene: Scene) -> None:
     await scene.folded(100)
 
 
-@fault("F5", "a worker freezes inside a commit and comes back", rounds=4, samples=500)
+@fault("F5", "a worker freezes inside a commit and comes back", rounds=4, rate=80.0, samples=400)
 async def freeze_inside(scene: Scene) -> None:
     step = scene.random.choice(["send", "offsets", "commit", "swap"])
     point = FailPoint(step, scene.random.choice(SIDES), scene.random.randint(1, 3), "stop")
