@@ -21,10 +21,11 @@ R = TypeVar("R")
 
 
 class _Site(msgspec.Struct):
-    """Whose a record is; those of batteries and meters have no block."""
+    """Whose a record is: of a battery or a meter it is nothing that a report needs."""
 
     site: str
-    block: str | None = None
+    system: str | None = None
+    meter: str | None = None
 
 
 _site = msgspec.json.Decoder(_Site)
@@ -108,7 +109,7 @@ class SiteReader:
 
     def _is_of_site(self, record: ConsumerRecord) -> bool:
         of = read_record(record, _site)
-        if of.block is None:
+        if of.system is not None or of.meter is not None:
             return False
         self.sites.add(of.site)
         return of.site == self.site

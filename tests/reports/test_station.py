@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas.results import TooLateRecord
+from schemas.results_battery import LateRowsRecord
 from schemas.topics import ALARMS, DAILY, TOO_LATE, TOPOLOGY
 from stream_app.codec.telemetry import topology_record
 from stream_app.core.topology import PowerBlock
@@ -14,6 +15,7 @@ from stream_app.reports.topics import StreamError
 from tests.reports.days import make_day
 from tests.reports.stream import Deployment
 from tests.reports.test_alarms import RAISED
+from tests.schemas.examples import FOLDER
 
 pytestmark = pytest.mark.kafka
 
@@ -71,6 +73,26 @@ async def test_samples_that_came_too_late_are_counted_by_their_reason(
     await deployment.publish([(DAILY, b"1", make_day()), *records])
 
     assert (await read(deployment)).too_late == {"no_gap": 4, "no reason told": 1}
+
+
+async def test_alarms_and_late_rows_of_batteries_and_meters_are_not_those_of_the_station(
+    deployment: Deployment,
+) -> None:
+    rows = LateRowsRecord(1, "Cotswold", None, None, "m1", [1, 2], "late")
+    alarm = msgspec.json.decode((FOLDER / "BatteryAlarmRecord.json").read_bytes())
+    of_battery = alarm | {"site": "Cotswold"}
+    await deployment.publish(
+        [
+            (DAILY, b"1", make_day()),
+            (TOO_LATE, b"1", rows),
+            (ALARMS, b"1", msgspec.json.encode(of_battery)),
+        ]
+    )
+
+    results = await read(deployment)
+
+    assert results.too_late == {}
+    assert results.alarms.rows() == []
 
 
 async def test_a_site_without_records_is_told_the_sites_that_have_some(
