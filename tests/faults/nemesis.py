@@ -106,7 +106,9 @@ async def _torment(here: Scene, found: Nemesis, until: float, say: Say) -> None:
         pause_s = here.watch.take_pause()
         if came:
             found.note(f"{each.number} {each.title}", pause_s)
-        found.outcome.violations += [Violation("I9", w) for w in alive(pause_s, each.bound_s)]
+        found.outcome.violations += [
+            Violation("I9", w) for w in alive(pause_s, each.bound_s * here.fleet.slowness)
+        ]
         left = until - time.monotonic()
         words = f"pause {pause_s:.1f} s" if came else "did not come about"
         say(f"  F25 {each.number} {each.title}: {words}, {left / 60:.1f} min left")
