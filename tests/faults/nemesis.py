@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.checker import Violation, alive
@@ -15,7 +15,7 @@ from tests.faults.rounds import TROUBLE, Outcome
 from tests.faults.scene import Scene, judge, quiesce, scene
 from tests.faults.stack import RigStack
 from tests.faults.vitals import Nurse, flat, growth_per_h
-from tests.faults.workload import shuffled, station, with_poison
+from tests.faults.workload import RULES, shuffled, station, with_poison
 
 RATE = 80.0
 """Records a second."""
@@ -73,7 +73,7 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
     outcome, start = Outcome(SOAK, seed), time.monotonic()
     found = Nemesis(outcome)
     samples = int(minutes * 60 * RATE / BLOCKS)
-    plain = station(BLOCKS, samples, seed, resolutions=("1h", "1d"))
+    plain = station(BLOCKS, samples, seed, rules=replace(RULES, resolutions=("1h", "1d")))
     workload = with_poison(shuffled(plain, seed), 0.01, seed)
     outcome.records = len(workload.records)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)

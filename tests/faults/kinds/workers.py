@@ -121,12 +121,12 @@ async def freeze_inside(scene: Scene) -> None:
     place = scene.random.choice(INSIDE)
     point = FailPoint(*place, scene.random.randint(1, 3), "stop")
     await scene.folded(50)
-    before = len(scene.fleet.frozen)
+    before, ended = len(scene.fleet.frozen), len(scene.fleet.fired)
     scene.fleet.arm([(point,)])
     scene.fleet.signal(0, signal.SIGKILL)
     await scene.until(lambda: len(scene.fleet.frozen) > before, LIFE_S, f"freezing at {point}")
     await scene.until(
-        lambda: point in scene.fleet.fired,
+        lambda: len(scene.fleet.fired) > ended,
         scene.fleet.frozen_s + WAKE_S * scene.fleet.slowness,
         "the end of the worker that was frozen",
     )
