@@ -99,16 +99,19 @@ async def _torment(here: Scene, found: Nemesis, until: float, say: Say) -> None:
     chance = random.Random(found.outcome.seed)
     while time.monotonic() < until and not here.done:
         await asyncio.sleep(chance.uniform(*WAIT_S))
-        each = chance.choice(repertoire())
+        each, restarts = chance.choice(repertoire()), here.stack.restarts
         here.watch.take_pause()
         came = await _comes_about(here, each)
         await _recover(here, each.bound_s)
         pause_s = here.watch.take_pause()
-        if came:
-            found.note(f"{each.number} {each.title}", pause_s)
-        found.outcome.violations += [
-            Violation("I9", w) for w in alive(pause_s, each.bound_s * here.fleet.slowness)
-        ]
+        if here.stack.restarts > restarts:
+            found.note("Kafka out of step with itself, started once more", pause_s)
+        else:
+            if came:
+                found.note(f"{each.number} {each.title}", pause_s)
+            found.outcome.violations += [
+                Violation("I9", w) for w in alive(pause_s, each.bound_s * here.fleet.slowness)
+            ]
         left = until - time.monotonic()
         words = f"pause {pause_s:.1f} s" if came else "did not come about"
         say(f"  F25 {each.number} {each.title}: {words}, {left / 60:.1f} min left")
@@ -134,6 +137,17 @@ async def _recover(here: Scene, bound_s: float) -> None:
         here.expect(slot, await here.fleet.remove(slot))
     for slot in set(SLOTS).difference(here.fleet.slots):
         here.fleet.add(slot)
+    try:
+        await _caught_up(here, bound_s)
+    except TimeoutError:
+        restarts = here.stack.restarts
+        here.stack.restore()
+        if here.stack.restarts == restarts:
+            raise
+        await _caught_up(here, bound_s)
+
+
+async def _caught_up(here: Scene, bound_s: float) -> None:
     goal = dict(here.watch.ends)
     await here.until(
         lambda: all(here.watch.committed.get(n, 0) >= end for n, end in goal.items()),
