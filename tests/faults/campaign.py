@@ -43,6 +43,7 @@ class Campaign:
         """Do all of it."""
         if self.plan.has(CONTROL):
             await self._control()
+        self._leave_out()
         for fault, number in self._rounds():
             await self._round(fault, number)
         if self.plan.has(SOAK) and self.plan.minutes:
@@ -56,8 +57,15 @@ class Campaign:
         self.say(f"  the checker reports {len(self.found.control)} violations")
         self._write(folder, keep=self.found.blind)
 
+    def _leave_out(self) -> None:
+        for each in self._chosen():
+            if reason := each.absent():
+                self.found.absent[f"{each.number} {each.title}"] = reason
+                self.say(f"{each.number} {each.title}: not done, {reason}")
+
     def _chosen(self) -> list[Fault]:
-        return [each for each in FAULTS.values() if self.plan.has(each.number)]
+        chosen = [each for each in FAULTS.values() if self.plan.has(each.number)]
+        return [each for each in chosen if f"{each.number} {each.title}" not in self.found.absent]
 
     def _rounds(self) -> Iterator[tuple[Fault, int]]:
         for fault in self._chosen():

@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import os
 import shutil
 import signal
+import statistics
 import sys
 import time
 from collections import deque
@@ -21,6 +23,8 @@ POLL_S = 0.02
 STOP_S = 30.0
 LIFE_S = 25.0
 """Time in which a failpoint must fire; a worker that misses it is killed, and it does not count."""
+START_S = 2.0
+"""Until a worker says its first word, on an idle core: 1.75 s of computing."""
 HOPELESS = 10
 """So many workers in a row that end with status 1 are no accident."""
 WORKER = ("-m", "tests.faults.worker")
@@ -28,13 +32,14 @@ WORKER = ("-m", "tests.faults.worker")
 
 @dataclass(frozen=True)
 class Life:
-    """One worker process: slot, status it ended with (None: still running), its failpoint."""
+    """One worker process that has ended: slot, exit status, its failpoint, what it has logged."""
 
     slot: int
     status: int
     seconds: float
     point: FailPoint | None
     fired: bool
+    log: Path = Path(os.devnull)
 
 
 @dataclass
@@ -59,6 +64,10 @@ class Fleet:
         Processes that have ended.
     frozen
         Processes that a failpoint froze.
+    stops
+        Seconds that workers took to end in order.
+    start_ups
+        Seconds until workers said their first word.
     spared
         Slots that faults leave alone, so that one can see whether a worker grows.
     """
@@ -72,6 +81,8 @@ class Fleet:
     plan: deque[Sequence[FailPoint]] = field(default_factory=deque)
     lives: list[Life] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
+    stops: list[float] = field(default_factory=list)
+    start_ups: list[float] = field(default_factory=list)
     spared: frozenset[int] = frozenset()
     _chains: dict[int, Sequence[FailPoint]] = field(default_factory=dict)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
@@ -109,12 +120,22 @@ class Fleet:
         if process is None or process.poll() is not None:
             return None
         process.send_signal(signal.SIGCONT)
+        start = time.monotonic()
         await asyncio.to_thread(end, process, STOP_S)
         young = b'"ready"' not in self._log_of[slot].read_bytes()
         excused = process.pid in self._harmed | self.frozen or (
             young and process.returncode == -signal.SIGTERM
         )
-        return None if excused else process.returncode
+        if excused:
+            return None
+        self.stops.append(time.monotonic() - start)
+        return process.returncode
+
+    @property
+    def slowness(self) -> float:
+        """How many times slower than on an idle core a worker starts here, at least 1."""
+        usual = statistics.median(self.start_ups) if self.start_ups else START_S
+        return max(1.0, usual / START_S)
 
     @property
     def slots(self) -> list[int]:
@@ -195,13 +216,17 @@ class Fleet:
         log = self._log_of[slot] = self.logs / f"worker-{number}.log"
         start = time.monotonic()
         process = self._running[slot] = spawn(self._command(slot, point, fired), log)
+        silent = True
         while process.poll() is None:
             await asyncio.sleep(POLL_S)
+            if silent and log.stat().st_size:
+                silent = False
+                self.start_ups.append(time.monotonic() - start)
             if point:
                 self._attend(process, point, fired, time.monotonic() - start)
         end(process, 0)
         seconds = time.monotonic() - start
-        self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists()))
+        self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists(), log))
 
     def _attend(self, process: Child, point: FailPoint, fired: Path, lived_s: float) -> None:
         if not fired.exists():

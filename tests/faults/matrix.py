@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.faults.expectations import Expectation, Trace
 from tests.faults.scene import Scene
 from tests.faults.workload import Workload, station
 
@@ -13,6 +14,15 @@ Load = Callable[[int, int], Workload]
 def telemetry(samples: int, seed: int) -> Workload:
     """The usual workload: eight blocks, a record for each time."""
     return station(8, samples, seed)
+
+
+def nothing_more(trace: Trace) -> list[str]:
+    """The results say it all."""
+    return []
+
+
+def always() -> None:
+    """Nothing keeps it from being done."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,11 @@ class Fault:
     rate
         Records sent in a second; None: all at once, so that no chunk is ever missing.
     bound_s
-        Longest time that a partition may stand still.
+        Longest time that a partition may stand still, on a machine that is not overloaded.
+    expects
+        What must show in the workers.
+    absent
+        Why it cannot be done here, None where it can.
     """
 
     number: str
@@ -47,6 +61,8 @@ class Fault:
     samples: int = 250
     load: Load = telemetry
     instances: bool = True
+    expects: Expectation = nothing_more
+    absent: Callable[[], str | None] = always
 
 
 _FAULTS: dict[str, Fault] = {}

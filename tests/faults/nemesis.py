@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.checker import Violation, alive
@@ -15,7 +15,7 @@ from tests.faults.rounds import TROUBLE, Outcome
 from tests.faults.scene import Scene, judge, quiesce, scene
 from tests.faults.stack import RigStack
 from tests.faults.vitals import Nurse, flat, growth_per_h
-from tests.faults.workload import shuffled, station, with_poison
+from tests.faults.workload import RULES, shuffled, station, with_poison
 
 RATE = 80.0
 """Records a second."""
@@ -73,7 +73,7 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
     outcome, start = Outcome(SOAK, seed), time.monotonic()
     found = Nemesis(outcome)
     samples = int(minutes * 60 * RATE / BLOCKS)
-    plain = station(BLOCKS, samples, seed, resolutions=("1h", "1d"))
+    plain = station(BLOCKS, samples, seed, rules=replace(RULES, resolutions=("1h", "1d")))
     workload = with_poison(shuffled(plain, seed), 0.01, seed)
     outcome.records = len(workload.records)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -99,14 +99,19 @@ async def _torment(here: Scene, found: Nemesis, until: float, say: Say) -> None:
     chance = random.Random(found.outcome.seed)
     while time.monotonic() < until and not here.done:
         await asyncio.sleep(chance.uniform(*WAIT_S))
-        each = chance.choice(repertoire())
+        each, restarts = chance.choice(repertoire()), here.stack.restarts
         here.watch.take_pause()
         came = await _comes_about(here, each)
         await _recover(here, each.bound_s)
         pause_s = here.watch.take_pause()
-        if came:
-            found.note(f"{each.number} {each.title}", pause_s)
-        found.outcome.violations += [Violation("I9", w) for w in alive(pause_s, each.bound_s)]
+        if here.stack.restarts > restarts:
+            found.note("Kafka out of step with itself, started once more", pause_s)
+        else:
+            if came:
+                found.note(f"{each.number} {each.title}", pause_s)
+            found.outcome.violations += [
+                Violation("I9", w) for w in alive(pause_s, each.bound_s * here.fleet.slowness)
+            ]
         left = until - time.monotonic()
         words = f"pause {pause_s:.1f} s" if came else "did not come about"
         say(f"  F25 {each.number} {each.title}: {words}, {left / 60:.1f} min left")
@@ -132,6 +137,17 @@ async def _recover(here: Scene, bound_s: float) -> None:
         here.expect(slot, await here.fleet.remove(slot))
     for slot in set(SLOTS).difference(here.fleet.slots):
         here.fleet.add(slot)
+    try:
+        await _caught_up(here, bound_s)
+    except TimeoutError:
+        restarts = here.stack.restarts
+        here.stack.restore()
+        if here.stack.restarts == restarts:
+            raise
+        await _caught_up(here, bound_s)
+
+
+async def _caught_up(here: Scene, bound_s: float) -> None:
     goal = dict(here.watch.ends)
     await here.until(
         lambda: all(here.watch.committed.get(n, 0) >= end for n, end in goal.items()),

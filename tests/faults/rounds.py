@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from tests.faults.checker import Violation, alive
+from tests.faults.expectations import Trace
 from tests.faults.fleet import Life
 from tests.faults.matrix import Fault
 from tests.faults.scene import judge, quiesce, scene
@@ -34,6 +35,8 @@ class Outcome:
         Longest time that a partition stood still although it had records.
     lives
         Worker processes that ended before they were told to.
+    slowness
+        Of the machine; bounds in time were stretched by it.
     """
 
     fault: Fault
@@ -43,17 +46,13 @@ class Outcome:
     seconds: float = 0.0
     records: int = 0
     lives: list[Life] = field(default_factory=list)
+    slowness: float = 1.0
 
     @property
     def kill_points(self) -> Counter[str]:
         """Failpoints at which a worker was killed, by step."""
         fired = [life.point for life in self.lives if life.point and life.fired]
         return Counter(point.step for point in fired if point.action == "kill")
-
-    @property
-    def statuses(self) -> Counter[int]:
-        """How the processes ended."""
-        return Counter(life.status for life in self.lives)
 
 
 async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcome:
@@ -75,6 +74,9 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
         except TROUBLE as error:
             outcome.violations.append(Violation("I9", f"{type(error).__name__}: {error}"))
         outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.take_pause()
-    outcome.violations += [Violation("I9", w) for w in alive(outcome.pause_s, fault.bound_s)]
+        outcome.slowness = here.fleet.slowness
+        trace = Trace(outcome.lives, here.fleet.stops, outcome.slowness)
+    words = alive(outcome.pause_s, fault.bound_s * outcome.slowness) + fault.expects(trace)
+    outcome.violations += [Violation("I9", each) for each in words]
     outcome.seconds = time.monotonic() - start
     return outcome

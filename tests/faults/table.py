@@ -25,6 +25,8 @@ class Pass:
     ----------
     control
         What the checker says of stock Faust; None while it has not run.
+    absent
+        Faults that could not be done here, each with the reason.
     """
 
     plan: Plan
@@ -32,6 +34,7 @@ class Pass:
     control: list[Violation] | None = None
     nemesis: Nemesis | None = None
     seconds: float = 0.0
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def kills(self) -> Counter[str]:
@@ -72,7 +75,8 @@ def short_of(kills: Mapping[str, int], total: int) -> list[str]:
 def render(found: Pass) -> str:
     """All of it in Markdown."""
     parts = [_head(found), _faults(found.outcomes), _kills(found.kills)]
-    parts += [_control(found), _nemesis(found.nemesis), _violations(found.violations)]
+    parts += [_absent(found), _control(found), _nemesis(found.nemesis)]
+    parts += [_violations(found.violations)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -96,10 +100,17 @@ def _faults(outcomes: Sequence[Outcome]) -> str:
             sum(each.records for each in group),
             sum(len(each.violations) for each in group),
             f"{max(each.pause_s for each in group):.1f}",
+            f"{max(each.slowness for each in group):.1f}",
         )
         for name, group in rounds.items()
     ]
-    return _table(("", "fault", "rounds", "records", "violations", "longest pause [s]"), rows)
+    return _table(
+        ("", "fault", "rounds", "records", "violations", "longest pause [s]", "slowness"), rows
+    )
+
+
+def _absent(found: Pass) -> str:
+    return "\n".join(f"- {name}: not done, {reason}." for name, reason in found.absent.items())
 
 
 def _kills(kills: Counter[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas import topics as contract
@@ -23,6 +24,7 @@ from tests.faults.checker import (
     equal_envelopes,
     equal_values,
     unique_and_complete,
+    view_is_the_fold,
 )
 from tests.faults.evidence import READ, Evidence, Record, View
 from tests.faults.golden import TABLE, Golden, golden
@@ -185,6 +187,27 @@ def damage_the_view(found: Evidence) -> None:
     found.views[0] = replace(found.views[0], damage="a state is damaged")
 
 
+def alter_the_view(change: Callable[[bytes], bytes]) -> Callable[[Evidence], None]:
+    def spoil(found: Evidence) -> None:
+        states = {key: change(state) for key, state in found.views[0].states.items()}
+        found.views[0] = replace(found.views[0], states=states)
+
+    return spoil
+
+
+def _of_before(state: bytes) -> bytes:
+    """As it is encoded where it was read from a format without this field."""
+    plain = msgspec.msgpack.decode(state[1:])
+    del plain["correction"]
+    return state[:1] + msgspec.msgpack.encode(plain)
+
+
+def _counted_more(state: bytes) -> bytes:
+    plain = msgspec.msgpack.decode(state[1:])
+    plain["corrections"] += 1
+    return state[:1] + msgspec.msgpack.encode(plain)
+
+
 def alter_the_changelog(found: Evidence) -> None:
     records = found.topics[contract.STATE.suffix]
     place = max(n for n, record in enumerate(records) if record.key != POSITION_KEY)
@@ -220,6 +243,8 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "an alarm's time wrong": ({"I3"}, alter(contract.ALARMS, b'"time":"2025', b'"time":"2024')),
     "the view claims less than it shows": ({"I4", "I6"}, age_the_view),
     "the view is empty": ({"I4", "I5"}, empty_the_view),
+    "the view has other states": ({"I4", "I5"}, alter_the_view(_counted_more)),
+    "the view has states that cannot be read": ({"I4", "I5"}, alter_the_view(lambda s: s[:-1])),
     "the view is damaged": ({"I4"}, damage_the_view),
     "the changelog has another state": ({"I5"}, alter_the_changelog),
     "an offset is not committed": ({"I6"}, commit_less),
@@ -278,6 +303,15 @@ def test_a_good_record_that_was_refused_is_seen(clean: Evidence) -> None:
     words = [str(each) for each in check(clean, planted[1:])]
 
     assert any("a good record" in each and each.startswith("I8") for each in words)
+
+
+def test_a_state_from_an_older_format_may_leave_out_a_default(clean: Evidence) -> None:
+    evidence = copy.deepcopy(clean)
+
+    alter_the_view(_of_before)(evidence)
+
+    assert evidence.views[0].states != clean.views[0].states
+    assert view_is_the_fold(evidence) == []
 
 
 @pytest.mark.parametrize(("pause_s", "violations"), [(1.0, 0), (30.0, 0), (30.1, 1)])

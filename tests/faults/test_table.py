@@ -69,9 +69,16 @@ def test_each_step_and_the_whole_need_their_kills() -> None:
     assert short_of({**enough, "swap": 19}, 200) == ["swap: 19 of 20"]
 
 
+def test_a_fault_that_cannot_be_done_here_is_named_with_the_reason() -> None:
+    found = good()
+    found.absent["F23 an upgrade"] = "no older build"
+
+    assert "- F23 an upgrade: not done, no older build." in render(found)
+
+
 def test_the_table_has_a_row_for_each_fault_and_each_step() -> None:
     text = render(good())
 
-    assert "| F2 | a worker is killed at each step | 1 | 800 | 0 | 3.2 |" in text
+    assert "| F2 | a worker is killed at each step | 1 | 800 | 0 | 3.2 | 1.0 |" in text
     assert all(f"| {step} | 20 |" in text for step in STEPS)
     assert "reports I1 (1): as it must" in text

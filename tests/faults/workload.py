@@ -26,19 +26,19 @@ T = TypeVar("T")
 
 START_MS = 1_735_682_400_000  # 2025-01-01T09:00+11:00
 INTERVAL_MS = 900_000
+HORIZON_MS = 24 * 4 * INTERVAL_MS
 LATENESS = 3
 """Intervals by which a sample may come late."""
 RULES = Rules(
     interval_ms=INTERVAL_MS,
     max_gap_ms=3 * INTERVAL_MS,
     lateness_ms=LATENESS * INTERVAL_MS,
+    correction_ms=HORIZON_MS,
     skew_ms=8 * INTERVAL_MS,
     stale_ms=5 * INTERVAL_MS,
     frozen_ms=12 * INTERVAL_MS,
     rating_w=2.5e6,
 )
-HORIZON_MS = 24 * 4 * INTERVAL_MS
-"""Every other block still folds samples that are so late, where they fall into a hole."""
 DAY = 24 * 4
 """Intervals of a local day."""
 BEGINS = 75
@@ -63,7 +63,7 @@ def station(
     first: int = 0,
     strays: bool = True,
     corrections: bool = True,
-    resolutions: tuple[str, ...] = RULES.resolutions,
+    rules: Rules = RULES,
 ) -> Workload:
     """A station: topology, then a record for each block and time, then the end of the data.
 
@@ -72,7 +72,7 @@ def station(
     """
     random = np.random.default_rng(seed)
     sources = [
-        Source(_block(number, resolutions), samples, random, strays, corrections)
+        Source(_block(number, rules), samples, random, strays, corrections)
         for number in range(first, first + blocks)
     ]
     return Workload(list(_in_turns([list(source.records()) for source in sources])))
@@ -118,13 +118,13 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
 
 
-def _block(number: int, resolutions: tuple[str, ...]) -> PowerBlock:
+def _block(number: int, rules: Rules) -> PowerBlock:
     inputs = {
         "DC1": {f"{number}E1": 0.5, f"{number}E2": 0.5},
         "DC2": {f"{number}E3": 0.6, f"{number}E4": 0.4},
     }
-    horizon = HORIZON_MS if number % 2 else 0
-    rules = replace(RULES, resolutions=resolutions, correction_ms=horizon)
+    # Every other block folds late samples that fall into a hole.
+    rules = replace(rules, correction_ms=rules.correction_ms if number % 2 else 0)
     return PowerBlock("rig", f"INV{number}", "Australia/Sydney", inputs, rules)
 
 

@@ -4,10 +4,20 @@ It may leave things broken: the runner mends everything, waits until all is fold
 checker judge.
 """
 
-from tests.faults.kinds import kafka, network, redis, telemetry, topics, upkeep, workers
+from tests.faults.kinds import builds, kafka, network, redis, telemetry, topics, upkeep, workers
 from tests.faults.matrix import Fault, faults
 
-__all__ = ["FAULTS", "kafka", "network", "redis", "telemetry", "topics", "upkeep", "workers"]
+__all__ = [
+    "FAULTS",
+    "builds",
+    "kafka",
+    "network",
+    "redis",
+    "telemetry",
+    "topics",
+    "upkeep",
+    "workers",
+]
 
 FAULTS: dict[str, Fault] = faults()
 """All of them by title, in the order of their numbers."""

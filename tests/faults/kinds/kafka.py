@@ -20,13 +20,13 @@ async def broker_outage(scene: Scene, down_s: float, *, hard: bool) -> None:
     await scene.folded(200)
 
 
-fault("F7", "Kafka is killed, 10 s away", rounds=2, bound_s=90)(
+fault("F7", "Kafka is killed, 10 s away", rounds=2, bound_s=50)(
     partial(broker_outage, down_s=10, hard=True)
 )
-fault("F7", "Kafka is killed, 120 s away", rounds=1, bound_s=200)(
+fault("F7", "Kafka is killed, 120 s away", rounds=1, bound_s=160)(
     partial(broker_outage, down_s=120, hard=True)
 )
-fault("F8", "Kafka restarts in order", rounds=1, bound_s=90)(
+fault("F8", "Kafka restarts in order", rounds=1, bound_s=40)(
     partial(broker_outage, down_s=1, hard=False)
 )
 

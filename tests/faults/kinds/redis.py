@@ -11,7 +11,7 @@ from tests.faults.matrix import fault
 from tests.faults.scene import Scene
 
 
-@fault("F11", "Redis is killed and comes back")
+@fault("F11", "Redis is killed and comes back", bound_s=20)
 async def redis_outage(scene: Scene) -> None:
     for down_s in (0.0, 4.0):
         await scene.folded(200)

@@ -5,12 +5,21 @@ import signal
 from collections.abc import Sequence
 from random import Random
 
+from tests.faults.expectations import frozen_ones_are_shut_out, one_is_shut_out, stops_within
 from tests.faults.failpoints import SIDES, STEPS, FailPoint
 from tests.faults.fleet import LIFE_S
 from tests.faults.matrix import fault
 from tests.faults.scene import SESSION_S, Scene
 
 RECOVERY_STEPS = ("fence", "changelog", "rebuild")
+
+INSIDE = [
+    *((step, side) for step in ("send", "offsets", "commit") for side in SIDES),
+    ("swap", "before"),
+]
+"""With something of a chunk still to do, so that who freezes there must be shut out."""
+WAKE_S = 20.0
+TWIN_S = 20.0
 
 Chain = tuple[FailPoint, ...]
 """Points for processes that follow one another in the same slot."""
@@ -34,7 +43,7 @@ def kill_points(random: Random) -> list[Chain]:
     return chains
 
 
-@fault("F1", "a worker is killed at random", rounds=10, instances=False)
+@fault("F1", "a worker is killed at random", rounds=10, bound_s=20, instances=False)
 async def kill_at_random(scene: Scene) -> None:
     for _ in range(5):
         await scene.folded(scene.random.randint(20, 200))
@@ -59,7 +68,13 @@ async def die_at(scene: Scene, chains: Sequence[Chain]) -> None:
     )
 
 
-@fault("F3", "workers are told to stop, one after the other, three times", slots=3)
+@fault(
+    "F3",
+    "workers are told to stop, one after the other, three times",
+    slots=3,
+    bound_s=20,
+    expects=stops_within(10),
+)
 async def roll(scene: Scene) -> None:
     for _ in range(3):
         for slot in scene.fleet.slots:
@@ -68,7 +83,7 @@ async def roll(scene: Scene) -> None:
             scene.fleet.add(slot)
 
 
-@fault("F4", "workers join and leave: 1, 4, 2", slots=1, rounds=2, instances=False)
+@fault("F4", "workers join and leave: 1, 4, 2", slots=1, rounds=2, bound_s=30, instances=False)
 async def join_and_leave(scene: Scene) -> None:
     fleet = scene.fleet
     for count in (4, 2, 4, 2):
@@ -82,8 +97,9 @@ async def join_and_leave(scene: Scene) -> None:
         await scene.folded(100)
 
 
-@fault("F5", "a frozen worker comes back as a zombie")
+@fault("F5", "a frozen worker comes back as a zombie", bound_s=20)
 async def freeze(scene: Scene) -> None:
+    """One that had nothing in work when it froze joins again; the others must be shut out."""
     await scene.folded(scene.random.randint(50, 300))
     slot = scene.random.choice(scene.fleet.slots)
     scene.fleet.signal(slot, signal.SIGSTOP)
@@ -92,22 +108,39 @@ async def freeze(scene: Scene) -> None:
     await scene.folded(100)
 
 
-@fault("F5", "a worker freezes inside a commit and comes back", rounds=4, rate=80.0, samples=400)
+@fault(
+    "F5",
+    "a worker freezes inside a commit and comes back",
+    rounds=4,
+    rate=80.0,
+    samples=400,
+    bound_s=20,
+    expects=frozen_ones_are_shut_out,
+)
 async def freeze_inside(scene: Scene) -> None:
-    step = scene.random.choice(["send", "offsets", "commit", "swap"])
-    point = FailPoint(step, scene.random.choice(SIDES), scene.random.randint(1, 3), "stop")
+    place = scene.random.choice(INSIDE)
+    point = FailPoint(*place, scene.random.randint(1, 3), "stop")
     await scene.folded(50)
-    before = len(scene.fleet.frozen)
+    before, ended = len(scene.fleet.frozen), len(scene.fleet.fired)
     scene.fleet.arm([(point,)])
     scene.fleet.signal(0, signal.SIGKILL)
     await scene.until(lambda: len(scene.fleet.frozen) > before, LIFE_S, f"freezing at {point}")
-    await asyncio.sleep(scene.fleet.frozen_s + 2)
+    await scene.until(
+        lambda: len(scene.fleet.fired) > ended,
+        scene.fleet.frozen_s + WAKE_S * scene.fleet.slowness,
+        "the end of the worker that was frozen",
+    )
     await scene.folded(100)
 
 
-@fault("F6", "two workers have the same name")
+@fault("F6", "two workers have the same name", samples=1000, bound_s=20, expects=one_is_shut_out)
 async def same_name(scene: Scene) -> None:
     await scene.folded(100)
+    before = len(scene.fleet.lives)
     scene.fleet.add(max(scene.fleet.slots) + 1, name="slot0")
+    await scene.until(
+        lambda: len(scene.fleet.lives) > before,
+        TWIN_S * scene.fleet.slowness,
+        "the end of one of two workers of the same name",
+    )
     await scene.folded(300)
-    await asyncio.sleep(5)
