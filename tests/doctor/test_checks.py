@@ -3,12 +3,15 @@ from typing import Any
 
 import pytest
 
-from schemas.topics import STATE, TELEMETRY, Topic
+from schemas.topics import STATE, TELEMETRY, TOPICS, Topic
 from stream_app.doctor.checks import check
 from stream_app.doctor.facts import Facts, Log
 from stream_app.doctor.findings import Finding, Level
 from stream_app.group import Group
 from tests.doctor.facts import facts
+
+EVERY = len(TOPICS) + 2
+"""The topics of a deployment, and two of the brokers' own."""
 
 IDLE = Group("bess.energy", "Empty", 0)
 
@@ -116,13 +119,13 @@ CASES = {
             config={**facts().kafka.topics[-1].config, "min.insync.replicas": "1"},
         ),
         Level.WARNING,
-        "1 of 14 topics have one replica: bess.state.energy.v1",
+        f"1 of {EVERY} topics have one replica: bess.state.energy.v1",
         "BESS_REPLICATION=3",
     ),
     "one copy of what transactions came to": (
         with_internal("__transaction_state", replicas=1, in_sync=1, least="1"),
         Level.WARNING,
-        "1 of 14 topics have one replica: __transaction_state",
+        f"1 of {EVERY} topics have one replica: __transaction_state",
         "transaction.state.log.replication.factor=3",
     ),
     "offsets that one broker acknowledges": (
@@ -158,7 +161,7 @@ CASES = {
     "a leader that may have missed states": (
         with_setting(STATE, "unclean.leader.election.enable", "true"),
         Level.WARNING,
-        "1 of 14 topics have unclean.leader.election.enable: bess.state.energy.v1",
+        f"1 of {EVERY} topics have unclean.leader.election.enable: bess.state.energy.v1",
         "unclean.leader.election.enable=false",
     ),
     "a leader that may have missed commits": (

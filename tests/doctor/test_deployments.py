@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
-from schemas.topics import ALARMS, TELEMETRY
+from schemas.topics import ALARMS, TELEMETRY, TOPICS
 from stream_app.engine.position import Position
 from stream_app.engine.view import RedisView
 from stream_app.settings import kafka_options
@@ -76,7 +76,8 @@ async def test_a_new_deployment_has_no_fault(deployment: Deployment) -> None:
 async def test_the_brokers_own_topics_are_looked_at_before_and_after_they_are_made(
     deployment: Deployment,
 ) -> None:
-    told = "14 of 14 topics have one replica"
+    every = len(TOPICS) + 2
+    told = f"{every} of {every} topics have one replica"
     assert told in findings(deployment, "warning")["replication"]["what"]
     with deployment.worker():
         await deployment.produce(records(station(4, 60), 10))
