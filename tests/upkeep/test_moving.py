@@ -3,21 +3,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.engine.table import state_key
+from stream_app.keys import part
 from stream_app.upkeep.repartition import digest, partition_of, rekey
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/|"), min_size=1, max_size=12)
-KEYS = st.builds("{}/{}".format, NAMES, NAMES).map(str.encode)
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="/").filter(str.isprintable),
+    min_size=1,
+    max_size=12,
+)
+KEYS = st.builds("{}{}/{}".format, NAMES, st.sampled_from(["", "/battery", "/meter"]), NAMES).map(
+    str.encode
+)
+"""Of telemetry, which can all be read."""
+PARTS = st.lists(NAMES, max_size=3).map(lambda names: part(*names))
 STATES = st.dictionaries(
     KEYS.map(lambda key: state_key("energy", key)), st.binary(max_size=40), max_size=20
 )
 COUNTS = st.integers(1, 256)
 
 
-@given(KEYS, COUNTS)
-def test_a_state_goes_where_the_telemetry_of_its_block_goes(key: bytes, count: int) -> None:
+@given(KEYS, PARTS, COUNTS)
+def test_each_part_of_a_state_goes_where_its_telemetry_goes(
+    key: bytes, ending: bytes, count: int
+) -> None:
     everywhere = list(range(count))
 
-    assert partition_of(state_key("energy", key), count) == DefaultPartitioner()(
+    assert partition_of(state_key("energy", key + ending), count) == DefaultPartitioner()(
         key, everywhere, everywhere
     )
 
