@@ -1,10 +1,14 @@
 """Comparing Redis with the changelog, and clearing what differs."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stream_app.engine.view import DamagedViewError, differences
 from stream_app.upkeep.stores import Kept, Stores
+
+NOTHING = "Redis shows nothing of it"
+SETTLING_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,15 @@ async def scrub(stores: Stores, number: int) -> Scrubbed:
 
     What a worker commits meanwhile lies behind that position and is not looked at.
     """
+    found = await _scrub(stores, number)
+    if found.wrong == [NOTHING]:
+        # The first commit of a partition may be on its way from Kafka to Redis.
+        await asyncio.sleep(SETTLING_S)
+        found = await _scrub(stores, number)
+    return found
+
+
+async def _scrub(stores: Stores, number: int) -> Scrubbed:
     try:
         shown, damage = Kept(*await stores.view.read(number)), None
     except DamagedViewError as found:
@@ -41,7 +54,7 @@ async def scrub(stores: Stores, number: int) -> Scrubbed:
         return Scrubbed(number, 0, [what])
     true = await stores.changelog(number, end if at is None else at)
     if at is None:
-        wrong = ["Redis shows nothing of it"] if true.states else []
+        wrong = [NOTHING] if true.states else []
     elif damage:
         wrong = [damage]
     else:

