@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,12 +17,14 @@ from schemas.topics import STATE, TELEMETRY, Topic
 from stream_app.engine.position import POSITION_KEY
 from stream_app.engine.view import RedisView, seal, unseal
 from stream_app.settings import kafka_options
+from tests.kafka.pages import pages
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
 
 pytestmark = pytest.mark.kafka
 
 PORT = free_port()
+ask, until_ready_says = pages(PORT)
 MESSAGES = station(blocks=5, minutes=400)
 EVERYTHING = records(MESSAGES, 4)
 HALF = len(EVERYTHING) // 2
@@ -48,27 +48,9 @@ async def redis(stack: LocalStack) -> AsyncIterator[Redis]:
         yield client
 
 
-def ask(path: str) -> tuple[int, str]:
-    """Status and text of a page of the worker; 0 where nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
 def metric(name: str) -> float:
     _, text = ask("/metrics")
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
-
-
-async def until_ready_says(deployment: Deployment, text: str) -> None:
-    async def says() -> bool:
-        return text in (await asyncio.to_thread(ask, "/readyz"))[1]
-
-    await deployment.wait_for(f"/readyz saying {text!r}", says)
 
 
 async def view_is_whole(deployment: Deployment, redis: Redis) -> None:

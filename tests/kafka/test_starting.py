@@ -1,8 +1,5 @@
 """A worker that starts in the outage of a service waits for it, and then does all of its work."""
 
-import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +7,14 @@ import pytest
 
 from deploy.local import LocalStack
 from deploy.local.process import free_port
+from tests.kafka.pages import pages
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
 
 pytestmark = pytest.mark.kafka
 
 PORT = free_port()
+ask, until_ready_says = pages(PORT)
 MESSAGES = station(blocks=5, minutes=200)
 EVERYTHING = records(MESSAGES, 10)
 
@@ -30,24 +29,6 @@ def stack() -> Iterator[LocalStack]:
 async def deployment(stack: LocalStack, prefix: str, tmp_path: Path) -> Deployment:
     where = stack.endpoints
     return await Deployment.create(where.brokers, where.redis_url, prefix, tmp_path)
-
-
-def ask(path: str) -> tuple[int, str]:
-    """Status and text of a page of the worker; 0 where nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-async def until_ready_says(deployment: Deployment, text: str) -> None:
-    async def says() -> bool:
-        return text in (await asyncio.to_thread(ask, "/readyz"))[1]
-
-    await deployment.wait_for(f"/readyz saying {text!r}", says)
 
 
 @pytest.mark.parametrize(
