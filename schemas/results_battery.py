@@ -65,6 +65,7 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     p1_mv: list[int | None]
     p99_mv: list[int | None]
     regime: list[str] | None = None
+    evaluability: list[dict[str, dict[str, int]]] | None = None
 
 
 class CriticalCellRecord(msgspec.Struct):

@@ -162,7 +162,7 @@ def _fold_inbox(folded: Folded, key: str, inbox: Inbox, table: States, state: An
         parts = family.save(state)
         for value in parts.values():
             _check_size(f"the state of {key}", value, LARGEST_STATE, family)
-        _write(table, key, parts)
+        _write(table, key, {**parts, **step.shown})
         folded.states[key] = state
     for refusal in step.refusals:
         folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)

@@ -11,7 +11,11 @@ from typing import Any, Generic, TypeVar
 from stream_app.codec import health, state
 from stream_app.codec.battery_state import Name, Read, load_battery, save_battery
 from stream_app.codec.results import Output, encode_outputs
-from stream_app.codec.results_battery import encode_battery_outputs, encode_meter_outputs
+from stream_app.codec.results_battery import (
+    encode_battery_outputs,
+    encode_meter_outputs,
+    encode_newest,
+)
 from stream_app.core.battery_system import BatteryState, SystemMessage, fold_battery
 from stream_app.core.messages import Message, Refusal
 from stream_app.core.meters import MeterMessage, MeterState, fold_meter
@@ -33,12 +37,16 @@ class Step:
         Places among the messages.
     samples, late
         Samples of power or rows of a battery or meter; how many of them were too late.
+    shown
+        The newest of what was published, by name: stands beside the state for readers, and no
+        fold depends on it.
     """
 
     records: list[Output] = field(default_factory=list)
     refusals: Sequence[Refusal] = ()
     samples: int = 0
     late: int = 0
+    shown: Mapping[Name, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,12 @@ def _newest_power(block: BlockState) -> int | None:
 def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> Step:
     outputs = fold_battery(system, messages)
     battery = system.cells.battery
-    records = [] if battery is None else list(encode_battery_outputs(battery, outputs))
+    if battery is None:
+        return Step(refusals=outputs.refusals)
+    records = list(encode_battery_outputs(battery, outputs))
     late = len(outputs.late) + sum(each.times.size for each in outputs.cells.late)
-    return Step(records, outputs.refusals, outputs.rows, late)
+    shown = encode_newest(battery, outputs)
+    return Step(records, outputs.refusals, outputs.rows, late, shown)
 
 
 def _newest_battery(system: BatteryState) -> int | None:

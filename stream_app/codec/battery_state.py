@@ -16,6 +16,18 @@ Read = Callable[[Name], bytes | None]
 """Bytes of the part of a state with this name; None where there is none."""
 
 PRESENT, PAST = ("health", "present"), ("health", "past")
+NEWEST_DAY: Name = ("newest", "health")
+"""Part with the newest record of the health, for readers; a fold does not read it."""
+
+
+def newest_windows(pack: str, resolution: str) -> Name:
+    """Part with the newest record of a pack's windows, for readers."""
+    return "newest", "cells", pack, resolution
+
+
+def newest_critical(pack: str) -> Name:
+    """Part with the newest table of a pack's critical cells, for readers."""
+    return "newest", "critical", pack
 
 
 @dataclass

@@ -23,11 +23,18 @@ from schemas.results_battery import (
     MeterDayRecord,
     Rows,
 )
+from stream_app.codec.battery_state import (
+    NEWEST_DAY,
+    Name,
+    newest_critical,
+    newest_windows,
+)
 from stream_app.codec.results import LONGEST_RUN, Output, iso
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.battery_system import BatteryOutputs
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.critical import CriticalCells
+from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import REGIMES
 from stream_app.core.cells.messages import CellWindows
@@ -81,6 +88,19 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     for late in outputs.cells.late:
         yield from _late(battery.key, late.times, late.reason, late.pack)
     yield from _late_rows(battery.key, outputs.late)
+
+
+def encode_newest(battery: Battery, outputs: BatteryOutputs) -> dict[Name, bytes]:
+    """The newest record of each kind: of windows one for each pack and length, with one window."""
+    found: dict[Name, Output] = {}
+    for windows in outputs.cells.windows:
+        newest = windows.between(windows.size - 1, windows.size)
+        found[newest_windows(windows.pack, windows.resolution)] = _windows(battery, newest)
+    for table in outputs.cells.critical:
+        found[newest_critical(table.pack)] = _critical(battery, table)
+    for day in outputs.days[-1:]:
+        found[NEWEST_DAY] = _health(battery, day)
+    return {name: each.value for name, each in found.items()}
 
 
 def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[Output]:
@@ -144,8 +164,13 @@ def _windows(battery: Battery, windows: CellWindows) -> Output:
         p1_mv=_known(windows.p1_mv),
         p99_mv=_known(windows.p99_mv),
         regime=None if regimes is None else [REGIMES[each] for each in regimes.tolist()],
+        evaluability=None if windows.evaluable is None else _plain(windows.evaluable),
     )
     return _output(topics.CELLS[windows.resolution], key, record, int(windows.starts[0]))
+
+
+def _plain(evaluable: Evaluable) -> list[dict[str, dict[str, int]]]:
+    return [{str(name): each for name, each in counts.items()} for counts in evaluable]
 
 
 def _rows(values: Floats, decimals: int) -> Rows:

@@ -1,5 +1,7 @@
 """Faulty cells are found by pack and cell, and clean packs are left in peace."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -102,7 +104,7 @@ def slots(outputs: CellOutputs) -> CellWindows:
 
 
 def reasons(window: CellWindows, name: str) -> set[str]:
-    found: dict[str, list[str]] = evaluability(window)  # type: ignore[assignment]
+    found: dict[str, list[str]] = evaluability(window.sums, window.regimes)  # type: ignore[assignment]
     return set(found[name])
 
 
@@ -118,7 +120,27 @@ def test_each_indicator_says_whether_the_data_can_support_it() -> None:
     assert reasons(minutes, "rest") == {"evaluable"}
     assert reasons(alone, "rest") == {"missing_signal"}
     assert reasons(minutes, "cell_degradation") == {"not_measured"}
-    assert set(evaluability(minutes, limited=False)["voltage_limits"]) == {"no_limits"}
+    assert set(evaluability(minutes.sums, None, limited=False)["voltage_limits"]) == {"no_limits"}
+
+
+def test_a_day_counts_its_windows_by_what_they_can_support() -> None:
+    outputs = folded(1, 2.5, Faults(), 300.0)
+    days = [each for each in outputs.windows if each.resolution == "1d" and each.final]
+    every = [each for each in outputs.windows if each.resolution == "5min" and each.final]
+    told = [counts for each in every for counts in each.evaluable or ()]
+    told_days = [counts for each in days for counts in each.evaluable or ()]
+
+    assert len(told) == sum(each.size for each in every)
+    assert sum(each.size for each in days) == len(told_days) > 0
+    start = int(days[0].starts[0])
+    inside = [
+        counts
+        for each in every
+        for start_of_day, counts in zip(each.days.tolist(), each.evaluable or (), strict=True)
+        if start_of_day == start
+    ]
+    for name, counts in told_days[0].items():
+        assert counts == Counter(reason for each in inside for reason in each[name])
 
 
 def test_a_pack_rests_only_where_its_current_says_so() -> None:

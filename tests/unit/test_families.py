@@ -1,5 +1,8 @@
 """What a worker folds of batteries and meters, by key, in parts."""
 
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,6 +123,46 @@ def test_a_row_within_a_window_changes_the_parts_of_its_pack_alone() -> None:
     fold_chunk(decode(rows[3:]), table, rows[3:])
 
     assert [key for key in table if table[key] != before[key]] == [KEY + part("pack", "1", "hot")]
+
+
+def newest(*names: str) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(WHOLE[0][KEY + part("newest", *names)])
+    return found
+
+
+@pytest.mark.parametrize("level", CELLS)
+@pytest.mark.parametrize("pack", ["1", "2"])
+def test_the_newest_window_of_each_length_stands_beside_the_state(pack: str, level: str) -> None:
+    found = newest("cells", pack, level)
+    published = [
+        msgspec.json.decode(line.partition(b" ")[2])
+        for line in WHOLE[2][CELLS[level].suffix]
+        if line.startswith(KEY + f"/{pack} ".encode())
+    ]
+    last = max(published, key=lambda each: (each["start"], each["revision"]))
+
+    assert len(found["start"]) == 1
+    assert found["start"][0] == last["start"]
+    assert found["voltage_mean_v"][0] == last["voltage_mean_v"]
+    assert found["final"] is False, "the end of the data published it"
+
+
+def test_the_newest_day_and_the_newest_critical_cells_stand_beside_the_state() -> None:
+    table, day = newest("critical", "1"), newest("health")
+    days = [msgspec.json.decode(line.partition(b" ")[2]) for line in WHOLE[2][HEALTH_DAILY.suffix]]
+
+    assert {each["cell"] for each in table["cells"]} == {5}
+    assert day == max(days, key=lambda each: (each["date"], each["revision"]))
+
+
+def test_what_only_readers_see_is_no_part_of_the_state() -> None:
+    table = dict(WHOLE[0])
+    for key in [key for key in table if key.startswith(KEY + part("newest"))]:
+        del table[key]
+
+    assert BATTERY.save(load(BATTERY, table, SYSTEM.key)) == BATTERY.save(
+        load(BATTERY, WHOLE[0], SYSTEM.key)
+    )
 
 
 def test_a_battery_record_that_cells_refuse_changes_nothing_of_its_health() -> None:

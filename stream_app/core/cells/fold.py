@@ -11,6 +11,7 @@ from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.alarms import alarms
 from stream_app.core.cells.anomalies import anomalies
+from stream_app.core.cells.evaluability import Evaluable, evaluability
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import PRESETS
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
@@ -34,7 +35,9 @@ from stream_app.core.cells.quantities import (
 )
 from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
 from stream_app.core.cells.story import Story
+from stream_app.core.cells.windows import Windows
 from stream_app.core.clock import DAY_MS, witnessed
+from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData, Refusal
 
 UNITS = {
@@ -219,9 +222,19 @@ def _fold_pack(
             story.judged(found, windows, np.searchsorted(times, windows.ends))
         elif resolution == DAY:
             story.days += zip(windows.starts.tolist(), windows.ends.tolist(), strict=True)
-        outputs.windows.append(publish(each, name, resolution, windows, regime))
+        told = _evaluable(each, resolution, windows, regime, limits is not None)
+        outputs.windows.append(publish(each, name, resolution, windows, regime, told))
     outputs.critical += story.told()
     return outputs, story.findings
+
+
+def _evaluable(
+    state: PackState, resolution: str, windows: Windows, regimes: Ints | None, limited: bool
+) -> Evaluable | None:
+    if resolution == SLOT:
+        reasons = evaluability(windows.sums, regimes, limited=limited)
+        return state.cold.evaluable.take(reasons, windows.days)
+    return state.cold.evaluable.close(windows.starts) if resolution == DAY else None
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.critical import CriticalCells
+from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
 from stream_app.core.cells.rows import LateRowReason
@@ -44,6 +45,9 @@ class CellWindows:
         (n,) nearest-rank percentiles of all cell voltages to the nearest mV; MISSING: no value.
     regimes
         (n,) places in ``limits.REGIMES`` of closed five-minute windows whose battery has limits.
+    evaluable
+        n counts of the closed five-minute windows in each, by indicator and reason; told of
+        closed five-minute windows and of days.
     """
 
     pack: str
@@ -57,6 +61,7 @@ class CellWindows:
     p1_mv: Ints
     p99_mv: Ints
     regimes: Ints | None = None
+    evaluable: Evaluable | None = None
 
     @property
     def size(self) -> int:
@@ -82,6 +87,7 @@ class CellWindows:
             self.p1_mv[part],
             self.p99_mv[part],
             None if self.regimes is None else self.regimes[part],
+            None if self.evaluable is None else self.evaluable[part],
         )
 
     @property

@@ -9,6 +9,7 @@ from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
 from stream_app.core.cells.alarms import AlarmState
 from stream_app.core.cells.anomalies import AnomalyState
 from stream_app.core.cells.critical import CriticalState
+from stream_app.core.cells.evaluability import Evaluable, EvaluableState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole
@@ -80,12 +81,15 @@ class ColdPack:
         What is judged at every closed five-minute window.
     critical
         The table of critical cells.
+    evaluable
+        What the windows could support.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     anomalies: AnomalyState = field(default_factory=AnomalyState)
     critical: CriticalState = field(default_factory=CriticalState)
+    evaluable: EvaluableState = field(default_factory=EvaluableState)
 
 
 @dataclass
@@ -202,7 +206,12 @@ def _block(
 
 
 def publish(
-    state: PackState, pack: str, resolution: str, windows: Windows, regimes: Ints | None
+    state: PackState,
+    pack: str,
+    resolution: str,
+    windows: Windows,
+    regimes: Ints | None,
+    evaluable: Evaluable | None,
 ) -> CellWindows:
     """Closed windows; one that was published before with the same rows keeps its revision."""
     revisions = np.ones(windows.size, dtype=np.int64)
@@ -210,7 +219,7 @@ def publish(
     if known is not None and known[0] == windows.starts[0]:
         _, revision, rows = state.cold.published.pop(resolution)
         revisions[0] = revision + (rows != windows.rows[0])
-    return _result(pack, resolution, windows, revisions, final=True, regimes=regimes)
+    return _result(pack, resolution, windows, revisions, True, regimes, evaluable)
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -231,7 +240,8 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
         revision = before[1] + 1
         state.cold.published[resolution] = (start, revision, rows)
         numbers = np.array([revision], dtype=np.int64)
-        found.append(_result(pack, resolution, windows, numbers, final=False))
+        told = state.cold.evaluable.standing(start) if resolution == DAY else None
+        found.append(_result(pack, resolution, windows, numbers, False, None, told))
     return found
 
 
@@ -240,9 +250,9 @@ def _result(
     resolution: str,
     windows: Windows,
     revisions: Ints,
-    *,
     final: bool,
-    regimes: Ints | None = None,
+    regimes: Ints | None,
+    evaluable: Evaluable | None,
 ) -> CellWindows:
     p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
     return CellWindows(
@@ -257,6 +267,7 @@ def _result(
         p1,
         p99,
         regimes,
+        evaluable,
     )
 
 

@@ -51,7 +51,7 @@ def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[
     for day in present.days:
         found = numbered(past.published, replace(_result(standing, zone, rules, day), final=False))
         if found is not None:
-            past.published[day.start] = found
+            past.published[day.start] = past.newest = found
             news.append(found)
     return news
 
@@ -92,6 +92,7 @@ def _rolling(past: Past, starts: Ints, throughput: Ints) -> Ints:
 def _final(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -> HealthDay | None:
     result = _result(past, zone, rules, day)
     news = numbered(past.published, result)
+    past.newest = news or replace(result, revision=past.published[day.start].revision)
     past.days = {start: each for start, each in past.days.items() if start > day.start}
     past.published = later(past.published, day.start)
     return news

@@ -143,6 +143,8 @@ class Past:
         Column sums of all complete days.
     published
         Results of days that are not complete, as an end of data gave them, by start.
+    newest
+        The day that was told of last.
     """
 
     battery: Battery | None = None
@@ -153,6 +155,7 @@ class Past:
     capacities: list[Sample] = field(default_factory=list)
     lifetime: list[int] = field(default_factory=list)
     published: dict[int, HealthDay] = field(default_factory=dict)
+    newest: HealthDay | None = None
 
 
 @dataclass
