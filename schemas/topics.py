@@ -79,14 +79,26 @@ METER_DAILY = Topic(
     "meter.daily.v1", "site/meter/name/date", "compact", True, "energy of a meter and local day"
 )
 FINDINGS = Topic(
-    "finding.v1", "key of the telemetry", "delete", True, "conditions that have ended, with span"
+    "finding.v1",
+    "key of the telemetry, and pack",
+    "delete",
+    True,
+    "conditions that have ended, with span",
 )
 ALARMS = Topic(
-    "alarm.events.v1", "key of the telemetry", "delete", True, "raises and clears, CloudEvents"
+    "alarm.events.v1",
+    "key of the telemetry, and pack",
+    "delete",
+    True,
+    "raises and clears, CloudEvents",
 )
 DEAD_LETTERS = Topic("dead-letter.v1", "key of the record", "delete", True, "refused records")
 TOO_LATE = Topic(
-    "too-late.v1", "key of the telemetry", "delete", True, "samples after their time was settled"
+    "too-late.v1",
+    "key of the telemetry, and pack",
+    "delete",
+    True,
+    "samples after their time was settled",
 )
 PROGRESS = Topic(
     "replay.progress.v1", "replay id", "compact", False, "how far each replay has come"

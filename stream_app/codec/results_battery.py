@@ -1,4 +1,9 @@
-"""What the folds of batteries and meters give out, as records."""
+"""What the folds of batteries and meters give out, as records.
+
+What a pack shows goes under the key of the pack, and the rest under that of its system: each alone
+decides the order of its rows, so that the records of a key come in one order, however the rows of
+packs and systems lay beside one another.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -86,7 +91,8 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     for condition in _conditions(outputs):
         yield from _told(battery, condition)
     for late in outputs.cells.late:
-        yield from _late(battery.key, late.times, late.reason, late.pack)
+        key = _key(battery, late.pack)
+        yield from _late(key, late.times, late.reason)
     yield from _late_rows(battery.key, outputs.late)
 
 
@@ -134,7 +140,7 @@ def _parts(windows: CellWindows) -> Iterator[CellWindows]:
 
 
 def _windows(battery: Battery, windows: CellWindows) -> Output:
-    sums, key = windows.sums, f"{battery.key}/{windows.pack}"
+    sums, key = windows.sums, _key(battery, windows.pack)
     regimes = windows.regimes
     record = CellWindowsRecord(
         v=1,
@@ -189,7 +195,7 @@ def _known(values: Ints) -> list[int | None]:
 
 def _critical(battery: Battery, table: CriticalCells) -> Output:
     date = calendar(battery.zone).local_date(table.start).isoformat()
-    key = f"{battery.key}/{table.pack}/{date}"
+    key = f"{_key(battery, table.pack)}/{date}"
     record = CriticalCellsRecord(
         v=1,
         id=key,
@@ -249,9 +255,8 @@ def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
 def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
     """An event of a condition that began or ended, and once it has ended its span."""
     record = _alarm(battery, condition)
-    time = condition[3].time
-    names = (record.pack, None if record.cell is None else str(record.cell))
-    subject = "/".join([battery.key, *(name for name in names if name is not None)])
+    time, key = condition[3].time, _key(battery, record.pack)
+    subject = key if record.cell is None else f"{key}/{record.cell}"
     headers = {
         "ce_specversion": "1.0",
         "ce_type": f"bess.alarm.{record.state}.v1",
@@ -263,9 +268,9 @@ def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
     }
     encoded = tuple((name, value.encode()) for name, value in headers.items())
     value = _encoder.encode(record)
-    yield Output(topics.ALARMS, battery.key.encode(), value, time, encoded)
+    yield Output(topics.ALARMS, key.encode(), value, time, encoded)
     if record.state == "cleared":
-        yield _output(topics.FINDINGS, battery.key, _finding(record), time)
+        yield _output(topics.FINDINGS, key, _finding(record), time)
 
 
 def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
@@ -320,22 +325,25 @@ def _late_rows(key: str, late: Iterable[LateRow]) -> Iterator[Output]:
         yield from _late(key, np.array([row.time for row in rows], dtype=np.int64), reason)
 
 
-def _late(
-    key: str, times: Ints, reason: Literal["late", "ahead"], pack: str | None = None
-) -> Iterator[Output]:
-    site, subject, name = key.split("/")
+def _late(key: str, times: Ints, reason: Literal["late", "ahead"]) -> Iterator[Output]:
+    site, subject, name, *pack = key.split("/", 3)
     for first in range(0, times.size, LONGEST_RUN):
         some = times[first : first + LONGEST_RUN]
         record = LateRowsRecord(
             v=1,
             site=site,
             system=name if subject == "battery" else None,
-            pack=pack,
+            pack=pack[0] if pack else None,
             meter=name if subject == "meter" else None,
             t=some.tolist(),
             reason=reason,
         )
         yield _output(topics.TOO_LATE, key, record, int(some[0]))
+
+
+def _key(battery: Battery, pack: str | None) -> str:
+    """Of a pack, or of the system."""
+    return battery.key if pack is None else f"{battery.key}/{pack}"
 
 
 def _output(topic: topics.Topic, key: str, record: msgspec.Struct, time: int) -> Output:

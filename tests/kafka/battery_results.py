@@ -21,7 +21,8 @@ from tests.kafka.support import Deployment
 WHOLE = (CRITICAL_CELLS, HEALTH_DAILY, METER_DAILY, FINDINGS, ALARMS)
 """Topics of which a record says one thing, whatever came with it."""
 
-Results = dict[str, list[bytes]]
+Results = dict[tuple[str, bytes], list[bytes]]
+"""Topic and key -> what came under them, in order."""
 
 
 async def streamed(deployment: Deployment) -> Results:
@@ -49,8 +50,8 @@ def canonical(values: Iterable[tuple[str, bytes, bytes]]) -> Results:
             parts = list(_late(value))
         else:
             parts = [value]
-        found.setdefault(name, []).extend(key + b" " + part for part in parts)
-    return {name: sorted(each) for name, each in found.items() if each}
+        found.setdefault((name, key), []).extend(parts)
+    return found
 
 
 def _windows(value: bytes) -> Iterator[bytes]:

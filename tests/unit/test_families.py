@@ -100,7 +100,7 @@ def test_a_chunk_gives_windows_days_alarms_and_nothing_is_refused() -> None:
 
     topics = (*CELLS.values(), HEALTH_DAILY, METER_DAILY, ALARMS)
     assert refused == {}
-    assert {topic.suffix for topic in topics} <= results.keys()
+    assert {topic.suffix for topic in topics} <= {name for name, _ in results}
 
 
 @settings(deadline=None, max_examples=30)
