@@ -42,6 +42,7 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     id: str
     site: str
     system: str
+    zone: str
     pack: str
     resolution: Resolution
     final: bool
@@ -147,6 +148,7 @@ class BatteryAlarmRecord(msgspec.Struct):
     priority: Priority
     site: str
     system: str
+    zone: str
     pack: str | None
     cell: int | None
     time: str
@@ -165,6 +167,7 @@ class BatteryFindingRecord(msgspec.Struct):
     rule: BatteryRule
     site: str
     system: str
+    zone: str
     pack: str | None
     cell: int | None
     since: str

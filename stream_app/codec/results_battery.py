@@ -147,6 +147,7 @@ def _windows(battery: Battery, windows: CellWindows) -> Output:
         id=f"{key}/{windows.resolution}",
         site=battery.site,
         system=battery.system,
+        zone=battery.zone,
         pack=windows.pack,
         resolution=windows.resolution,  # type: ignore[arg-type]
         final=windows.final,
@@ -289,6 +290,7 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         priority=PRIORITIES[each.rule],
         site=battery.site,
         system=battery.system,
+        zone=battery.zone,
         pack=pack,
         cell=cell,
         time=iso(each.time),
@@ -308,6 +310,7 @@ def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
         rule=alarm.rule,
         site=alarm.site,
         system=alarm.system,
+        zone=alarm.zone,
         pack=alarm.pack,
         cell=alarm.cell,
         since=alarm.since,
