@@ -18,6 +18,7 @@ _COMMANDS = (
     ("report", "stream_app.cli.report", "report"),
     ("process", "stream_app.cli.report", "process"),
     ("rollups", "stream_app.cli.report", "rollups"),
+    ("archive", "stream_app.cli.archive", "archive"),
     ("schemas", "stream_app.cli.schemas", "schemas"),
     ("settings", "stream_app.cli.deployment", "settings"),
     ("doctor", "stream_app.cli.doctor", "doctor"),

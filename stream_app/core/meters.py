@@ -310,6 +310,18 @@ def _result(zone: SiteCalendar, day: MeterFacts, sums: list[int]) -> MeterDay:
     )
 
 
+_OF_COUNTER = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets", "glitches")
+_OF_DIFFERENCE = ("difference_kwh", "difference_bound_kwh")
+READINGS = (
+    "power_coverage_ratio",
+    *("import_kwh", "export_kwh", "bound_kwh"),
+    "power_factor_mean",
+    *(f"{name}_{each}" for name in COUNTERS for each in _OF_COUNTER),
+    *(f"{name}_{each}" for name in FLOWS for each in _OF_DIFFERENCE),
+)
+"""Names of all that is told of a day; the unit is at the end, or it is a number."""
+
+
 def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...], Reading]]:
     length, power = day.end - day.start, sums[POWER_COLUMNS]
     yield ("power_coverage_ratio",), (power[KNOWN] / length,)
@@ -318,12 +330,11 @@ def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...
     for place, name in enumerate(COUNTERS):
         first = FACTOR_COLUMNS.stop + place * COUNTER_COLUMNS
         counter = sums[first : first + COUNTER_COLUMNS]
-        names = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets", "glitches")
-        yield tuple(f"{name}_{each}" for each in names), _counter(counter, length)
+        yield tuple(f"{name}_{each}" for each in _OF_COUNTER), _counter(counter, length)
         if name in FLOWS:
             integrated, step = power[FLOWS[name]], day.steps.get(name, 0)
             told = _reconciled(integrated, power, counter, step, length)
-            yield (f"{name}_difference_kwh", f"{name}_difference_bound_kwh"), told
+            yield tuple(f"{name}_{each}" for each in _OF_DIFFERENCE), told
 
 
 def _compared(values: Mapping[str, float]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Results of batteries and meters as Parquet files that any tool reads."""
