@@ -15,6 +15,7 @@ from deploy.grafana.common import (
     stacked,
     worker_variables,
 )
+from stream_app.metrics import archive
 from stream_app.metrics.catalogue import (
     BATCH,
     COMMIT,
@@ -42,6 +43,8 @@ from stream_app.metrics.catalogue import (
     Metric,
 )
 
+ARCHIVE_JOB = "bess-archive"
+"""Prometheus' job of the archive sinks, which are no workers."""
 RED_BELOW_1 = [(None, "red"), (1, "green")]
 RED_ABOVE_0 = [(None, "green"), (1, "red")]
 
@@ -54,6 +57,7 @@ def dashboard() -> Dashboard:
         ("Time", _time()),
         ("Refused, late, moved", _exceptions()),
         ("Safety of the state", _safety()),
+        ("Archive", _archive()),
         ("Process", _process()),
     ]
     about = "How the workers are: throughput, lag, time for each step, what was refused or late."
@@ -73,7 +77,7 @@ def _health() -> list[PanelBuilder]:
             "Workers up",
             "Workers whose metrics could be read.",
             units.Short,
-            Query(f"sum({_of('up')})", "up"),
+            Query(f'sum(up{{{WORKER}, job!="{ARCHIVE_JOB}"}})', "up"),
             RED_BELOW_1,
         ),
         number(
@@ -235,6 +239,43 @@ def _safety() -> list[PanelBuilder]:
             "and states in Redis that differed from it.",
             units.Short,
             *(Query(_in_5_minutes(metric), name) for name, metric in repairs.items()),
+        ),
+    ]
+
+
+def _archive() -> list[PanelBuilder]:
+    return [
+        number(
+            "Archive lag",
+            "Records of results that are in no Parquet file yet, about; up to some minutes of them "
+            "wait for their file.",
+            units.Short,
+            Query(f"sum({_of(archive.LAG.name)})", "lag"),
+        ),
+        number(
+            "Lost to the archive in 24 h",
+            "Offsets that the broker deleted before they were archived.",
+            units.Short,
+            Query(f"sum(increase({_of(archive.LOST.name)}[24h]))", "lost", instant=True),
+            RED_ABOVE_0,
+        ),
+        number(
+            "Files in 24 h",
+            "Parquet files written.",
+            units.Short,
+            Query(f"sum(increase({_of(archive.FILES.name)}[24h]))", "files", instant=True),
+        ),
+        graph(
+            "Archived",
+            "Records of results written to Parquet files.",
+            units.CountsPerSecond,
+            Query(rate(archive.RECORDS), "records"),
+        ),
+        graph(
+            "Archived bytes",
+            "Bytes of Parquet written.",
+            units.BytesPerSecondIEC,
+            Query(rate(archive.BYTES), "bytes"),
         ),
     ]
 

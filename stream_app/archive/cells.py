@@ -1,6 +1,6 @@
 """Windows of cells as rows: one for each cell and window."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -77,12 +77,13 @@ def _table(record: CellWindowsRecord, part: slice, offset: int) -> pa.Table:
     def same(value: object, kind: pa.DataType) -> pa.Array:
         return pa.repeat(pa.scalar(value, type=kind), windows * cells)
 
+    regimes: Sequence[str | None] = record.regime or [None] * len(record.start)
     columns: dict[str, pa.Array] = {
         "pack": same(record.pack, pa.string()),
         "start": each(record.start[part], TIME),
         "end": each(record.end[part], TIME),
         "cell": pa.array(np.tile(np.arange(1, cells + 1, dtype=np.int16), windows)),
-        "regime": each((record.regime or [None] * len(record.start))[part], pa.string()),
+        "regime": each(regimes[part], pa.string()),
         "final": same(record.final, pa.bool_()),
         "kafka_offset": same(offset, pa.int64()),
     }

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from stream_app.archive.told import Told
     from stream_app.settings import Settings
 
+METRICS_PORT = 9809
+"""Beside a worker's."""
+
 
 def archive(
     directory: Annotated[
@@ -30,7 +33,7 @@ def archive(
     ] = 300.0,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of /metrics; 0 picks a free one.")
-    ] = 9809,
+    ] = METRICS_PORT,
     *,
     once: Annotated[
         bool,

@@ -9,6 +9,7 @@ import pytest
 import typer
 import yaml
 
+from deploy.grafana.pipeline import ARCHIVE_JOB
 from deploy.local.containers import REDIS_IMAGE, as_variables, kafka_image
 from deploy.local.kafka import BROKER_SETTINGS
 from deploy.local.redis import REDIS_SETTINGS, as_options
@@ -109,6 +110,19 @@ def test_metrics_are_scraped_where_workers_serve_them() -> None:
     assert f"127.0.0.1:{port}/readyz" in SERVICES["worker"]["healthcheck"]["test"][-1]
     assert worker["BESS_METRICS_HOST"] == "0.0.0.0"
     assert [port[2] for port in published("worker")] == [str(port)]
+
+
+def test_the_archive_is_scraped_where_it_serves() -> None:
+    from stream_app.cli.archive import METRICS_PORT
+
+    prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    job = prometheus["scrape_configs"][1]
+
+    assert job["job_name"] == ARCHIVE_JOB
+    assert job["dns_sd_configs"][0]["names"] == ["archive"]
+    assert job["dns_sd_configs"][0]["port"] == METRICS_PORT
+    assert f"127.0.0.1:{METRICS_PORT}/healthz" in SERVICES["archive"]["healthcheck"]["test"][-1]
+    assert SERVICES["archive"]["environment"]["BESS_METRICS_HOST"] == "0.0.0.0"
 
 
 def test_the_broker_is_reached_inside_and_outside_under_the_addresses_it_tells() -> None:

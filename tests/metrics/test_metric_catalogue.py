@@ -4,12 +4,15 @@ import re
 
 import pytest
 
+from stream_app.metrics.archive import ARCHIVE
 from stream_app.metrics.catalogue import CATALOGUE, PIPELINE, Metric
+
+EVERY = (*CATALOGUE, *ARCHIVE)
 
 UNIT_SUFFIX = {"W": "watts", "J": "joules", "s": "seconds", "ratio": "ratio"}
 
 
-@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", EVERY, ids=lambda metric: metric.name)
 def test_names_carry_the_base_unit_and_counters_end_in_total(metric: Metric) -> None:
     stem = metric.name.removesuffix("_total")
 
@@ -21,7 +24,7 @@ def test_names_carry_the_base_unit_and_counters_end_in_total(metric: Metric) -> 
 
 
 def test_names_are_unique() -> None:
-    assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
+    assert len({metric.name for metric in EVERY}) == len(EVERY)
 
 
 def test_pipeline_metrics_share_a_prefix() -> None:

@@ -7,9 +7,11 @@ import pytest
 import schemas
 from schemas.asyncapi import CARRIES
 from schemas.topics import TOPICS, Topic
+from stream_app.metrics.archive import ARCHIVE
 from stream_app.metrics.catalogue import CATALOGUE, Metric
 from stream_app.metrics.reasons import REASONS
 
+METRICS = (*CATALOGUE, *ARCHIVE)
 DOCS = Path(schemas.__file__).parents[1] / "docs"
 
 
@@ -30,7 +32,7 @@ def test_each_topic_has_its_line(topic: Topic) -> None:
     assert (key, purpose) == (topic.keyed_by, topic.purpose)
 
 
-@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_each_metric_has_its_line(metric: Metric) -> None:
     kind, labels, meaning = rows("metrics.md")[metric.name]
 
@@ -43,7 +45,7 @@ def test_each_metric_has_its_line(metric: Metric) -> None:
 
 def test_pages_name_nothing_that_is_gone() -> None:
     assert rows("topics.md").keys() == {topic.name("bess") for topic in TOPICS}
-    assert rows("metrics.md").keys() == {metric.name for metric in CATALOGUE}
+    assert rows("metrics.md").keys() == {metric.name for metric in METRICS}
 
 
 def test_every_class_of_dead_letters_has_a_usual_cause() -> None:

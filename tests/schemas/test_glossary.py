@@ -9,8 +9,10 @@ from pydantic import BaseModel
 from replay.config import Config
 from schemas import battery, glossary, results, results_battery, telemetry
 from schemas.asyncapi import ALARM_HEADERS, CUT_HEADERS, DEAD_LETTER_HEADERS, NOTICE_HEADERS
+from stream_app.archive.kinds import KINDS, Kind
 from stream_app.codec.results import PRIORITIES
 from stream_app.core.findings import RULES
+from stream_app.metrics.archive import ARCHIVE
 from stream_app.metrics.catalogue import CATALOGUE
 from stream_app.settings import Settings
 
@@ -67,10 +69,17 @@ def test_every_alarm_rule_and_priority_is_explained_as_it_is_judged() -> None:
 
 def test_every_metric_and_label_is_there_with_its_unit() -> None:
     found = glossary.fields()
-    for metric in CATALOGUE:
+    for metric in (*CATALOGUE, *ARCHIVE):
         assert found[metric.name].meaning == metric.help.removesuffix(".")
         assert found[metric.name].unit.split(",")[0] == metric.unit
         assert set(metric.labels) <= found.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_column_of_the_archive_is_there(kind: Kind) -> None:
+    known = {name.rpartition(".")[2] for name in glossary.fields()}
+
+    assert {*kind.schema.names, *kind.folders} <= known
 
 
 def test_every_setting_of_a_deployment_is_there_and_no_other() -> None:
