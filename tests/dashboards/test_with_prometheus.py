@@ -20,6 +20,7 @@ import pytest
 
 import deploy
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
+from stream_app.metrics.archive import ArchiveMetrics
 from tests.dashboards.boards import boards, promql, queries, variables
 from tests.fleet_station import busy, publish_battery, publish_station
 
@@ -90,6 +91,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     publish_battery(live)
     metrics = PipelineMetrics(registry)
     busy(metrics, partitions=2)
+    archive = ArchiveMetrics(registry)
+    archive.archived(records=12, files=3, size=40_000)
     with closing(serve(registry, "127.0.0.1", 0)) as worker, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -125,6 +128,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             wait_for(server.is_up, process)
             wait_for(lambda: server.scrapes() >= 2, process)
             busy(metrics, partitions=2)
+            archive.archived(records=5, files=1, size=20_000)
             wait_for(lambda: server.scrapes() >= 5, process)
             yield server
         finally:
