@@ -17,7 +17,7 @@ n=0; while read -r word _; do case $$word in \
   Installing) echo '  unpacking them (half a minute)' ;; esac; done
 endef
 
-.PHONY: help setup test check demo bench fuzz chaos real dashboards clean
+.PHONY: help setup test check demo bench fuzz chaos proof real dashboards clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ fuzz: setup ## 200,000 mutated records through the fold and through a worker; FU
 
 chaos: setup ## kill and break everything and check that no result changes, 90 minutes; CHAOS_ONLY=F2,F5 for some faults
 	@$(RUN) -m tests.faults
+
+proof: setup ## find injected faults of cells, and compare the stream of batteries with one process, to the byte
+	@$(RUN) -m bench.detection
+	@BATTERIES=large $(RUN) -m deploy.local run -- $(RUN) -m pytest -q --timeout 3600 \
+	  -k "replay or killed" tests/kafka/test_batteries.py
 
 real: setup ## compare with published data of a real battery
 	@$(RUN) -m bench.real

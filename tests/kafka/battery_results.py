@@ -1,6 +1,7 @@
 """Results of batteries and meters in a form that does not depend on how records were framed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from schemas.topics import (
     TOO_LATE,
 )
 from stream_app.codec.results import Output
+from stream_app.reports.batteries import BatteryTables
 from tests.kafka.support import Deployment
 
 WHOLE = (CRITICAL_CELLS, HEALTH_DAILY, METER_DAILY, FINDINGS, ALARMS)
@@ -25,18 +27,49 @@ Results = dict[tuple[str, bytes], list[bytes]]
 """Topic and key -> what came under them, in order."""
 
 
-async def streamed(deployment: Deployment) -> Results:
+async def streamed(deployment: Deployment) -> list[Output]:
     """Results that the workers published."""
     topics = (*CELLS.values(), *WHOLE, TOO_LATE)
-    found = {topic.suffix: await deployment.read(topic) for topic in topics}
-    return canonical(
-        (name, each.key, each.value) for name, every in found.items() for each in every
-    )
+    return [
+        Output(topic, each.key, each.value, each.timestamp)
+        for topic in topics
+        for each in await deployment.read(topic)
+    ]
 
 
 def of_outputs(outputs: Iterable[Output]) -> Results:
-    """Results of a fold in this process."""
+    """Results of a fold in this process, or of one that is elsewhere."""
     return canonical((each.topic.suffix, each.key, each.value) for each in outputs)
+
+
+def tables(outputs: Iterable[Output]) -> dict[str, str]:
+    """Text of the files of ``bess process`` by name."""
+    found = BatteryTables()
+    for each in outputs:
+        found.take(each)
+    return found.files()
+
+
+def differences(found: Iterable[Output], expected: Iterable[Output]) -> list[str]:
+    """Topics with keys, and files, that are not the same to the byte; few words of much data."""
+    ours, theirs = list(found), list(expected)
+    return [
+        *_unequal(of_outputs(ours), of_outputs(theirs)),
+        *_unequal(tables(ours), tables(theirs)),
+    ]
+
+
+def _unequal(
+    found: Mapping[Any, Sequence[Any]], expected: Mapping[Any, Sequence[Any]]
+) -> list[str]:
+    told = []
+    for name in sorted({*found, *expected}):
+        ours, theirs = found.get(name, ()), expected.get(name, ())
+        if ours != theirs:
+            pairs = enumerate(zip_longest(ours, theirs))
+            at, (one, other) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+            told.append(f"{name}: {len(ours)}, not {len(theirs)}; at {at} {one!r}, not {other!r}")
+    return told
 
 
 def canonical(values: Iterable[tuple[str, bytes, bytes]]) -> Results:

@@ -113,12 +113,17 @@ class Deployment:
             consumer.assign(list(done))
             await consumer.commit({tp: max(0, at - count) for tp, at in done.items()})
 
-    async def wait_for(self, what: str, condition: Callable[[], Awaitable[bool]]) -> None:
+    async def wait_for(
+        self,
+        what: str,
+        condition: Callable[[], Awaitable[bool]],
+        patience_s: float = DEADLINE_S,
+    ) -> None:
         """Wait until the condition holds; the logs of the workers stand in the failure."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + patience_s
         while not await condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what} did not happen in {DEADLINE_S} s\n{self._logs()}")
+                raise AssertionError(f"{what} did not happen in {patience_s} s\n{self._logs()}")
             await asyncio.sleep(0.1)
 
     async def wait_until_done(self) -> None:
@@ -131,11 +136,15 @@ class Deployment:
 
         await self.wait_for(f"folding all of {sum(end.values())} records", caught_up)
 
-    async def wait_for_committed(self, count: int) -> None:
+    async def wait_for_committed(self, count: int, patience_s: float = DEADLINE_S) -> None:
         async def reached() -> bool:
             return await self.committed() >= count
 
-        await self.wait_for(f"committing {count} records", reached)
+        await self.wait_for(f"committing {count} records", reached, patience_s)
+
+    async def sent(self) -> int:
+        """Telemetry that there is, with the marks of transactions."""
+        return sum((await self._ends(TELEMETRY)).values())
 
     async def read(self, topic: Topic) -> list[ConsumerRecord]:
         """All committed records of a topic."""

@@ -194,6 +194,17 @@ def test_clocks_differ_and_the_night_of_the_clock_change_is_whole(tmp_path: Path
         assert arrays["times"].size == 25 * 60
 
 
+def test_a_cell_with_a_fault_is_measured(tmp_path: Path) -> None:
+    """Of so few cells most would lack a file otherwise."""
+    spec = replace(SMALL, systems=1, packs=1, cells=6, faults=("drift", "hot"), days=1)
+    for seed in range(6):
+        report = write_cells(tmp_path / str(seed), replace(spec, seed=seed))
+
+        drift, hot = report.faults
+        kept = {f"BESS/bess1/bms1_p1_v{drift.cell}", f"BESS/bess1/bms1_p1_t{hot.cell}"}
+        assert kept.isdisjoint(report.missing)
+
+
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     write_cells(tmp_path, SMALL)
     told = truth(tmp_path)

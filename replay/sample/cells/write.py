@@ -100,7 +100,9 @@ class _Writer:
         self.report = report
         self._spec, self._on_file = spec, on_file
         self._rng = np.random.default_rng([spec.seed, 4])
-        self._missing = _missing(spec) if spec.gaps else set()
+        # A fault that nothing measures could not be found by anybody.
+        faulty = {_file_of(fault) for fault in report.faults}
+        self._missing = _missing(spec) - faulty if spec.gaps else set()
 
     def system(self, number: int, name: str) -> Floats:
         """Write all files of a system, and give its power at the AC side [kW, + = discharge]."""
@@ -184,6 +186,12 @@ def _missing(spec: CellSpec) -> set[str]:
         for cell in range(1, spec.cells + 1)
     ]
     return {names[int(each)] for each in rng.choice(len(names), _MISSING_FILES, replace=False)}
+
+
+def _file_of(fault: Fault) -> str:
+    """The file that shows a fault of a cell."""
+    signal = "t" if fault.kind == "hot" else "v"
+    return f"BESS/{fault.system}/bms1_p{fault.pack}_{signal}{fault.cell}"
 
 
 def _check_empty(directory: Path) -> None:
