@@ -134,12 +134,8 @@ def newest(*names: str) -> dict[str, Any]:
 @pytest.mark.parametrize("pack", ["1", "2"])
 def test_the_newest_window_of_each_length_stands_beside_the_state(pack: str, level: str) -> None:
     found = newest("cells", pack, level)
-    published = [
-        msgspec.json.decode(line.partition(b" ")[2])
-        for line in WHOLE[2][CELLS[level].suffix]
-        if line.startswith(KEY + f"/{pack} ".encode())
-    ]
-    last = max(published, key=lambda each: (each["start"], each["revision"]))
+    windows = WHOLE[2][CELLS[level].suffix, KEY + f"/{pack}".encode()]
+    last = msgspec.json.decode(windows[-1])
 
     assert len(found["start"]) == 1
     assert found["start"][0] == last["start"]
@@ -149,7 +145,12 @@ def test_the_newest_window_of_each_length_stands_beside_the_state(pack: str, lev
 
 def test_the_newest_day_and_the_newest_critical_cells_stand_beside_the_state() -> None:
     table, day = newest("critical", "1"), newest("health")
-    days = [msgspec.json.decode(line.partition(b" ")[2]) for line in WHOLE[2][HEALTH_DAILY.suffix]]
+    days = [
+        msgspec.json.decode(each)
+        for (name, _), every in WHOLE[2].items()
+        if name == HEALTH_DAILY.suffix
+        for each in every
+    ]
 
     assert {each["cell"] for each in table["cells"]} == {5}
     assert day == max(days, key=lambda each: (each["date"], each["revision"]))
