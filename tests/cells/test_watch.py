@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.core.cells.watch import Change, Course, Delay, Watch, changes
+from stream_app.core.cells.watch import NO_VALUE, Change, Course, Delay, Watch, changes
 
 
-def course(clock: Sequence[int], breaks: Sequence[bool] | None = None) -> Course:
+def course(clock: Sequence[int]) -> Course:
     times = np.array(clock, dtype=np.int64)
-    return Course(times, times, np.array(breaks or [False] * times.size, dtype=np.bool_))
+    return Course(times, times, max_gap=3)
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,40 @@ def test_it_must_hold_two_units_to_begin_and_one_to_end(
     assert changes(Watch(), matrix, course(range(len(side))), Delay(2, 1)) == expected
 
 
+@pytest.mark.parametrize(
+    ("clock", "side", "expected"),
+    [
+        ([0, 1, 2], [1, NO_VALUE, 1], [Change(2, 0, True, 0)]),
+        ([0, 1, 2, 3, 4], [NO_VALUE, 1, NO_VALUE, NO_VALUE, 1], [Change(4, 0, True, 1)]),
+        ([0, 2, 4, 6, 7], [1, NO_VALUE, 1, 1, 1], [Change(3, 0, True, 4)]),
+        ([0, 2, 3, 4], [1, 1, NO_VALUE, -1], [Change(1, 0, True, 0)]),
+    ],
+    ids=["between", "twice", "its own gap", "standing"],
+)
+def test_a_row_without_a_value_is_as_if_it_had_not_come(
+    clock: list[int], side: list[int], expected: list[Change]
+) -> None:
+    matrix = np.array(side, dtype=np.int8)[:, None]
+
+    assert changes(Watch(), matrix, course(clock), Delay(2, 1)) == expected
+
+
 @given(st.data())
 def test_rows_in_any_batches_give_the_same(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 30))
-    column = st.lists(st.sampled_from((-1, 0, 1, 1)), min_size=size, max_size=size)
+    column = st.lists(st.sampled_from((-1, 0, 1, 1, NO_VALUE)), min_size=size, max_size=size)
     side = np.array([data.draw(column), data.draw(column)], dtype=np.int8).T
-    breaks = data.draw(
-        st.lists(st.sampled_from((False, False, True)), min_size=size, max_size=size)
-    )
-    clock = np.cumsum(data.draw(st.lists(st.integers(1, 3), min_size=size, max_size=size)))
+    steps = st.sampled_from((1, 1, 2, 3, 4))
+    clock = np.cumsum(data.draw(st.lists(steps, min_size=size, max_size=size)))
     cut = data.draw(st.integers(0, size))
     whole, parts = Watch(), Watch()
 
-    at_once = changes(whole, side, course(clock.tolist(), breaks), Delay(4, 2))
+    at_once = changes(whole, side, course(clock.tolist()), Delay(4, 2))
 
     found = []
     for first, last in ((0, cut), (cut, size)):
         if first < last:
-            some = course(clock[first:last].tolist(), breaks[first:last])
+            some = course(clock[first:last].tolist())
             found += [
                 each._replace(row=each.row + first)
                 for each in changes(parts, side[first:last], some, Delay(4, 2))

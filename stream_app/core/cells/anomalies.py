@@ -278,7 +278,7 @@ def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Wat
     if not where.size or not (watch or judged.beyond.any()):
         return before, []
     clock = first + np.arange(where.size, dtype=np.int64)
-    course = Course(clock, windows.starts[where], np.zeros(where.size, dtype=np.bool_))
+    course = Course(clock, windows.starts[where])
     found = changes(watch, sides(judged.beyond, judged.back), course, judged.delay)
     state.watches[rule] = watch
     state.watches = {name: each for name, each in sorted(state.watches.items()) if each}

@@ -121,7 +121,8 @@ def ranked(concerns: Mapping[str, Concern]) -> tuple[CriticalCell, ...]:
     """Those critical on most days first, among them those furthest beyond their limit."""
 
     def place(each: Concern) -> tuple[int, float, int, str]:
-        return -each.days, -_beyond(each.worst, each.limit) / abs(each.limit), each.cell, each.rule
+        size = abs(each.limit) or 1.0
+        return -each.days, -_beyond(each.worst, each.limit) / size, each.cell, each.rule
 
     found = sorted(concerns.values(), key=place)
     return tuple(CriticalCell(at + 1, _copy(each)) for at, each in enumerate(found))

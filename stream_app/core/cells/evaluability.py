@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from stream_app.core.cells.alarms import FAST_STEP_MS
 from stream_app.core.cells.anomalies import FEWEST_CELLS
 from stream_app.core.cells.limits import PLATEAU, REST, STEEP, STEEP_REST
 from stream_app.core.cells.sums import Pack, Sums
+from stream_app.core.cells.thermal import FAST_STEP_MS
 from stream_app.core.energy import Ints
 
 Indicator = Literal[

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_app.core.battery import Battery, CellSamples
+from stream_app.core.battery import Battery, BatteryRules, CellSamples
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.alarms import alarms
 from stream_app.core.cells.anomalies import anomalies
@@ -31,6 +31,7 @@ from stream_app.core.cells.quantities import (
     MISSING,
     PPM,
     UV_PER_V,
+    Whole,
     whole,
 )
 from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
@@ -211,8 +212,9 @@ def _fold_pack(
     story = Story(name, each.cold.critical)
     if limits is not None:
         volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]
+        charging = _charging(rules, rows[:, 2 * each.cells])
         story.alarms += alarms(
-            each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth
+            each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth, charging
         )
     for resolution, windows in fold_rows(each, zone, rules, times, rows):
         regime = None
@@ -226,6 +228,13 @@ def _fold_pack(
         outputs.windows.append(publish(each, name, resolution, windows, regime, told))
     outputs.critical += story.told()
     return outputs, story.findings
+
+
+def _charging(rules: BatteryRules, current: Whole) -> Ints:
+    """1 where the string charges with more than at rest, 0 where not, MISSING where not known."""
+    found = (current < -round(rules.rest_a * MA_PER_A)).astype(np.int64)
+    found[current == MISSING] = MISSING
+    return found
 
 
 def _evaluable(

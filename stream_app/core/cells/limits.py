@@ -10,18 +10,30 @@ REGIMES: tuple[Regime, ...] = ("unknown", "rest", "plateau", "steep_rest", "stee
 UNKNOWN, REST, PLATEAU, STEEP_REST, STEEP = range(5)
 
 ThresholdRule = Literal[
-    "OVER_VOLT_ALARM", "OVER_VOLT_WARNING", "UNDER_VOLT_ALARM", "UNDER_VOLT_WARNING"
+    "OVER_VOLT_ALARM",
+    "OVER_VOLT_WARNING",
+    "UNDER_VOLT_ALARM",
+    "UNDER_VOLT_WARNING",
+    "OVER_TEMP_ALARM",
+    "OVER_TEMP_WARNING",
+    "UNDER_TEMP_ALARM",
+    "UNDER_TEMP_WARNING",
 ]
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit of one cell voltage: begins at ``limit`` held ``delay_ms``, ends behind ``back``."""
+    """A limit of one cell: begins at ``limit`` held ``delay_ms``, ends behind ``back``.
+
+    Of a voltage, or of a temperature [degC]; ``charging``: only while the string charges.
+    """
 
     rule: ThresholdRule
     limit: int
     back: int
     delay_ms: int
+    unit: Literal["V", "degC"] = "V"
+    charging: bool = False
 
     @property
     def above(self) -> bool:
@@ -50,7 +62,7 @@ class CellLimits:
     temperature_deviation_mdeg
         Deviation of a cell's temperature; a cell beyond it is critical.
     temperature_max_mdeg
-        The maker's maximum, for the thermal rule; None: it goes by the voltage alone.
+        Highest that makers allow, for the thermal rule; None: it goes by the voltage alone.
     """
 
     sources: Mapping[str, str]
@@ -80,12 +92,17 @@ LFP = CellLimits(
         Threshold("OVER_VOLT_WARNING", 3_600_000, 3_520_000, 20_000),
         Threshold("UNDER_VOLT_ALARM", 2_400_000, 2_600_000, 5_000),
         Threshold("UNDER_VOLT_WARNING", 2_600_000, 2_800_000, 20_000),
+        Threshold("OVER_TEMP_ALARM", 60_000, 55_000, 5_000, "degC"),
+        Threshold("OVER_TEMP_WARNING", 55_000, 50_000, 20_000, "degC"),
+        Threshold("UNDER_TEMP_ALARM", -20_000, -15_000, 5_000, "degC"),
+        Threshold("UNDER_TEMP_WARNING", 0, 2_000, 20_000, "degC", charging=True),
     ),
     plateau_ratio=(0.20, 0.85),
     plateau_uv=(3_200_000, 3_420_000),
     moving_uv=30_000,
     deviation_uv={"rest": 10_000, "plateau": 20_000, "steep_rest": 30_000, "steep": 60_000},
     spread_uv={"rest": 30_000, "plateau": 60_000, "steep_rest": 100_000, "steep": 300_000},
+    temperature_max_mdeg=60_000,
 )
 PRESETS: dict[str, CellLimits | None] = {"lfp": LFP, "none": None}
 """By the name that ``Battery.limits`` gives; without limits nothing is judged, and results say so.

@@ -11,6 +11,8 @@ from stream_app.core.energy import Ints
 
 Sides = NDArray[np.int8]
 Flags = NDArray[np.bool_]
+NO_VALUE = 2
+"""Side of a row in which the cell has no value: for that cell it is as if it had not come."""
 
 
 @dataclass
@@ -23,11 +25,11 @@ class Watch:
         Cell -> when the condition that stands began [ms UTC].
     pending
         Cell -> since when its values have been beyond the limit, or back: by the clock of the
-        delay, and in ms UTC.
+        delay, and in ms UTC; and its newest value, by the clock.
     """
 
     active: dict[int, int] = field(default_factory=dict)
-    pending: dict[int, tuple[int, int]] = field(default_factory=dict)
+    pending: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.active or self.pending)
@@ -48,11 +50,14 @@ class Change(NamedTuple):
 
 
 class Course(NamedTuple):
-    """When the rows (n,) came: by the clock of the delay, in ms UTC, and after a gap or not."""
+    """When the rows (n,) came: by the clock of the delay, and in ms UTC.
+
+    Values of a cell further apart than ``max_gap``, by the clock, are not on end.
+    """
 
     clock: Ints
     times: Ints
-    breaks: Flags
+    max_gap: int | None = None
 
 
 class Delay(NamedTuple):
@@ -62,9 +67,11 @@ class Delay(NamedTuple):
     end: int
 
 
-def sides(beyond: Flags, back: Flags) -> Sides:
-    """1 beyond the limit, -1 back behind the one that ends it, 0 between or without a value."""
+def sides(beyond: Flags, back: Flags, known: Flags | None = None) -> Sides:
+    """1 beyond the limit, -1 back behind the one that ends it, 0 between; NO_VALUE if not known."""
     found: Sides = beyond.astype(np.int8) - back.astype(np.int8)
+    if known is not None:
+        found[~known] = NO_VALUE
     return found
 
 
@@ -82,26 +89,34 @@ def changes(watch: Watch, side: Sides, course: Course, delay: Delay) -> list[Cha
 def _of_cell(
     watch: Watch, cell: int, side: Sides, course: Course, delay: Delay
 ) -> Iterator[Change]:
+    places = np.flatnonzero(side != NO_VALUE)
+    if not places.size:
+        return
+    side, clock = side[places], course.clock[places]
     pending = watch.pending.pop(cell, None)
-    starts = np.flatnonzero(np.append(True, (np.diff(side) != 0) | course.breaks[1:]))
+    breaks = np.zeros(clock.size, dtype=np.bool_)
+    if course.max_gap is not None:
+        newest = int(clock[0]) if pending is None else pending[2]
+        breaks = np.diff(clock, prepend=newest) > course.max_gap
+    starts = np.flatnonzero(np.append(True, (np.diff(side) != 0) | breaks[1:]))
     ends = np.append(starts[1:], side.size)
     for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
         active = cell in watch.active
-        if course.breaks[first]:
+        if breaks[first]:
             pending = None
         if side[first] != (-1 if active else 1):
             pending = None
             continue
         if pending is None:
-            pending = int(course.clock[first]), int(course.times[first])
+            pending = int(clock[first]), int(course.times[places[first]]), int(clock[first])
         due = pending[0] + (delay.end if active else delay.begin)
-        row = first + int(np.searchsorted(course.clock[first:last], due))
+        row = first + int(np.searchsorted(clock[first:last], due))
         if row == last:
             continue
         since = watch.active.pop(cell) if active else pending[1]
         if not active:
             watch.active[cell] = since
         pending = None
-        yield Change(row, cell, not active, since)
+        yield Change(int(places[row]), cell, not active, since)
     if pending is not None:
-        watch.pending[cell] = pending
+        watch.pending[cell] = (*pending[:2], int(clock[-1]))
