@@ -105,6 +105,7 @@ class HealthDayRecord(msgspec.Struct):
     """Health of a battery system at the end of a local day; the newest revision of a key holds.
 
     Every indicator is in ``values``, or in ``missing`` with the reason why it cannot be told.
+    ``cycles``: lowest and highest SOC, and number.
     """
 
     v: Version
@@ -118,7 +119,7 @@ class HealthDayRecord(msgspec.Struct):
     values: dict[str, float]
     missing: dict[str, str]
     band: str | None
-    cycles: list[tuple[int, int]]
+    cycles: list[tuple[int, int, int]]
     dwell: dict[str, list[int]]
     revision: int
     final: bool

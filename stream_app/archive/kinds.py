@@ -88,7 +88,12 @@ _CONDITION = (
     ("message", TEXT),
     ("id", TEXT),
 )
-CYCLES = pa.list_(pa.struct([("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32())]))
+CYCLES = pa.list_(
+    pa.struct(
+        [("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())]
+    )
+)
+_CYCLE = tuple(field.name for field in CYCLES.value_type)
 HEALTH = _schema(
     *_DAY,
     *((name, REAL) for name in INDICATORS),
@@ -144,8 +149,8 @@ ENERGY = _schema(
 
 def _health(value: bytes) -> tuple[Row, list[Row]]:
     record = msgspec.json.decode(value, type=battery.HealthDayRecord)
-    pairs = [{"soc_low_ppm": low, "soc_high_ppm": high} for low, high in record.cycles]
-    special = {"missing": _pairs(record.missing), "cycles": pairs, "dwell_ms": _pairs(record.dwell)}
+    cycles = [dict(zip(_CYCLE, each, strict=True)) for each in record.cycles]
+    special = {"missing": _pairs(record.missing), "cycles": cycles, "dwell_ms": _pairs(record.dwell)}
     return _named(record), [_plain(record) | record.values | special]
 
 

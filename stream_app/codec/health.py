@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Version of the state bytes."""
 
 State = TypeVar("State")

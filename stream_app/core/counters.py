@@ -2,9 +2,11 @@
 
 A reading counts once the next one does not fall below it. A fall is a reset only after a second
 reading that rises from there; if the counter comes back, the fall was a glitch. A reading that
-stands above the next, which goes on from the one before it, was a glitch too.
+stands above the next, which goes on from the one before it, was a glitch too, and so is a rise
+that no meter could carry in the time, however many readings agree with it.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -13,6 +15,12 @@ from stream_app.core.energy import Ints
 
 Reading = tuple[int, int]
 """Time [ms UTC] and value [W ms]."""
+
+W_MS_PER_WH = 3_600_000
+MOST_W = 1_000_000_000
+"""No meter carries more [W], by far."""
+COARSEST = 1_000_000 * W_MS_PER_WH
+"""No counter's digit is larger [W ms]; one of them a second may come beside what flows."""
 
 
 @dataclass
@@ -27,11 +35,25 @@ class Counter:
         The reading after it, not below it; its energy counts when the next reading confirms it.
     fallen
         A reading below ``believed``: a reset or a glitch.
+    divisor
+        Greatest common divisor of all rises that counted [W ms]; 0 before the first.
     """
 
     believed: Reading | None = None
     newest: Reading | None = None
     fallen: Reading | None = None
+    divisor: int = 0
+
+    @property
+    def digit(self) -> int:
+        """The largest decimal part of a Wh in which all rises are whole [W ms]; 0: none yet.
+
+        The rises themselves are no measure: at a steady load each is the energy of an interval.
+        """
+        digit = COARSEST
+        while self.divisor % digit and digit % 10 == 0:
+            digit //= 10
+        return min(digit, self.divisor)
 
 
 class Step(NamedTuple):
@@ -59,7 +81,13 @@ def standing(counter: Counter) -> Step | None:
     """The energy to the newest reading, which nothing confirms yet."""
     if counter.believed is None or counter.newest is None:
         return None
-    return _between(counter.believed, counter.newest, counter.newest)
+    step = _between(counter.believed, counter.newest, counter.newest)
+    return step if _can_be(step) else None
+
+
+def _can_be(step: Step) -> bool:
+    lasted = step.until - step.since
+    return step.energy <= MOST_W * lasted + COARSEST * min(lasted, 1000) // 1000
 
 
 def _read(counter: Counter, reading: Reading) -> Iterator[Step]:
@@ -95,7 +123,12 @@ def _after_a_fall(
 
 def _believe(counter: Counter, newest: Reading, reading: Reading) -> Iterator[Step]:
     if counter.believed is not None:
-        yield _between(counter.believed, newest, reading)
+        step = _between(counter.believed, newest, reading)
+        if _can_be(step):
+            counter.divisor = math.gcd(counter.divisor, step.energy)
+            yield step
+        else:
+            yield _event("glitch", newest, reading)
     counter.believed = newest
 
 

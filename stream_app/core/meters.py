@@ -50,12 +50,12 @@ MeterMessage = MeterPoint | MeterSamples | Heartbeat | EndOfData
 
 @dataclass
 class MeterFacts:
-    """What the rows of a day said: their number, and the smallest step of each counter [W ms]."""
+    """What the rows of a day said: their number, and the digit of each counter by then [W ms]."""
 
     start: int
     end: int
     rows: int = 0
-    steps: dict[str, int] = field(default_factory=dict)
+    digits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -201,12 +201,9 @@ def _fold_day(
         found.append((starts, np.stack([lengths, lengths * level]), FACTOR_COLUMNS))
     for place, name in enumerate(COUNTERS):
         _, times, values = rows.of(2 + place)
-        steps = counters.read(state.counters.setdefault(name, Counter()), times, values)
-        found += _counted(steps, point, zone, place)
-        rises = [step.energy for step in steps if step.energy > 0]
-        if rises:
-            least = min(*rises, facts.steps.get(name, rises[0]))
-            facts.steps = dict(sorted({**facts.steps, name: least}.items()))
+        counter = state.counters.setdefault(name, Counter())
+        found += _counted(counters.read(counter, times, values), point, zone, place)
+        facts.digits[name] = counter.digit
     add(state.sums, edges, summed(edges, found, WIDTH))
 
 
@@ -259,8 +256,8 @@ def _complete(state: MeterState, zone: SiteCalendar, until: int) -> list[MeterDa
     """Results of the days that end at or before ``until``, which nothing can change any more."""
     closed = close(state.sums, zone, DAY, until, WIDTH)
     sums = dict(zip(closed.starts.tolist(), closed.sums.T.tolist(), strict=True))
-    done = [day for day in state.days if day.end <= until]
-    state.days = state.days[len(done) :]
+    done = [day for day in _with_rowless(state, zone, sums) if day.end <= until]
+    state.days = [day for day in state.days if day.end > until]
     found = []
     for day in done:
         result = _result(zone, day, sums.get(day.start, [0] * WIDTH))
@@ -268,6 +265,15 @@ def _complete(state: MeterState, zone: SiteCalendar, until: int) -> list[MeterDa
         state.published = later(state.published, day.start)
         found += [] if news is None else [news]
     return found
+
+
+def _with_rowless(
+    state: MeterState, zone: SiteCalendar, sums: Mapping[int, object]
+) -> list[MeterFacts]:
+    """The open days, and those of which only what lies between rows of others is known."""
+    rowless = sorted(set(sums) - {day.start for day in state.days})
+    known = [MeterFacts(start, int(zone.edges(DAY, start, start)[-1])) for start in rowless]
+    return sorted([*state.days, *known], key=lambda day: day.start)
 
 
 def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
@@ -282,7 +288,7 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
         edges = zone.edges(DAY, int(contribution[0][0]), int(contribution[0][-1]))
         add(sums, edges, summed(edges, [contribution], WIDTH))
     news = []
-    for day in state.days:
+    for day in _with_rowless(state, zone, sums.open):
         result = replace(_result(zone, day, sums.open.get(day.start, [0] * WIDTH)), final=False)
         revised = numbered(state.published, result)
         if revised is not None:
@@ -332,8 +338,8 @@ def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...
         counter = sums[first : first + COUNTER_COLUMNS]
         yield tuple(f"{name}_{each}" for each in _OF_COUNTER), _counter(counter, length)
         if name in FLOWS:
-            integrated, step = power[FLOWS[name]], day.steps.get(name, 0)
-            told = _reconciled(integrated, power, counter, step, length)
+            integrated, digit = power[FLOWS[name]], day.digits.get(name, 0)
+            told = _reconciled(integrated, power, counter, digit, length)
             yield tuple(f"{name}_{each}" for each in _OF_DIFFERENCE), told
 
 
@@ -367,11 +373,11 @@ def _counter(sums: list[int], length: int) -> Reading:
 
 
 def _reconciled(
-    integrated: int, power: list[int], counter: list[int], step: int, length: int
+    integrated: int, power: list[int], counter: list[int], digit: int, length: int
 ) -> Reading:
     """Integral less counter [kWh], and how much both may differ.
 
-    That is the error of sampling and of both meters, the smallest step of the counter at both ends
+    That is the error of sampling and of both meters, a digit of the counter at both ends
     of the day, and the part of the day that either does not know.
     """
     if not power[KNOWN] or not counter[COVERED]:
@@ -380,5 +386,5 @@ def _reconciled(
         return "gap"
     unknown = 2 - (power[KNOWN] + counter[COVERED]) / length
     larger = max(integrated, counter[ENERGY])
-    bound = power[BOUND] + (METER_ERROR + unknown) * larger + 2 * step
+    bound = power[BOUND] + (METER_ERROR + unknown) * larger + 2 * digit
     return (integrated - counter[ENERGY]) / W_MS_PER_KWH, bound / W_MS_PER_KWH

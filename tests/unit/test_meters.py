@@ -17,6 +17,7 @@ MIDNIGHT = 1_743_458_400_000
 SPRING, AUTUMN = 1_743_289_200_000, 1_761_429_600_000
 """Midnights in Berlin before the clocks change, 2025-03-30 and 2025-10-26."""
 POINT = MeterPoint("site", "m1", "Europe/Berlin")
+PLACES = "counter", "unplaced"
 QUARTERS = np.arange(0, DAY + HOUR + 1, 15 * MINUTE, dtype=np.int64)
 
 
@@ -86,6 +87,53 @@ def test_a_coarse_counter_is_allowed_a_step_at_both_ends() -> None:
 
     assert day.verdicts == {"export": "agrees"}
     assert day.values["export_difference_bound_kwh"] > 2
+
+
+def test_a_coarse_digit_is_known_from_all_rises_and_not_from_the_energy_of_an_interval() -> None:
+    """At a steady load every rise is the same, so the smallest one says nothing of the digit."""
+    times = MIDNIGHT + QUARTERS
+    counter = np.arange(times.size) * 24_300.0
+
+    day = only(day_of(times, power_w=np.full(times.size, -100_000.0), import_wh=counter))
+
+    assert day.values["import_difference_kwh"] == pytest.approx(67.2)
+    assert day.verdicts == {"import": "differs"}
+
+
+@pytest.mark.parametrize("readings", [2, 3])
+def test_readings_that_no_meter_could_reach_are_no_energy(readings: int) -> None:
+    times = MIDNIGHT + QUARTERS
+    counter = np.arange(times.size) * 25_000.0
+    counter[40 : 40 + readings] = 5e9
+
+    day = only(day_of(times, import_wh=counter))
+
+    assert day.values["import_glitches"] == 1
+    assert 2400 - 25 * (readings + 1) <= day.values["import_counter_kwh"] < 2400
+
+
+def test_a_counter_that_jumps_without_end_never_gives_negative_energy() -> None:
+    times = MIDNIGHT + np.arange(0, 2 * DAY, MINUTE, dtype=np.int64)
+    counter = np.tile([0.0, 1.0, 2.0, 1e12 - 1, 1e12, 1e12], times.size // 6)
+
+    day = day_of(times, import_wh=counter)[0]
+
+    assert 0 <= day.values["import_counter_kwh"] < 10
+
+
+def test_a_meter_that_is_read_every_other_day_loses_no_energy() -> None:
+    times = MIDNIGHT + HOUR + 2 * DAY * np.arange(12, dtype=np.int64)
+    point = MeterPoint("site", "m1", "Europe/Berlin", 2 * DAY, 6 * DAY, 6 * DAY)
+    values = {"import_wh": np.arange(12) * 96e3, "power_w": np.full(12, -2000.0)}
+
+    days = fold_meter(
+        MeterState(), [point, MeterSamples(times, values), EndOfData(int(times[-1]) + 1)]
+    ).days
+
+    assert sum(day.values["import_kwh"] for day in days) == pytest.approx(96 * 11)
+    told = (day.values.get(f"import_{each}_kwh", 0) for day in days for each in PLACES)
+    assert sum(told) == pytest.approx(96 * 11)
+    assert {day.rows for day in days} == {0, 1}
 
 
 def test_what_a_counter_rose_over_midnight_is_shared_by_time() -> None:

@@ -7,6 +7,7 @@ cycles, are those of ASTM E1049-85 5.4.4. All values are whole numbers, so sums 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,14 +27,35 @@ class CycleState:
     newest
         The extreme after them, which is a turning point unless it goes on; None until the value
         has moved by the dead band from its start.
-    closed, squares
-        Sum of the ranges of all closed cycles, and of their squares.
+    closed, depths, squares, middles
+        Number of closed cycles; sums of their ranges, of the squares of those, and of the lowest
+        and highest value of each.
     """
 
     residual: list[int] = field(default_factory=list)
     newest: int | None = None
     closed: int = 0
+    depths: int = 0
     squares: int = 0
+    middles: int = 0
+
+
+class Totals(NamedTuple):
+    """What counting has come to: twice the depth of all cycles, and sums over the closed ones."""
+
+    path: int = 0
+    closed: int = 0
+    depths: int = 0
+    squares: int = 0
+    middles: int = 0
+
+
+NOTHING = Totals()
+
+
+def totals(state: CycleState) -> Totals:
+    """What counting has come to."""
+    return Totals(doubled_depth(state), state.closed, state.depths, state.squares, state.middles)
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,9 @@ def count(state: CycleState, values: Ints, band: int) -> list[Cycle]:
     for value in _extremes(values):
         if _turns(state, value, band):
             found += _closed(state.residual)
-    state.closed += sum(cycle.depth for cycle in found)
+    state.closed += len(found)
+    state.depths += sum(cycle.depth for cycle in found)
+    state.middles += sum(cycle.low + cycle.high for cycle in found)
     state.squares += sum(cycle.depth**2 for cycle in found)
     return found
 
@@ -85,7 +109,7 @@ def doubled_depth(state: CycleState) -> int:
 
     Equivalent full cycles are half of it, over the full range of the value.
     """
-    return 2 * state.closed + sum(abs(b - a) for a, b in pairwise(_open_path(state)))
+    return 2 * state.depths + sum(abs(b - a) for a, b in pairwise(_open_path(state)))
 
 
 def full_cycles(doubled: int) -> float:

@@ -20,7 +20,9 @@ from stream_app.core.health.state import (
     DaySums,
     Past,
     Peaks,
+    Present,
     SystemState,
+    ends_of,
 )
 from stream_app.core.slots import IN, OUT, SLOT, ClosedSlots, close
 
@@ -32,9 +34,10 @@ def complete(
 ) -> list[HealthDay]:
     """Results of the days that the clock has passed by so much that nothing can change them."""
     _add_slots(state.past, zone, close(state.present.slots, zone, SLOT, now - max_gap_ms, WIDTH))
-    done = [day for day in state.present.days if day.end + max_gap_ms <= now]
+    until = now - max_gap_ms
+    done = [day for day in _with_rowless(state.present, state.past, zone) if day.end <= until]
     found = [_final(state.past, zone, rules, day) for day in done]
-    state.present.days = state.present.days[len(done) :]
+    state.present.days = [day for day in state.present.days if day.end > until]
     return [day for day in found if day is not None]
 
 
@@ -48,12 +51,23 @@ def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[
     sums = np.array([each for _, each in slots], dtype=np.int64).reshape(-1, WIDTH).T
     _add_slots(standing, zone, ClosedSlots(starts, sums))
     news = []
-    for day in present.days:
+    for day in _with_rowless(present, standing, zone):
         found = numbered(past.published, replace(_result(standing, zone, rules, day), final=False))
         if found is not None:
             past.published[day.start] = past.newest = found
             news.append(found)
     return news
+
+
+def _with_rowless(present: Present, past: Past, zone: SiteCalendar) -> list[DayFacts]:
+    """The open days, and those of which only what lies between rows of others is known."""
+    found = list(present.days)
+    for start in sorted(set(past.days) - {day.start for day in found}):
+        after = next((day for day in present.days if day.start > start), None)
+        if after is not None:
+            end = int(zone.edges("1d", start, start)[-1])
+            found.append(DayFacts(start, end, before=after.before, totals=after.before))
+    return sorted(found, key=lambda day: day.start)
 
 
 def _add_slots(past: Past, zone: SiteCalendar, closed: ClosedSlots) -> None:
@@ -114,7 +128,7 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
     )
     values, missing = indicators(facts)
     estimated = values.get("soh_estimate_ratio")
-    cycles = tuple((low, high) for low, high in day.cycles)
+    cycles = tuple((*ends_of(place), each) for place, each in sorted(day.cycles.items()))
     dwell = dict(_dwells(kept.sums))
     return HealthDay(
         date=facts.date,

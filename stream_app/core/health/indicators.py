@@ -91,7 +91,7 @@ def _soh_estimate(f: Facts) -> Reading:
         return "missing_date"
     if isinstance(imbalance, str):
         return imbalance
-    cycles = full_cycles(f.day.path[1])
+    cycles = full_cycles(f.day.totals.path)
     years = _age_days(f) / soh.DAYS_A_YEAR
     return (soh.estimate(years, cycles, imbalance[0] * 1000).percent / 100,)
 
@@ -120,15 +120,15 @@ def _soh_expected(f: Facts) -> Reading:
     level = _mean(f.past.lifetime, columns.SOC_DWELL)
     if temperature is None or level is None:
         return "missing_signal"
-    closed, squares = f.day.depths
+    depths, squares = f.day.totals.depths, f.day.totals.squares
     moved, active = sum(f.past.lifetime[CHARGE_COLUMNS][OUT : IN + 1]), f.past.lifetime[ACTIVE_MS]
     if not f.rated:
         return "missing_rating"
-    if not closed or not active:
+    if not depths or not active:
         return "too_little"
     rate = moved / f.rated / (active / HOUR_MS)
-    use = soh.Use(temperature / 1000 + KELVIN, level / PPM, squares / closed / PPM, rate)
-    return (soh.expected_lfp(_age_days(f), full_cycles(f.day.path[1]), use),)
+    use = soh.Use(temperature / 1000 + KELVIN, level / PPM, squares / depths / PPM, rate)
+    return (soh.expected_lfp(_age_days(f), full_cycles(f.day.totals.path), use),)
 
 
 def _rate_bms(f: Facts) -> Reading:
@@ -159,18 +159,21 @@ def _cycles(f: Facts) -> Reading:
         return "missing_signal"
     if f.battery.rules.interval_ms > f.rules.resolution_ms:
         return "sample_rate"
-    before, now = f.day.path
-    return full_cycles(now), full_cycles(now - before), float(len(f.day.cycles))
+    before, now = f.day.before, f.day.totals
+    of_day = full_cycles(now.path - before.path)
+    return full_cycles(now.path), of_day, float(now.closed - before.closed)
 
 
 def _closed_cycles(f: Facts) -> Reading:
     told = _cycles(f)
     if isinstance(told, str):
         return told
-    if not f.day.cycles:
+    before, now = f.day.before, f.day.totals
+    closed = now.closed - before.closed
+    if not closed:
         return "too_little"
-    low, high = np.array(f.day.cycles, dtype=np.float64).T / PPM
-    return float(np.mean(high - low)), float(np.mean((high + low) / 2))
+    depth, middle = now.depths - before.depths, (now.middles - before.middles) / 2
+    return depth / closed / PPM, middle / closed / PPM
 
 
 def _moved(f: Facts) -> Reading:

@@ -18,7 +18,8 @@ class HealthDay(LocalDay):
     Attributes
     ----------
     cycles
-        Lowest and highest SOC of each full cycle that closed in the day, in ppm.
+        Full cycles that closed in the day: lowest and highest SOC to the nearest percent, in ppm,
+        and their number.
     dwell
         Signal -> time in each bin [ms]; see ``columns.DWELLS`` for the edges.
     band
@@ -26,7 +27,7 @@ class HealthDay(LocalDay):
     """
 
     band: Band | None
-    cycles: tuple[tuple[int, int], ...]
+    cycles: tuple[tuple[int, int, int], ...]
     dwell: Mapping[str, tuple[int, ...]]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from stream_app.core.battery import Battery
 from stream_app.core.health.columns import REST_SPREAD
-from stream_app.core.health.cycles import CycleState
+from stream_app.core.health.cycles import NOTHING, CycleState, Totals
 from stream_app.core.health.ledger import Capacity, Ledger
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.soc import SocState
@@ -37,11 +37,9 @@ class DayFacts:
     spread
         Whether the spread of cell voltages came at all.
     cycles
-        Lowest and highest SOC of each cycle that closed.
-    path
-        Twice the depth of all cycles so far, before the day and now.
-    depths
-        Sum of the depths of all closed cycles so far, and of their squares.
+        Number of cycles that closed, by lowest and highest SOC: see ``place_of``.
+    before, totals
+        What counting cycles had come to before the day, and by now.
     audit
         At the newest row with SOC and current: its time, SOC, SOC by ledger, bound, time of the
         anchor; empty where there was no anchor or the charge since it is not known.
@@ -58,12 +56,27 @@ class DayFacts:
     soc: list[int] = field(default_factory=list)
     soh: int | None = None
     spread: bool = False
-    cycles: list[tuple[int, int]] = field(default_factory=list)
-    path: tuple[int, int] = (0, 0)
-    depths: tuple[int, int] = (0, 0)
+    cycles: dict[int, int] = field(default_factory=dict)
+    before: Totals = NOTHING
+    totals: Totals = NOTHING
     audit: list[int] = field(default_factory=list)
     anchored: bool = False
     capacity: Capacity | None = None
+
+
+STEP = 10_000
+"""Cycles of a day are told apart by so much of their ends [ppm]: noise cannot fill the state."""
+
+
+def place_of(low: int, high: int) -> int:
+    """Where cycles between two SOC [ppm] are counted: both to the nearest ``STEP``."""
+    return (low + STEP // 2) // STEP * 1000 + (high + STEP // 2) // STEP
+
+
+def ends_of(place: int) -> tuple[int, int]:
+    """Lowest and highest SOC [ppm] of the cycles that are counted at a place."""
+    low, high = divmod(place, 1000)
+    return low * STEP, high * STEP
 
 
 @dataclass

@@ -22,13 +22,13 @@ from stream_app.core.health.columns import (
     SPREAD,
     VOLTAGE,
 )
-from stream_app.core.health.cycles import count, doubled_depth
+from stream_app.core.health.cycles import count, totals
 from stream_app.core.health.indicators import rated_charge
 from stream_app.core.health.ledger import advance
 from stream_app.core.health.result import HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rated_by_soh, rests
-from stream_app.core.health.state import DayFacts, Present, SystemState
+from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import NONE, Rows, take, take_until, whole
 from stream_app.core.slots import SLOT, add, integrated
@@ -136,8 +136,8 @@ def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[So
 def _day(present: Present, start: int, end: int) -> DayFacts:
     """The newest day; a new one begins with the cycles that were before it."""
     if not present.days or present.days[-1].start < start:
-        path = doubled_depth(present.cycles)
-        present.days.append(DayFacts(start, end, path=(path, path)))
+        before = totals(present.cycles)
+        present.days.append(DayFacts(start, end, before=before, totals=before))
     return present.days[-1]
 
 
@@ -251,13 +251,13 @@ class _Stretch:
         _, _, soc = self.rows.of(SOC)
         _, _, soh = self.rows.of(SOH)
         if soc.size:
-            closed = count(present.cycles, soc, self.rules.turning)
-            day.cycles += [(cycle.low, cycle.high) for cycle in closed]
+            for cycle in count(present.cycles, soc, self.rules.turning):
+                place = place_of(cycle.low, cycle.high)
+                day.cycles[place] = day.cycles.get(place, 0) + 1
             day.soc = _range(day.soc, soc)
         day.soh = int(soh[-1]) if soh.size else day.soh
         day.spread |= bool((self.rows.values[:, SPREAD] != NONE).any())
-        day.path = day.path[0], doubled_depth(present.cycles)
-        day.depths = present.cycles.closed, present.cycles.squares
+        day.totals = totals(present.cycles)
         day.rows += self.rows.times.size
         day.last = int(self.rows.times[-1])
         day.anchored, day.capacity = present.soc.anchor is not None, present.soc.capacity

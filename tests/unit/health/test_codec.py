@@ -65,7 +65,9 @@ def test_bytes_of_another_format_are_refused_with_the_remedy(data: bytes) -> Non
         restore(SystemState, data)
 
 
-@pytest.mark.parametrize("data", [snapshot(busy())[:-1], bytes((FORMAT,)), b"\x01\x93\x01"])
-def test_bytes_that_are_no_state_are_refused(data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [snapshot(busy())[:-1], bytes((FORMAT,)), bytes((FORMAT,)) + b"\x93\x01"]
+)
+def test_bytes_that_are_no_state_are_refused(rest: bytes) -> None:
     with pytest.raises(ValueError, match=r"truncated|Expected"):
-        restore(SystemState, data)
+        restore(SystemState, bytes((FORMAT,)) + rest)

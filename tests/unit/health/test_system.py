@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from stream_app.codec.health import snapshot
 from stream_app.core.battery import Battery, BatteryRules, SystemSamples
 from stream_app.core.health.columns import (
     DWELLS,
@@ -171,8 +172,36 @@ def test_cycles_are_counted_in_the_day_that_closes_them() -> None:
     assert first.values["efc_day"] == pytest.approx(4 * 100 / 280 / 2, abs=1e-2)
     assert second.values["efc"] == pytest.approx(2 * first.values["efc_day"], abs=1e-2)
     assert third.values["efc"] == pytest.approx(3 * first.values["efc_day"], abs=1e-2)
-    for low, high in (cycle for day in watched.days for cycle in day.cycles):
+    for low, high, number in (each for day in watched.days for each in day.cycles):
         assert 0 < high - low <= 1_000_000
+        assert number == 1
+
+
+def test_noise_of_the_soc_is_counted_but_does_not_grow_the_state() -> None:
+    samples = Pack(plan=((0, 0.0),)).samples(1.2)
+    noise = 0.5 + 0.003 * (np.arange(samples.times.size) % 2 * 2 - 1)
+
+    watched = watch(changed(samples, soc_ratio=noise))
+
+    day = watched.days[0]
+    assert day.values["cycles_closed"] > 700
+    assert [each[:2] for each in day.cycles] == [(500_000, 500_000)]
+    assert day.cycles[0][2] == day.values["cycles_closed"]
+    assert day.values["cycle_depth_ratio"] == pytest.approx(0.006)
+    assert day.values["cycle_soc_ratio"] == pytest.approx(0.5)
+    assert len(snapshot(watched.state.present)) < 3000
+
+
+def test_energy_between_rows_two_days_apart_is_in_the_day_without_a_row() -> None:
+    times = MIDNIGHT + 12 * HOUR + 2 * DAY * np.arange(8, dtype=np.int64)
+    battery = replace(BATTERY, rules=BatteryRules(2 * DAY, 6 * DAY, 6 * DAY))
+    power = SystemSamples(times, {"dc_power_w": np.full(8, 2000.0)})
+
+    watched = watch(power, battery).feed(EndOfData(int(times[-1]) + 1))
+
+    assert sum(day.values["dc_discharged_kwh"] for day in watched.days) == 2 * 24 * 14
+    assert [day.rows for day in watched.days] == [1, 0] * 7 + [1]
+    assert watched.days[1].missing["soc_ratio"] == "missing_signal"
 
 
 def test_rates_are_means_over_a_quarter_of_an_hour_and_the_budget_over_any_24_hours() -> None:
