@@ -89,9 +89,7 @@ _CONDITION = (
     ("id", TEXT),
 )
 CYCLES = pa.list_(
-    pa.struct(
-        [("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())]
-    )
+    pa.struct([("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())])
 )
 _CYCLE = tuple(field.name for field in CYCLES.value_type)
 HEALTH = _schema(
@@ -150,7 +148,11 @@ ENERGY = _schema(
 def _health(value: bytes) -> tuple[Row, list[Row]]:
     record = msgspec.json.decode(value, type=battery.HealthDayRecord)
     cycles = [dict(zip(_CYCLE, each, strict=True)) for each in record.cycles]
-    special = {"missing": _pairs(record.missing), "cycles": cycles, "dwell_ms": _pairs(record.dwell)}
+    special = {
+        "missing": _pairs(record.missing),
+        "cycles": cycles,
+        "dwell_ms": _pairs(record.dwell),
+    }
     return _named(record), [_plain(record) | record.values | special]
 
 
