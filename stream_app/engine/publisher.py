@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 TRANSACTION_TIMEOUT_MS = 60_000
 
 OUTCOME_SECONDS = 30.0
 """How long a commit may go unanswered."""
+CAUSE_SECONDS = 5.0
+"""How long a client that has given up may take to say why."""
 
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
@@ -145,17 +148,29 @@ def _producer(client: Mapping[str, Any], **kind: Any) -> AIOKafkaProducer:
 async def _send(producer: AIOKafkaProducer, records: Sequence[Produce], partition: int) -> int:
     # The broker refuses records that are dated ahead of its clock.
     now_ms = int(time.time() * 1000)
-    futures = [
-        await producer.send(
-            each.topic,
-            value=each.value,
-            key=each.key,
-            partition=partition,
-            timestamp_ms=None if each.time is None else min(each.time, now_ms),
-            headers=list(each.headers),
-        )
-        for each in records
-    ]
+    futures: list[asyncio.Future[Any]] = []
+    try:
+        for each in records:
+            future = await producer.send(
+                each.topic,
+                value=each.value,
+                key=each.key,
+                partition=partition,
+                timestamp_ms=None if each.time is None else min(each.time, now_ms),
+                headers=list(each.headers),
+            )
+            futures.append(future)
+    except KafkaError as refusal:
+        # The transaction ended under it; those that were sent before know why.
+        raise await _cause(futures) or refusal from None
     await producer.flush()
-    offsets: list[int] = [future.result().offset for future in futures]
+    offsets: list[int] = [each.offset for each in await asyncio.gather(*futures)]
     return offsets[-1]
+
+
+async def _cause(futures: Sequence[asyncio.Future[Any]]) -> BaseException | None:
+    if not futures:
+        return None
+    done, _ = await asyncio.wait(futures, timeout=CAUSE_SECONDS)
+    errors = [each.exception() for each in done]
+    return next(filter(None, errors), None)

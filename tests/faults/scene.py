@@ -5,12 +5,14 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from schemas.topics import TELEMETRY
@@ -157,6 +159,7 @@ async def scene(
         finally:
             feeding.cancel()
             stack.restore()
+    await _clear_away(direct)
 
 
 async def quiesce(here: Scene, limit_s: float) -> None:
@@ -173,6 +176,18 @@ async def judge(here: Scene, *, ours: bool = True) -> list[Violation]:
     evidence = await gather(here.settings)
     evidence.rescue(here.rescued)
     return here.complaints + check(evidence, here.workload.poison, ours=ours)
+
+
+async def _clear_away(settings: Settings) -> None:
+    """Delete the topics: a broker that is killed reads what it has before it answers again."""
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    with suppress(KafkaError):
+        await admin.start()
+        try:
+            names = await admin.list_topics()
+            await admin.delete_topics([each for each in names if each.startswith(settings.prefix)])
+        finally:
+            await admin.close()
 
 
 def _settings(brokers: str, redis_url: str) -> Settings:

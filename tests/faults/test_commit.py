@@ -1,10 +1,12 @@
 """What becomes of a commit when the connection breaks on which it was asked for."""
 
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from stream_app.engine.publisher import ExactlyOnce, OutcomeUnknownError, Produce
 from tests.faults.proxy import END_TXN
@@ -13,12 +15,32 @@ from tests.faults.stack import RigStack
 pytestmark = pytest.mark.kafka
 
 
-async def test_a_commit_whose_connection_breaks_is_not_asked_for_again(rig: RigStack) -> None:
-    topic = f"once-{uuid4().hex[:8]}"
+async def test_who_is_shut_out_between_two_records_says_so(rig: RigStack) -> None:
+    topics = [f"shut-{uuid4().hex[:8]}-{number}" for number in range(30)]
+    await _create(rig, topics)
+    client = {"bootstrap_servers": rig.direct.brokers}
+    frozen, successor = (ExactlyOnce(client, topics[0], topics[0]) for _ in range(2))
+    await frozen.start()
+    await successor.start()
+    try:
+        with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+            # The client learns of a topic when it is first asked to send there.
+            await frozen.publish([Produce(each, b"k", b"v") for each in topics], 0, {})
+    finally:
+        await frozen.stop()
+        await successor.stop()
+
+
+async def _create(rig: RigStack, topics: Sequence[str]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=rig.direct.brokers)
     await admin.start()
-    await admin.create_topics([NewTopic(topic, 1, 1)])
+    await admin.create_topics([NewTopic(each, 1, 1) for each in topics])
     await admin.close()
+
+
+async def test_a_commit_whose_connection_breaks_is_not_asked_for_again(rig: RigStack) -> None:
+    topic = f"once-{uuid4().hex[:8]}"
+    await _create(rig, [topic])
     publisher = ExactlyOnce({"bootstrap_servers": rig.proxied.brokers}, f"{topic}-0", topic)
     await publisher.start()
     source = {TopicPartition(topic, 0): 1}
