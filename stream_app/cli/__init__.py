@@ -19,6 +19,8 @@ _COMMANDS = (
     ("process", "stream_app.cli.report", "process"),
     ("rollups", "stream_app.cli.report", "rollups"),
     ("archive", "stream_app.cli.archive", "archive"),
+    ("cells", "stream_app.cli.batteries", "cells"),
+    ("health", "stream_app.cli.batteries", "health"),
     ("schemas", "stream_app.cli.schemas", "schemas"),
     ("settings", "stream_app.cli.deployment", "settings"),
     ("doctor", "stream_app.cli.doctor", "doctor"),

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from stream_app.reports.batteries import BatteryTables
 
 
-def process_signals(export: "SignalExport", folder: Path) -> None:
+def process_signals(export: "SignalExport", folder: Path, level: str) -> None:
     """Fold the export, write its tables into ``folder``, and say what there is.
+
+    Parameters
+    ----------
+    level
+        Length of the windows that are kept for tables and pictures, beside the days.
 
     Raises
     ------
@@ -25,7 +30,7 @@ def process_signals(export: "SignalExport", folder: Path) -> None:
     from stream_app.reports.batteries import BatteryTables
     from stream_app.reports.files import write_files
 
-    tables = BatteryTables()
+    tables = BatteryTables(export.batteries, level)
     result = _with_progress(export, tables)
     if result.clock_ms is None:
         raise UserError("\n".join(["no row of the export has a value", *export.issues.lines()]))

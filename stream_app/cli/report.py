@@ -52,6 +52,15 @@ class Resolution(StrEnum):
     HOUR = "1h"
 
 
+class CellLevel(StrEnum):
+    """Length of windows of cells."""
+
+    FIVE_MINUTES = "5min"
+    QUARTER = "15min"
+    HOUR = "1h"
+    DAY = "1d"
+
+
 class Format(StrEnum):
     """How windows are printed."""
 
@@ -80,10 +89,19 @@ def report(
     _finish(results.daily, paths, results, too_late(results.too_late))
 
 
-def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = None) -> None:
+def process(
+    exports: Exports = None,
+    config: ConfigPath = CONFIG,
+    out: Out = None,
+    windows: Annotated[
+        CellLevel,
+        typer.Option(help="Windows of cells to keep, beside the days, for `bess cells --from`."),
+    ] = CellLevel.DAY,
+) -> None:
     """Write the same files straight from the export, without Kafka and Redis.
 
-    Of an export of signals these are tables of its batteries and meters.
+    Of an export of signals these are tables of its batteries and meters, and the records that
+    `bess cells --from` and `bess health --from` make tables and pictures of.
     """
     from replay.errors import ReplayError
     from replay.export import Export
@@ -92,7 +110,8 @@ def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = Non
 
     station = _config(config, exports or [])
     if station.signals.rules:
-        _process_signals(station, out if out is not None else config.parent / station.output.dir)
+        folder = out if out is not None else config.parent / station.output.dir
+        _process_signals(station, folder, windows.value)
         return
     try:
         export = Export.open(station)
@@ -108,13 +127,13 @@ def process(exports: Exports = None, config: ConfigPath = CONFIG, out: Out = Non
     _finish(result.daily, paths, results, told, _figures(result))
 
 
-def _process_signals(station: "Config", folder: Path) -> None:
+def _process_signals(station: "Config", folder: Path, level: str) -> None:
     from replay.errors import ReplayError
     from stream_app.cli.feeds import open_signals
     from stream_app.cli.process_signals import process_signals
 
     try:
-        process_signals(open_signals(station), folder)
+        process_signals(open_signals(station), folder, level)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
 

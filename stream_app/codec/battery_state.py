@@ -52,6 +52,17 @@ def load_battery(read: Read) -> BatteryState:
     return BatteryState(CellsState(topology.battery, packs), health)
 
 
+def battery_of(root: bytes | None) -> Battery | None:
+    """The battery that the part without a name holds.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    return restore(_Topology, root).battery
+
+
 def save_battery(state: BatteryState) -> dict[Name, bytes]:
     """All parts; equal states give equal bytes."""
     cells = state.cells

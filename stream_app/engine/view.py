@@ -6,7 +6,7 @@ the view still stands where the writer believes it does. Each value is sealed wi
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -111,6 +111,27 @@ class RedisView:
                 f"{int(fields.get(b'n', 0))}"
             )
         return _position(fields), {key: unseal(key, value) for key, value in sealed.items()}
+
+    async def keys(self, partition: int) -> list[bytes]:
+        """Keys of all states of a partition."""
+        return cast("list[bytes]", await cast("Any", self.redis.hkeys(self.states_key(partition))))
+
+    async def some(
+        self, partition: int, keys: Sequence[bytes]
+    ) -> tuple[Position, dict[bytes, bytes]]:
+        """Position and some of the states of a partition at one instant; not those that are gone.
+
+        Raises
+        ------
+        DamagedViewError
+            A value fails its checksum.
+        """
+        pipe = self.redis.pipeline(transaction=True)
+        pipe.hgetall(self.position_key(partition))
+        pipe.hmget(self.states_key(partition), keys)
+        fields, values = cast("tuple[dict[bytes, bytes], list[bytes | None]]", await pipe.execute())
+        found = {k: unseal(k, v) for k, v in zip(keys, values, strict=True) if v is not None}
+        return _position(fields), found
 
     async def state(self, partition: int, key: bytes) -> bytes | None:
         """One state, None where there is none.

@@ -17,7 +17,10 @@ from schemas.results_battery import (
     MeterDayRecord,
 )
 from stream_app.codec.results import Output, iso
+from stream_app.core.battery import Battery
 from stream_app.core.order import natural_key
+from stream_app.reports import battery_files
+from stream_app.reports.battery_data import Record, one_by_one
 
 Row = dict[str, Any]
 DAY = "1d"
@@ -74,18 +77,24 @@ class BatteryTables:
     ----------
     health, meters, critical
         Newest record of each key.
-    days
-        Daily windows of cells by id and start.
+    batteries
+        The battery systems of the export.
+    level
+        Length of windows that are kept beside the days.
+    kept
+        Windows of these lengths, one a record, by id and start.
     alarms
         Raises and clears, in the order of the export.
     windows
         Windows of packs by resolution, for the summary.
     """
 
+    batteries: Sequence[Battery] = ()
+    level: str = DAY
     health: dict[bytes, HealthDayRecord] = field(default_factory=dict)
     meters: dict[bytes, MeterDayRecord] = field(default_factory=dict)
     critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
-    days: dict[tuple[str, int], Row] = field(default_factory=dict)
+    kept: dict[tuple[str, int], CellWindowsRecord] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
     windows: dict[str, int] = field(default_factory=dict)
 
@@ -106,30 +115,36 @@ class BatteryTables:
         counted = _counted.decode(output.value)
         count = self.windows.get(counted.resolution, 0)
         self.windows[counted.resolution] = count + len(counted.start)
-        if counted.resolution == DAY:
-            record = _windows.decode(output.value)
-            plain = msgspec.structs.asdict(record)
-            for at, start in enumerate(record.start):
-                columns = {name: plain[name][at] for name in OF_CELL}
-                own = {name: plain[name][at] for name in ("start", "end", "revision")}
-                self.days[record.id, start] = plain | columns | own
+        if counted.resolution in (DAY, self.level):
+            for each in one_by_one(_windows.decode(output.value)):
+                self.kept[each.id, each.start[0]] = each
 
     def files(self) -> dict[str, str]:
         """Text of each table by the name of its file; none where there is nothing to show."""
         found = {
             "health_daily.csv": [_day(each) for each in _in_order(self.health)],
             "meter_daily.csv": [_day(each) for each in _in_order(self.meters)],
-            "cells_daily.csv": [row for each in self._daily() for row in _cells(each)],
+            "cells_daily.csv": [
+                row for each in self._windows() if each.resolution == DAY for row in _cells(each)
+            ],
             "critical_cells.csv": [
                 row for each in _in_order(self.critical) for row in _criticals(each)
             ],
             "battery_alarms.csv": [_event(each) for each in self._events()],
         }
-        return {name: _csv(rows) for name, rows in found.items() if rows}
+        texts = {name: _csv(rows) for name, rows in found.items() if rows}
+        if self.batteries:
+            texts[battery_files.FILE] = battery_files.lines(self.batteries, self._records())
+        return texts
 
-    def _daily(self) -> list[Row]:
+    def _records(self) -> Iterator[tuple[topics.Topic, Record]]:
+        yield from ((topics.CELLS[each.resolution], each) for each in self._windows())
+        yield from ((topics.CRITICAL_CELLS, each) for each in _in_order(self.critical))
+        yield from ((topics.HEALTH_DAILY, each) for each in _in_order(self.health))
+
+    def _windows(self) -> list[CellWindowsRecord]:
         return [
-            self.days[key] for key in sorted(self.days, key=lambda k: (natural_key(k[0]), k[1]))
+            self.kept[key] for key in sorted(self.kept, key=lambda k: (natural_key(k[0]), k[1]))
         ]
 
     def _events(self) -> list[BatteryAlarmRecord]:
@@ -159,11 +174,12 @@ def _day(record: HealthDayRecord | MeterDayRecord) -> Row:
     return {**row, **{name: record.values.get(name) for name in names}, "missing": reasons}
 
 
-def _cells(window: Row) -> Iterator[Row]:
-    place = {name: window[name] for name in ("system", "pack", "revision", "final")}
-    span = {"start": iso(window["start"]), "end": iso(window["end"])}
-    for at in range(len(window["voltage_samples"])):
-        yield span | place | {"cell": at + 1} | {name: window[name][at] for name in OF_CELL}
+def _cells(window: CellWindowsRecord) -> Iterator[Row]:
+    span = {"start": iso(window.start[0]), "end": iso(window.end[0]), "system": window.system}
+    place = {"pack": window.pack, "revision": window.revision[0], "final": window.final}
+    for at in range(len(window.voltage_samples[0])):
+        values = {name: getattr(window, name)[0][at] for name in OF_CELL}
+        yield span | place | {"cell": at + 1} | values
 
 
 def _criticals(table: CriticalCellsRecord) -> Iterator[Row]:

@@ -47,9 +47,20 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     OSError
         The directory cannot be made or written to.
     """
-    for name, text in texts.items():
-        _write(folder / name, text.encode())
-    return [folder / name for name in texts]
+    return write_binary(folder, {name: text.encode() for name, text in texts.items()})
+
+
+def write_binary(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write contents by file name; gives the paths.
+
+    Raises
+    ------
+    OSError
+        The directory cannot be made or written to.
+    """
+    for name, data in contents.items():
+        _write(folder / name, data)
+    return [folder / name for name in contents]
 
 
 def _contents(days: Sequence[DailyRecord], paths: ReportPaths) -> Iterator[tuple[Path, bytes]]:

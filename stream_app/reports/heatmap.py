@@ -1,17 +1,25 @@
 """The picture ``discharged_heatmap.png``: equal records give equal bytes."""
 
-import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 
 from schemas.results import DailyRecord
+from stream_app.reports.drawing import (
+    COLOUR_MAP,
+    INK,
+    LABEL_POINTS,
+    QUIET,
+    WEAK,
+    empty_figure,
+    label,
+    plain,
+    png,
+    unknown_area,
+)
 from stream_app.reports.grid import Grid, day_ticks, enclosure_ticks, grid
 from stream_app.reports.totals import (
     BOTTOM,
@@ -22,11 +30,6 @@ from stream_app.reports.totals import (
     totals,
 )
 
-DPI = 110
-INK, QUIET, WEAK = "#222222", "#8c8c8c", "#c1272d"
-UNKNOWN, HATCH = "#d9d9d9", "#9a9a9a"
-COLOUR_MAP = "viridis"
-LABEL_POINTS = 7.5
 LOW_COVERAGE, PALE = 0.95, 0.4
 
 
@@ -47,16 +50,12 @@ def heatmap_png(days: Sequence[DailyRecord]) -> bytes:
         There is no record.
     """
     each = grid(days)
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        figure = _figure(each, days[0].site, totals(days))
-        return _png(figure)
+    return png(lambda: _figure(each, days[0].site, totals(days)))
 
 
 def _figure(each: Grid, site: str, sums: Sequence[EnclosureTotal]) -> Figure:
     width, height = _inches(*each.discharged_kwh.shape)
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(width, height)
     strip = 1.3 / width
     axes = figure.subplots(1, 2, sharey=True, width_ratios=(1 - strip, strip))
     image = _draw_days(axes[0], each, int((height - 1.6) * 72 / (LABEL_POINTS * 1.25)))
@@ -80,7 +79,7 @@ def _draw_days(axes: Axes, each: Grid, labels: int) -> AxesImage:
     rows, columns = each.discharged_kwh.shape
     values = np.ma.masked_invalid(each.discharged_kwh)
     top = float(values.max()) if values.count() else 0.0
-    axes.add_patch(_unknown_area(rows, columns))
+    axes.add_patch(unknown_area(rows, columns))
     image = axes.imshow(
         values,
         cmap=COLOUR_MAP,
@@ -90,35 +89,10 @@ def _draw_days(axes: Axes, each: Grid, labels: int) -> AxesImage:
         interpolation="nearest",
         zorder=1,
     )
-    _label(axes, "x", day_ticks(each.days))
-    _label(axes, "y", enclosure_ticks(each, labels))
-    _plain(axes)
+    label(axes, "x", day_ticks(each.days))
+    label(axes, "y", enclosure_ticks(each, labels))
+    plain(axes)
     return image
-
-
-def _unknown_area(rows: int, columns: int) -> Rectangle:
-    return Rectangle(
-        (-0.5, -0.5),
-        columns,
-        rows,
-        zorder=0,
-        facecolor=UNKNOWN,
-        edgecolor=HATCH,
-        hatch="////",
-        linewidth=0.0,
-    )
-
-
-def _label(axes: Axes, which: str, ticks: Sequence[tuple[int, str]]) -> None:
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks([at for at, _ in ticks])
-    axis.set_ticklabels([text for _, text in ticks], fontsize=LABEL_POINTS, parse_math=False)
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(length=2, color=QUIET, labelcolor=INK)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 def _draw_totals(axes: Axes, sums: Sequence[EnclosureTotal]) -> None:
@@ -133,7 +107,7 @@ def _draw_totals(axes: Axes, sums: Sequence[EnclosureTotal]) -> None:
     axes.set_xlabel(text, fontsize=LABEL_POINTS, color=INK)
     axes.tick_params(axis="x", labelsize=LABEL_POINTS)
     axes.tick_params(axis="y", labelleft=False, left=False)
-    _plain(axes)
+    plain(axes)
 
 
 def _colours(sums: Sequence[EnclosureTotal]) -> list[tuple[str, float]]:
@@ -168,9 +142,3 @@ def _known(each: Grid) -> str:
     partly = int(((each.coverage > 0) & (each.coverage < 1)).sum())
     size = f"{len(each.enclosures)} enclosures x {len(each.days)} site-local days"
     return f"{size}: {unknown} enclosure days unknown (hatched), {partly} known in part"
-
-
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()

@@ -30,9 +30,14 @@ from stream_app.core.battery import MeterSamples, SystemSamples
 from stream_app.engine.view import RedisView
 from stream_app.keys import telemetry_key
 from stream_app.process_signals import process_signals
+from stream_app.reports.batteries import BatteryTables
+from stream_app.reports.battery_data import NotFoundError
+from stream_app.reports.battery_files import read
 from stream_app.reports.catch_up import wait_for_workers
+from stream_app.reports.files import write_files
 from stream_app.reports.topics import open_topics
 from stream_app.settings import kafka_options
+from stream_app.upkeep.batteries import newest
 from tests.kafka.battery_results import differences, streamed, tables
 from tests.kafka.support import DEADLINE_S, Deployment
 
@@ -146,6 +151,31 @@ async def test_the_states_of_a_battery_lie_together_and_are_shown_in_redis(
 
     assert found.keys() == set(opened(folder).keys)
     assert all(len(numbers) == 1 for numbers in found.values())
+
+
+async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alone(
+    deployment: Deployment, folder: Path
+) -> None:
+    export = opened(folder)
+    tables = BatteryTables(export.batteries, "1h")
+    process_signals(export, tables.take, lambda *_: None)
+    write_files(folder / "out", tables.files())
+    await replay(deployment, folder, block_rows=50)
+    with deployment.worker():
+        await done(deployment)
+
+    for system in ("bess1", "station/bess2"):
+        shown = await newest(deployment.settings, system)
+        written = read(folder / "out", system)
+        assert shown.battery == written.battery
+        assert shown.critical == written.critical
+        assert shown.days == written.days[-1:]
+        for level in ("1h", "1d"):
+            assert shown.newest(level) == written.newest(level)
+        assert shown.newest("5min").keys() == written.newest("1d").keys()
+
+    with pytest.raises(NotFoundError, match="there are station/bess1, station/bess2"):
+        await newest(deployment.settings, "bess3")
 
 
 async def test_what_does_not_belong_to_a_key_is_a_dead_letter(

@@ -17,6 +17,7 @@ FILES = {
     "cells_daily.csv",
     "critical_cells.csv",
     "battery_alarms.csv",
+    "battery_records.jsonl",
 }
 
 

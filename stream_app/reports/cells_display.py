@@ -1,0 +1,189 @@
+"""The cells of a battery system as a person reads them in a terminal."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.results_battery import CellWindowsRecord, CriticalCellRecord
+from stream_app.core.cells.statistics import robust_z
+from stream_app.core.energy import Floats
+from stream_app.reports.battery_data import SystemData, cells
+
+Z_STEP_V = 0.001
+"""Step of a voltage sensor: the least spread that a robust z is told by."""
+
+
+def show_cells(console: Console, data: SystemData, level: str, every: bool) -> None:
+    """Print the packs, the critical cells and what the data can support.
+
+    Parameters
+    ----------
+    level
+        Length of the windows.
+    every
+        Whether each cell has a line too.
+    """
+    newest = data.newest(level)
+    console.print(Text(_title(data, level, list(newest.values())), style="bold"))
+    console.print(_packs(data, newest))
+    if every:
+        for pack, record in newest.items():
+            console.print(_cells(data, pack, record))
+    console.print(_critical(data))
+    console.print(_evaluable(list(newest.values())))
+
+
+def local(ms: int, zone: str) -> str:
+    """An instant [ms UTC] by the clocks of the site."""
+    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone)):%F %H:%M}"
+
+
+def worst(record: CellWindowsRecord, name: str) -> tuple[int, float] | None:
+    """Number and value of the cell whose mean deviation is the largest; None: no cell has one."""
+    values = cells(record, name)
+    if np.isnan(values).all():
+        return None
+    place = int(np.nanargmax(np.abs(values)))
+    return place + 1, float(values[place])
+
+
+def standing(data: SystemData, pack: str) -> dict[int, list[CriticalCellRecord]]:
+    """Critical cells of a pack of which a condition stands, with what they are."""
+    table = data.critical.get(pack)
+    found: dict[int, list[CriticalCellRecord]] = {}
+    for each in table.cells if table else ():
+        if each.until is None:
+            found.setdefault(each.cell, []).append(each)
+    return found
+
+
+def plain_table(title: str, *columns: str, left: Sequence[str] = ()) -> Table:
+    """A table of the house; columns are set right but for those in ``left``."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    return table
+
+
+def number(value: float | None, form: str = ".3f", per_unit: float = 1.0) -> str:
+    """A value for a person; a dash where there is none."""
+    known = value is not None and value == value  # noqa: PLR0124
+    return format(value * per_unit, form) if known else "-"  # type: ignore[operator]
+
+
+def _title(data: SystemData, level: str, records: Sequence[CellWindowsRecord]) -> str:
+    zone = data.battery.zone
+    start = max(each.start[0] for each in records)
+    end = max(each.end[0] for each in records)
+    open_ = "" if all(each.final for each in records) else ", not over"
+    return f"{data.name}  {level} from {local(start, zone)} to {local(end, zone)} {zone}{open_}"
+
+
+def _packs(data: SystemData, newest: dict[str, CellWindowsRecord]) -> RenderableType:
+    table = plain_table(
+        "",
+        *("pack", "rows", "V min", "mean", "max", "spread mV", "worst cell", "mV"),
+        *("degC mean", "max", "spread K", "warmest cell", "K", "critical cells"),
+        left=("pack", "critical cells"),
+    )
+    for pack, record in newest.items():
+        critical = standing(data, pack)
+        named = ", ".join(f"{cell}" for cell in sorted(critical)) or "-"
+        table.add_row(*map(Text, [pack, f"{record.rows[0]:,}", *_pack(record), named]))
+    return table
+
+
+def _pack(record: CellWindowsRecord) -> Iterator[str]:
+    for name, how in (("min", np.nanmin), ("mean", np.nanmean), ("max", np.nanmax)):
+        yield number(_over(how, cells(record, f"voltage_{name}_v")))
+    yield number(record.voltage_spread_v[0], ".1f", 1000)
+    yield from _worst(worst(record, "voltage_deviation_v"), "+.1f", 1000)
+    for name, how in (("mean", np.nanmean), ("max", np.nanmax)):
+        yield number(_over(how, cells(record, f"temperature_{name}_c")), ".1f")
+    yield number(record.temperature_spread_c[0], ".1f")
+    yield from _worst(worst(record, "temperature_deviation_c"), "+.1f", 1)
+
+
+def _worst(found: tuple[int, float] | None, form: str, per_unit: float) -> tuple[str, str]:
+    return ("-", "-") if found is None else (f"{found[0]}", number(found[1], form, per_unit))
+
+
+def _over(how: "np.ufunc | object", values: Floats) -> float | None:
+    return None if np.isnan(values).all() else float(how(values))  # type: ignore[operator]
+
+
+def _cells(data: SystemData, pack: str, record: CellWindowsRecord) -> RenderableType:
+    table = plain_table(
+        f"pack {pack}",
+        *("cell", "V min", "mean", "max", "off mV", "robust z"),
+        *("degC mean", "max", "off K", "K/s", "critical"),
+        left=("critical",),
+    )
+    names = ("voltage_min_v", "voltage_mean_v", "voltage_max_v", "voltage_deviation_v")
+    volts = [cells(record, name) for name in names]
+    scores = robust_z(volts[3][None], Z_STEP_V)[0]
+    warmth = [
+        cells(record, f"temperature_{name}")
+        for name in ("mean_c", "max_c", "deviation_c", "rise_c_per_s")
+    ]
+    critical = standing(data, pack)
+    for at in range(scores.size):
+        of_volts = [number(each[at]) for each in volts[:3]]
+        off = [number(volts[3][at], "+.1f", 1000), number(scores[at], "+.1f")]
+        of_warmth = [number(warmth[0][at], ".1f"), number(warmth[1][at], ".1f")]
+        rise = [number(warmth[2][at], "+.1f"), number(warmth[3][at], "+.3f")]
+        rules = ", ".join(each.rule for each in critical.get(at + 1, ()))
+        row = [f"{at + 1}", *of_volts, *off, *of_warmth, *rise, rules]
+        table.add_row(*map(Text, row), style="bold red" if rules else None)
+    return Group(Text(), table)
+
+
+def _critical(data: SystemData) -> RenderableType:
+    table = plain_table(
+        "critical cells",
+        *("rank", "pack", "cell", "what", "worst", "limit", "", "since", "until", "days"),
+        left=("pack", "what", "", "since", "until"),
+    )
+    for pack in data.packs:
+        for each in data.critical[pack].cells if pack in data.critical else ():
+            span = [_instant(each.since, data), _instant(each.until, data)]
+            worst_ = [number(each.worst, ".4g"), number(each.limit, ".4g"), each.unit]
+            row = [f"{each.rank}", pack, f"{each.cell}", each.rule, *worst_, *span, f"{each.days}"]
+            table.add_row(*map(Text, row), style="bold" if each.until is None else "dim")
+    if not table.row_count:
+        return Text("\nno critical cells\n")
+    return Group(Text(), table, Text())
+
+
+def _instant(time: str | None, data: SystemData) -> str:
+    if time is None:
+        return "stands"
+    return local(round(datetime.fromisoformat(time).timestamp() * 1000), data.battery.zone)
+
+
+def _evaluable(records: Sequence[CellWindowsRecord]) -> RenderableType:
+    """Of how many five-minute windows of all packs each indicator can be told, and why not."""
+    counts: dict[str, Counter[str]] = {}
+    for record in records:
+        for name, reasons in record.evaluability[0].items() if record.evaluability else ():
+            counts.setdefault(name, Counter()).update(reasons)
+    if not counts:
+        return Text("what the data can support is told of windows of 5min and 1d", style="dim")
+    table = plain_table(
+        "what the data can support",
+        *("indicator", "evaluable", "else, in so many windows of 5 min"),
+        left=("indicator", "else, in so many windows of 5 min"),
+    )
+    for name, reasons in counts.items():
+        good, total = reasons["evaluable"], reasons.total()
+        why = [
+            f"{each} {count:,}" for each, count in sorted(reasons.items()) if each != "evaluable"
+        ]
+        table.add_row(*map(Text, [name, f"{good / total:.0%}", ", ".join(why)]))
+    return table

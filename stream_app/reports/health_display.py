@@ -1,0 +1,186 @@
+"""The health of a battery system as a person reads it in a terminal."""
+
+import itertools
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.results_battery import HealthDayRecord
+from stream_app.core.health.columns import DWELLS
+from stream_app.reports.battery_data import SystemData
+from stream_app.reports.cells_display import number, plain_table
+
+BAR = 30
+HOUR_S, HOUR_MS = 3600.0, 3_600_000
+
+
+def show_health(console: Console, data: SystemData, day: HealthDayRecord, expected: bool) -> None:
+    """Print a day: charge, health, cycles, energy, dwell, and why the rest cannot be told.
+
+    Parameters
+    ----------
+    expected
+        Whether the ageing that a model expects is told beside.
+    """
+    over = "" if day.final else ", not over"
+    about = f"{data.name}  local day {day.date} {data.battery.zone}{over}, {day.rows:,} rows"
+    console.print(Text(about, style="bold"))
+    for part in (_charge(day), _soh(day, expected), _cycles(day), _energy(day), *_dwells(day)):
+        console.print(Text())
+        console.print(part)
+
+
+def told(day: HealthDayRecord, name: str, form: str, per_unit: float = 1.0, unit: str = "") -> str:
+    """An indicator for a person, or why it cannot be told."""
+    if name in day.values:
+        return f"{number(day.values[name], form, per_unit)}{unit}"
+    return f"({day.missing.get(name, 'not known')})"
+
+
+def _percent(day: HealthDayRecord, name: str, form: str = ".1f") -> str:
+    return told(day, name, form, 100, " %")
+
+
+def _lines(title: str, rows: Sequence[tuple[str, str, str]]) -> RenderableType:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column(min_width=22)
+    table.add_column(justify="right", min_width=16)
+    table.add_column()
+    table.show_header = False
+    for row in rows:
+        missing = row[1].startswith("(")
+        table.add_row(*map(Text, row), style="dim" if missing else None)
+    return table
+
+
+def _charge(day: HealthDayRecord) -> RenderableType:
+    bound = ""
+    if "soc_drift_bound_ratio" in day.values:
+        age = told(day, "anchor_age_s", ".1f", 1 / HOUR_S, " h")
+        drift = _percent(day, "soc_drift_ratio", "+.1f")
+        most = _percent(day, "soc_drift_bound_ratio")
+        bound = f"BMS less ledger {drift}, explained up to {most}; {age} since the anchor"
+    return _lines(
+        "state of charge",
+        [
+            ("BMS", _percent(day, "soc_ratio"), ""),
+            ("charge ledger", _percent(day, "soc_ledger_ratio"), bound),
+            ("current known", _percent(day, "current_coverage_ratio"), "of the day"),
+        ],
+    )
+
+
+def _soh(day: HealthDayRecord, expected: bool) -> RenderableType:
+    ledger = ""
+    if "soh_ledger_error_ratio" in day.values:
+        error = _percent(day, "soh_ledger_error_ratio")
+        ledger = f"error up to {error}; capacity {told(day, 'capacity_ah', '.1f')} Ah"
+    rows = [
+        ("BMS", _percent(day, "soh_bms_ratio", ".2f"), ""),
+        ("  change a month", *rate(day, "bms")),
+        ("charge ledger", _percent(day, "soh_ledger_ratio", ".2f"), ledger),
+        ("  change a month", *rate(day, "ledger")),
+        (
+            "rule of thumb",
+            _percent(day, "soh_estimate_ratio", ".2f"),
+            f"band {day.band}; age, cycles and imbalance" if day.band else "",
+        ),
+        ("imbalance at rest", told(day, "imbalance_v", ".1f", 1000, " mV"), "no loss of capacity"),
+    ]
+    if expected:
+        note = "expected with its age and use: NREL BLAST-Lite, LFP 250 Ah"
+        rows.append(("model", _percent(day, "soh_expected_ratio", ".2f"), note))
+    return _lines("state of health", rows)
+
+
+def rate(day: HealthDayRecord, of: str) -> tuple[str, str]:
+    """Change a month of a state of health, and the interval that holds it; or why not."""
+    name = f"soh_{of}_ratio_per_month"
+    if name not in day.values:
+        return told(day, name, ""), ""
+    low, high = (day.values[f"{name}_{each}"] * 100 for each in ("low", "high"))
+    return _percent(day, name, "+.2f"), f"95 % confidence: {low:+.2f} to {high:+.2f} %"
+
+
+def _cycles(day: HealthDayRecord) -> RenderableType:
+    peaks = told(day, "c_rate_discharge_max", ".2f"), told(day, "c_rate_charge_max", ".2f")
+    return _lines(
+        "cycles",
+        [
+            ("full cycles", told(day, "efc", ".2f"), "equivalent, since the start"),
+            ("of the day", told(day, "efc_day", ".2f"), ""),
+            (
+                "closed",
+                told(day, "cycles_closed", ".0f"),
+                (
+                    f"mean depth {_percent(day, 'cycle_depth_ratio')}, "
+                    f"around {_percent(day, 'cycle_soc_ratio')}"
+                ),
+            ),
+            ("C-rate of a quarter", f"{peaks[0]} out", f"{peaks[1]} in, at most"),
+            ("charge", told(day, "discharged_ah", ",.1f", 1, " Ah out"), _into(day)),
+        ],
+    )
+
+
+def _into(day: HealthDayRecord) -> str:
+    return told(day, "charged_ah", ",.1f", 1, " Ah in")
+
+
+def _energy(day: HealthDayRecord) -> RenderableType:
+    table = plain_table(
+        "energy and round trip efficiency",
+        *("", "kWh out", "kWh in", "naive", "corrected", "30 d naive", "30 d corrected"),
+        left=("",),
+    )
+    for side in ("dc", "ac"):
+        energy = [told(day, f"{side}_{each}_kwh", ",.1f") for each in ("discharged", "charged")]
+        rates = [
+            _percent(day, f"rte_{side}_{each}ratio")
+            for each in ("", "corrected_", "30d_", "corrected_30d_")
+        ]
+        table.add_row(*map(Text, [side.upper(), *energy, *rates]))
+    note = Text("corrected: counts what stayed in the battery", style="dim")
+    return Group(table, note)
+
+
+def _dwells(day: HealthDayRecord) -> list[RenderableType]:
+    return [_dwell(name, day.dwell[name]) for name in dwell_names() if name in day.dwell]
+
+
+def dwell_names() -> list[str]:
+    """Signals that have a histogram of dwell, in the order of ``columns.DWELLS``."""
+    return ["soc_ratio", "cell_max_c", "cell_mean_c", "cell_spread_v"]
+
+
+def dwell_bins(name: str) -> list[str]:
+    """Names of the bins of a signal's dwell, lowest first."""
+    dwell = DWELLS[dwell_names().index(name)]
+    scale, unit = {"soc_ratio": (1e4, "%"), "cell_spread_v": (1e3, "mV")}.get(name, (1e3, "degC"))
+    edges = [f"{each:g}" for each in dwell.edges(scale)]
+    middle = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
+    every = [f"below {edges[0]}", *middle, f"from {edges[-1]}"]
+    return [f"{each} {unit}" for each in every]
+
+
+def _dwell(name: str, times: Sequence[int]) -> RenderableType:
+    table = plain_table(f"time at {TITLES[name]}", "", "h", "share", left=("", "share"))
+    total = sum(times)
+    used = [at for at, each in enumerate(times) if each]
+    bins = dwell_bins(name)
+    for at in range(used[0], used[-1] + 1):
+        share = times[at] / total
+        bar = "#" * round(share * BAR)
+        row = [bins[at], f"{times[at] / HOUR_MS:.2f}", f"{share:4.0%} {bar}"]
+        table.add_row(*map(Text, row))
+    return table
+
+
+TITLES = {
+    "soc_ratio": "each state of charge",
+    "cell_max_c": "each temperature of the warmest cell",
+    "cell_mean_c": "each mean temperature of the cells",
+    "cell_spread_v": "each spread of cell voltages at rest",
+}

@@ -1,0 +1,138 @@
+"""Battery systems in Redis: what was published of them last, and their states."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
+from schemas.topics import TELEMETRY
+from stream_app.codec.battery_state import (
+    NEWEST_DAY,
+    Name,
+    battery_of,
+    newest_critical,
+    newest_windows,
+)
+from stream_app.core.battery import Battery
+from stream_app.engine.position import Position
+from stream_app.engine.view import DamagedViewError, RedisView
+from stream_app.keys import PART, subject_of, telemetry_key
+from stream_app.reports.battery_data import (
+    LEVELS,
+    NotFoundError,
+    Record,
+    SystemData,
+    chosen,
+    collected,
+)
+from stream_app.settings import Settings
+from stream_app.upkeep.stores import UpkeepError, open_view
+
+_KINDS: dict[str, type[Record]] = {
+    "cells": CellWindowsRecord,
+    "critical": CriticalCellsRecord,
+    "health": HealthDayRecord,
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """The state of a battery system in Redis, in parts.
+
+    Attributes
+    ----------
+    key
+        Telemetry key.
+    parts
+        Bytes by name.
+    partition, position
+        Where it stands, and which telemetry it stands for.
+    """
+
+    key: str
+    battery: Battery
+    parts: dict[Name, bytes]
+    partition: int
+    position: Position
+
+    def folded(self, settings: Settings) -> int:
+        """Next telemetry offset to fold."""
+        return self.position.offsets.get(TELEMETRY.name(settings.prefix), 0)
+
+
+async def newest(settings: Settings, asked: str) -> SystemData:
+    """What was published last of a system, ``site/system`` or the system alone.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such system in Redis.
+    UpkeepError
+        Redis does not answer, or is damaged.
+    """
+    held = await find(settings, asked, _shown)
+    names = [
+        NEWEST_DAY,
+        *(newest_windows(pack, level) for pack in held.battery.packs for level in LEVELS),
+        *(newest_critical(pack) for pack in held.battery.packs),
+    ]
+    records = [
+        msgspec.json.decode(held.parts[name], type=_KINDS[name[1]])
+        for name in names
+        if name in held.parts
+    ]
+    return collected(held.battery, records)
+
+
+def _shown(name: Name) -> bool:
+    return name[:1] in ((), ("newest",))
+
+
+async def find(
+    settings: Settings, asked: str, wanted: Callable[[Name], bool] = lambda _: True
+) -> Held:
+    """The parts of a system's state that are wanted, at one instant.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such system in Redis.
+    UpkeepError
+        Redis does not answer, or is damaged.
+    """
+    async with open_view(settings) as view:
+        try:
+            return await _find(view, settings, asked, wanted)
+        except DamagedViewError as damage:
+            raise UpkeepError(f"{damage}: see `bess state scrub`") from damage
+
+
+async def _find(
+    view: RedisView, settings: Settings, asked: str, wanted: Callable[[Name], bool]
+) -> Held:
+    places: dict[str, tuple[int, list[bytes]]] = {}
+    for number in range(settings.partitions):
+        for held in await view.keys(number):
+            if subject_of(telemetry_key(held)) == "battery":
+                places.setdefault(telemetry_key(held), (number, []))[1].append(held)
+    names = {key.replace("/battery/", "/", 1): key for key in places}
+    key = names[chosen(names, asked)]
+    number, keys = places[key]
+    position, values = await view.some(number, [each for each in keys if wanted(_name(each))])
+    parts = {_name(each): value for each, value in values.items()}
+    return Held(key, _battery(key, parts), parts, number, position)
+
+
+def _name(key: bytes) -> Name:
+    return tuple(each.decode() for each in key.split(PART)[1:])
+
+
+def _battery(key: str, parts: dict[Name, bytes]) -> Battery:
+    try:
+        battery = battery_of(parts.get(()))
+    except ValueError as fault:
+        raise UpkeepError(f"state of {key}: {fault}") from fault
+    if battery is None:
+        raise NotFoundError(f"of {key} no record of the battery has come yet")
+    return battery
