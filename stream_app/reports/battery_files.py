@@ -15,7 +15,7 @@ FILE = "battery_records.jsonl"
 
 
 class _Line(msgspec.Struct):
-    """A record as it stands in its topic."""
+    """A record, its topic, and the telemetry key of its battery."""
 
     topic: str
     key: str
