@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.battery import Battery, BatteryRules, CellSamples, SystemSamples
 from stream_app.core.battery_system import BatteryState, fold_battery
-from stream_app.core.messages import Configure, PowerSamples
+from stream_app.core.messages import Configure, EndOfData, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.pipeline import BlockState, fold
@@ -44,17 +44,24 @@ def publish_station(view: LiveView, blocks: int, enclosures: int) -> None:
 
 
 def publish_battery(view: LiveView) -> None:
-    """Publish a battery system of two packs, of which one has a cell above its highest voltage."""
-    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5})
+    """Publish a battery system at rest of two packs; one has a cell above its highest voltage."""
+    rules = BatteryRules(rest_ms=60_000)
+    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5}, rules)
     times = MIDNIGHT_MS + 60_000 * np.arange(4, dtype=np.int64)
     volts, warmth = np.full((4, 5), 3.3), np.full((4, 5), 25.0)
     high = volts + np.array([0.0, 0.0, 0.4, 0.0, -0.1])
-    soc = {"soc_ratio": np.array([0.4, 0.41, 0.42, 0.43])}
+    signals = {
+        "soc_ratio": np.array([0.4, 0.41, 0.42, 0.43]),
+        "soh_ratio": np.full(4, 0.97),
+        "current_a": np.zeros(4),
+        "cell_spread_v": np.full(4, 0.02),
+    }
     messages = [
         battery,
-        SystemSamples(times, soc),
+        SystemSamples(times, signals),
         CellSamples("1", times, volts, warmth),
         CellSamples("2", times, high, warmth + 0.5),
+        EndOfData(MIDNIGHT_MS + 240_000),
     ]
     fold_battery(state, messages)
     view.publish(battery.key, state)

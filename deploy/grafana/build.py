@@ -6,14 +6,18 @@ from pathlib import Path
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from deploy.grafana import fleet, pipeline
+from deploy.grafana import batteries, fleet, pipeline
 
 FOLDER = Path(__file__).parent / "dashboards"
 
 
 def render_all() -> dict[str, str]:
     """Build every dashboard: file name to JSON."""
-    boards = {"bess-fleet": fleet.dashboard(), "bess-pipeline": pipeline.dashboard()}
+    boards = {
+        "bess-batteries": batteries.dashboard(),
+        "bess-fleet": fleet.dashboard(),
+        "bess-pipeline": pipeline.dashboard(),
+    }
     return {f"{name}.json": _json(board) for name, board in boards.items()}
 
 

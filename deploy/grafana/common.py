@@ -38,6 +38,7 @@ from stream_app.metrics.catalogue import RECORDS, Metric
 
 WORKER = 'job=~"$job", instance=~"$instance"'
 BLOCK = f'{WORKER}, site=~"$site", block=~"$block"'
+SYSTEM = f'{WORKER}, site=~"$site", system=~"$system"'
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "no data"
 STAT_WIDTH, STAT_HEIGHT, GRAPH_WIDTH, GRAPH_HEIGHT = 4, 4, 12, 8
@@ -205,6 +206,18 @@ def block_variables(metric: Metric) -> list[dashboard.QueryVariable]:
             "block",
             "Power block",
             f'label_values({metric.name}{{{WORKER}, site=~"$site"}}, block)',
+        ),
+    ]
+
+
+def system_variables(metric: Metric) -> list[dashboard.QueryVariable]:
+    """Make the variables that choose sites and battery systems that have ``metric``."""
+    return [
+        _variable("site", "Site", f"label_values({metric.name}{{{WORKER}}}, site)"),
+        _variable(
+            "system",
+            "Battery system",
+            f'label_values({metric.name}{{{WORKER}, site=~"$site"}}, system)',
         ),
     ]
 

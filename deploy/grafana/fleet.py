@@ -19,17 +19,11 @@ from deploy.grafana.common import (
 from stream_app.core.topology import Rules
 from stream_app.metrics.catalogue import (
     ACTIVE_INPUTS,
-    BATTERY_LAST_SAMPLE,
-    CELL_C_MAX,
-    CELL_V_MAX,
-    CELL_V_MIN,
     CHARGED,
     COVERAGE,
-    CRITICAL,
     DC_POWER,
     DISCHARGED,
     LAST_SAMPLE,
-    SOC,
     Metric,
 )
 
@@ -45,7 +39,6 @@ def dashboard() -> Dashboard:
         ("Power", _power()),
         ("Energy", _energy()),
         ("Data", _data()),
-        ("Batteries", _batteries()),
     ]
     about = "What the batteries do: DC power (+ is discharge), energy, and how much of it is known."
     result = board("BESS Fleet", "bess-fleet", about, rows)
@@ -203,54 +196,4 @@ def _data() -> list[PanelBuilder]:
     ]
 
 
-def _batteries() -> list[PanelBuilder]:
-    spread = f"{_system(CELL_V_MAX, _PACK)} - {_system(CELL_V_MIN, _PACK)}"
-    return [
-        graph(
-            "State of charge",
-            "Newest state of charge of each battery system, as its BMS says.",
-            units.PercentUnit,
-            Query(_system(SOC, "site, system"), "{{site}}/{{system}}"),
-        ),
-        graph(
-            "Spread of cell voltages",
-            "Highest less lowest cell voltage of each pack, in its newest row.",
-            units.Volt,
-            Query(spread, "{{site}}/{{system}} pack {{pack}}"),
-        ),
-        graph(
-            "Warmest cells",
-            "Highest cell temperature of each pack, in its newest row.",
-            units.Celsius,
-            Query(_system(CELL_C_MAX, _PACK), "{{site}}/{{system}} pack {{pack}}"),
-        ),
-        ranking(
-            "Critical cells",
-            "Cells of which a condition stands, in the ten packs that have most.",
-            units.Short,
-            Query(
-                f"sort_desc(topk(10, {_system(CRITICAL, _PACK)}))",
-                "{{site}}/{{system}} pack {{pack}}",
-                instant=True,
-            ),
-        ),
-        ranking(
-            "Longest silent batteries",
-            "Time since the newest row of the ten most silent battery systems, by the wall clock.",
-            units.Seconds,
-            Query(
-                f"sort_desc(topk(10, time() - {_system(BATTERY_LAST_SAMPLE, 'site, system')}))",
-                "{{site}}/{{system}}",
-                instant=True,
-            ),
-        ),
-    ]
-
-
-def _system(metric: Metric, by: str) -> str:
-    selector = 'job=~"$job", instance=~"$instance", site=~"$site"'
-    return f"max by ({by}) ({metric.name}{{{selector}}})"
-
-
-_PACK = "site, system, pack"
 _ALARMS = f'{ACTIVE_INPUTS.name}{{job=~"$job", instance=~"$instance", site=~"$site"}}'

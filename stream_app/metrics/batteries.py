@@ -1,7 +1,7 @@
 """The newest values of each battery system and pack, for the live view."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from prometheus_client.samples import Sample
@@ -9,36 +9,65 @@ from prometheus_client.samples import Sample
 from stream_app.core.battery_system import BatteryState
 from stream_app.core.cells.pack import PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, PPM, UV_PER_V, Whole
+from stream_app.core.energy import Floats
 from stream_app.core.health import columns
+from stream_app.core.health.result import HealthDay
 from stream_app.metrics.catalogue import (
     BATTERY_LAST_SAMPLE,
     CELL_C_MAX,
+    CELL_C_MEAN,
+    CELL_C_MIN,
     CELL_V_MAX,
+    CELL_V_MEAN,
     CELL_V_MIN,
+    CELL_V_SPREAD,
     CRITICAL,
+    EVALUABLE,
+    IMBALANCE,
     SOC,
+    SOH,
+    WORST_CELL,
+    WORST_CELL_V,
     Metric,
 )
+
+SOH_SOURCES = ("bms", "ledger", "estimate", "expected")
+"""``soh_<source>_ratio`` of a day of health."""
+HEALTH_INDICATORS = (
+    "soc_ratio",
+    "soc_drift_ratio",
+    *(f"soh_{source}_ratio" for source in SOH_SOURCES),
+    "soh_bms_ratio_per_month",
+    "soh_ledger_ratio_per_month",
+    "imbalance_v",
+    "efc",
+    "rte_dc_ratio",
+    "rte_ac_ratio",
+)
+"""Those of health that are told to be evaluable or not; the rest hang on the same reasons."""
+GOOD = "evaluable"
 
 
 @dataclass(frozen=True)
 class PackReading:
-    """What is told of one pack; None where no cell has a value yet.
+    """What is told of one pack.
 
     Attributes
     ----------
-    voltages
-        Lowest and highest in the newest row [V].
-    warmest
-        Highest temperature in it [degC].
+    volts, warmth
+        Newest row (cells,) [uV] and [m degC]; MISSING where a cell has no value; empty before
+        the first row.
     critical
         Cells of which a condition stands.
+    evaluable
+        Indicator -> ``evaluable`` or why not, of the newest closed five-minute window.
     """
 
     pack: str
-    voltages: tuple[float, float] | None
-    warmest: float | None
+    volts: Whole
+    warmth: Whole
     critical: int
+    evaluable: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -51,6 +80,8 @@ class BatteryReading:
         Newest state of charge, 0 to 1.
     last_sample_s
         Event time of the newest row of any pack or the system, Unix seconds.
+    day
+        The day of health that was told of last.
     """
 
     site: str
@@ -58,6 +89,7 @@ class BatteryReading:
     soc: float | None
     last_sample_s: float | None
     packs: tuple[PackReading, ...]
+    day: HealthDay | None
 
 
 def battery_reading(state: BatteryState) -> BatteryReading | None:
@@ -75,54 +107,134 @@ def battery_reading(state: BatteryState) -> BatteryReading | None:
         None if soc is None else soc[1] / PPM,
         max(newest) / 1000 if newest else None,
         tuple(_pack(name, each) for name, each in packs),
+        state.health.past.newest,
+    )
+
+
+def _pack(name: str, state: PackState) -> PackReading:
+    row = newest_row(state)
+    none = np.empty(0, dtype=np.int32)
+    concerns = state.cold.critical.concerns.values()
+    return PackReading(
+        name,
+        none if row is None else row[: state.cells],
+        none if row is None else row[state.cells : 2 * state.cells],
+        len({each.cell for each in concerns if each.until is None}),
+        dict(state.cold.evaluable.newest),
     )
 
 
 def battery_samples(readings: Sequence[BatteryReading]) -> Iterator[tuple[Metric, list[Sample]]]:
     """Samples of each metric of battery systems and packs; none where there is no value."""
-    for metric, value in _OF_SYSTEM:
-        told = [(_labels(each), value(each)) for each in readings]
-        yield metric, [Sample(metric.name, where, v) for where, v in told if v is not None]
+    for metric, told in _OF_SYSTEM:
+        yield (
+            metric,
+            [
+                Sample(metric.name, _labels(each) | more, value)
+                for each in readings
+                for more, value in told(each)
+                if value is not None
+            ],
+        )
+    packs = [(_labels(each) | {"pack": p.pack}, _Row(p)) for each in readings for p in each.packs]
     for metric, value_of in _OF_PACK:
-        told = [
-            (_labels(each) | {"pack": pack.pack}, value_of(pack))
-            for each in readings
-            for pack in each.packs
-        ]
-        yield metric, [Sample(metric.name, where, v) for where, v in told if v is not None]
+        values = [(where, value_of(row)) for where, row in packs]
+        yield metric, [Sample(metric.name, where, v) for where, v in values if v is not None]
 
 
-_OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], float | None]], ...] = (
-    (SOC, lambda each: each.soc),
-    (BATTERY_LAST_SAMPLE, lambda each: each.last_sample_s),
+Told = Iterator[tuple[dict[str, str], float | None]]
+
+
+def _soc(reading: BatteryReading) -> Told:
+    yield {}, reading.soc
+
+
+def _last_sample(reading: BatteryReading) -> Told:
+    yield {}, reading.last_sample_s
+
+
+def _soh(reading: BatteryReading) -> Told:
+    values = reading.day.values if reading.day else {}
+    yield from (({"source": each}, values.get(f"soh_{each}_ratio")) for each in SOH_SOURCES)
+
+
+def _imbalance(reading: BatteryReading) -> Told:
+    yield {}, reading.day.values.get("imbalance_v") if reading.day else None
+
+
+def _evaluable(reading: BatteryReading) -> Told:
+    """Of the cells an indicator is evaluable where it is in every pack."""
+    reasons = dict[str, str]()
+    for pack in reading.packs:
+        for name, reason in pack.evaluable.items():
+            if reasons.get(name, GOOD) == GOOD:
+                reasons[name] = reason
+    if reading.day is not None:
+        missing = reading.day.missing
+        reasons |= {name: missing.get(name, GOOD) for name in HEALTH_INDICATORS}
+    for name, reason in reasons.items():
+        yield {"indicator": name, "reason": reason}, float(reason == GOOD)
+
+
+_OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], Told]], ...] = (
+    (SOC, _soc),
+    (BATTERY_LAST_SAMPLE, _last_sample),
+    (SOH, _soh),
+    (IMBALANCE, _imbalance),
+    (EVALUABLE, _evaluable),
 )
-_OF_PACK: tuple[tuple[Metric, Callable[[PackReading], float | None]], ...] = (
-    (CELL_V_MIN, lambda each: each.voltages and each.voltages[0]),
-    (CELL_V_MAX, lambda each: each.voltages and each.voltages[1]),
-    (CELL_C_MAX, lambda each: each.warmest),
-    (CRITICAL, lambda each: each.critical),
+
+
+@dataclass
+class _Row:
+    """The values of a pack, worked out when a scrape asks for them."""
+
+    pack: PackReading
+    volts: Floats = field(init=False)
+    warmth: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.volts = _known(self.pack.volts) / UV_PER_V
+        self.warmth = _known(self.pack.warmth) / MDEG_PER_DEG
+
+    @property
+    def spread(self) -> float | None:
+        return float(np.ptp(self.volts).round(6)) if self.volts.size else None
+
+    @property
+    def worst(self) -> tuple[int, float] | None:
+        """Number of the cell whose voltage lies furthest from the median, and how far [V]."""
+        if not self.volts.size:
+            return None
+        off = np.where(
+            self.pack.volts == MISSING, 0.0, self.pack.volts / UV_PER_V - np.median(self.volts)
+        )
+        place = int(np.abs(off).argmax())
+        return place + 1, float(off[place].round(6))
+
+
+def _known(values: Whole) -> Whole:
+    found: Whole = values[values != MISSING]
+    return found
+
+
+def _over(values: Floats, how: Callable[[Floats], np.float64]) -> float | None:
+    return float(how(values)) if values.size else None
+
+
+_OF_PACK: tuple[tuple[Metric, Callable[[_Row], float | None]], ...] = (
+    (CELL_V_MIN, lambda each: _over(each.volts, np.min)),
+    (CELL_V_MEAN, lambda each: _over(each.volts, np.mean)),
+    (CELL_V_MAX, lambda each: _over(each.volts, np.max)),
+    (CELL_V_SPREAD, lambda each: each.spread),
+    (WORST_CELL, lambda each: each.worst and each.worst[0]),
+    (WORST_CELL_V, lambda each: each.worst and each.worst[1]),
+    (CELL_C_MIN, lambda each: _over(each.warmth, np.min)),
+    (CELL_C_MEAN, lambda each: _over(each.warmth, np.mean)),
+    (CELL_C_MAX, lambda each: _over(each.warmth, np.max)),
+    (CRITICAL, lambda each: each.pack.critical),
 )
 
 
 def _labels(reading: BatteryReading) -> dict[str, str]:
     return {"site": reading.site, "system": reading.system}
-
-
-def _pack(name: str, state: PackState) -> PackReading:
-    row = newest_row(state)
-    concerns = state.cold.critical.concerns.values()
-    critical = len({each.cell for each in concerns if each.until is None})
-    if row is None:
-        return PackReading(name, None, None, critical)
-    volts, warmth = _known(row[: state.cells]), _known(row[state.cells : 2 * state.cells])
-    return PackReading(
-        name,
-        (float(volts.min()) / UV_PER_V, float(volts.max()) / UV_PER_V) if volts.size else None,
-        float(warmth.max()) / MDEG_PER_DEG if warmth.size else None,
-        critical,
-    )
-
-
-def _known(values: Whole) -> Whole:
-    found: Whole = values[values != np.int32(MISSING)]
-    return found

@@ -55,7 +55,12 @@ def test_drift_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "bess-fleet.json").write_text("{}")
     (tmp_path / "left-over.json").write_text("{}")
 
-    assert stale(tmp_path) == ["bess-fleet.json", "bess-pipeline.json", "left-over.json"]
+    assert stale(tmp_path) == [
+        "bess-batteries.json",
+        "bess-fleet.json",
+        "bess-pipeline.json",
+        "left-over.json",
+    ]
 
 
 @pytest.mark.parametrize("where", QUERIES)

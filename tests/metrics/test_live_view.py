@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from threading import Event, Thread
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_app.core.battery import Battery, CellSamples
+from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.messages import Configure
 from stream_app.metrics import LiveView
 from stream_app.metrics.live import coverage_of_day
@@ -194,8 +197,60 @@ def test_a_pack_shows_the_extremes_of_its_newest_row_and_its_critical_cells(
     assert registry.get_sample_value("bess_pack_cell_voltage_min_volts", pack) == 3.2
     assert registry.get_sample_value("bess_pack_cell_voltage_max_volts", pack) == 3.7
     assert registry.get_sample_value("bess_pack_cell_temperature_max_celsius", pack) == 25.5
+    assert registry.get_sample_value("bess_pack_cell_voltage_mean_volts", pack) == (
+        pytest.approx(3.36)
+    )
+    assert registry.get_sample_value("bess_pack_cell_voltage_spread_volts", pack) == 0.5
+    assert registry.get_sample_value("bess_pack_worst_cell", pack) == 3
+    assert registry.get_sample_value("bess_pack_worst_cell_deviation_volts", pack) == 0.4
+    assert registry.get_sample_value("bess_pack_cell_temperature_min_celsius", pack) == 25.5
     assert registry.get_sample_value("bess_pack_critical_cells", pack) == 1
     assert registry.get_sample_value("bess_pack_critical_cells", system | {"pack": "1"}) == 0
+
+
+def test_a_battery_shows_the_health_that_can_be_told_and_why_the_rest_cannot(
+    registry: CollectorRegistry,
+) -> None:
+    publish_battery(LiveView(registry))
+
+    system = {"site": "north", "system": "bess1"}
+    assert registry.get_sample_value("bess_battery_imbalance_volts", system) == 0.02
+
+    def soh(source: str) -> float | None:
+        return registry.get_sample_value("bess_battery_soh_ratio", system | {"source": source})
+
+    assert (soh("bms"), soh("ledger"), soh("estimate")) == (0.97, None, None)
+
+    def evaluable(indicator: str, reason: str) -> float | None:
+        labels = system | {"indicator": indicator, "reason": reason}
+        return registry.get_sample_value("bess_battery_evaluable", labels)
+
+    assert evaluable("soh_bms_ratio", "evaluable") == 1
+    assert evaluable("soh_ledger_ratio", "missing_rating") == 0
+    assert evaluable("soh_ledger_ratio", "evaluable") is None
+
+
+def test_an_indicator_of_cells_is_evaluable_where_it_is_in_every_pack(
+    registry: CollectorRegistry,
+) -> None:
+    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5})
+    times = MIDNIGHT_MS + 60_000 * np.arange(7, dtype=np.int64)
+    volts = np.full((7, 5), 3.3)
+    both = CellSamples("1", times, volts, volts * 8)
+    fold_battery(state, [battery, both, CellSamples("2", times, volts)])
+
+    LiveView(registry).publish(battery.key, state)
+
+    text = generate_latest(registry).decode()
+    found = {
+        sample.labels["indicator"]: (sample.labels["reason"], sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "bess_battery_evaluable"
+    }
+    assert found["voltage_limits"] == ("evaluable", 1)
+    assert found["temperature_deviation"] == ("missing_signal", 0)
+    assert found["rest"] == ("missing_signal", 0)
 
 
 def test_a_battery_that_is_given_up_has_no_series_and_expects_no_heartbeat(

@@ -1,0 +1,209 @@
+"""The dashboard "BESS Batteries": charge, health and cells of battery systems."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.models import units
+
+from deploy.grafana.common import (
+    SYSTEM,
+    PanelBuilder,
+    Query,
+    board,
+    graph,
+    number,
+    ranking,
+    system_variables,
+    worker_variables,
+)
+from stream_app.metrics.catalogue import (
+    BATTERY_LAST_SAMPLE,
+    CELL_C_MAX,
+    CELL_C_MEAN,
+    CELL_C_MIN,
+    CELL_V_MAX,
+    CELL_V_MEAN,
+    CELL_V_MIN,
+    CELL_V_SPREAD,
+    CRITICAL,
+    EVALUABLE,
+    IMBALANCE,
+    SOC,
+    SOH,
+    WORST_CELL,
+    WORST_CELL_V,
+    Metric,
+)
+
+STALE_S = 2700
+_OF_SYSTEM, _OF_PACK = "site, system", "site, system, pack"
+_NAME, _PACK_NAME = "{{site}}/{{system}}", "{{site}}/{{system}} pack {{pack}}"
+
+
+def dashboard() -> Dashboard:
+    """Build it."""
+    rows = [
+        ("Now", _now()),
+        ("Charge and health", _health()),
+        ("Cells", _cells()),
+        ("Data", _data()),
+    ]
+    about = "What battery systems and their cells show, and what their data can support."
+    result = board("BESS Batteries", "bess-batteries", about, rows)
+    for variable in (*worker_variables(), *system_variables(BATTERY_LAST_SAMPLE)):
+        result.with_variable(variable)
+    return result
+
+
+def _live(metric: Metric, by: str) -> str:
+    """Values by place; for a moment after a rebalance two workers may have them."""
+    return f"max by ({by}) ({metric.name}{{{SYSTEM}}})"
+
+
+def _age() -> str:
+    return f"time() - {_live(BATTERY_LAST_SAMPLE, _OF_SYSTEM)}"
+
+
+def _now() -> list[PanelBuilder]:
+    return [
+        number(
+            "Battery systems",
+            "Battery systems that have sent a row.",
+            units.Short,
+            Query(f"count({_live(BATTERY_LAST_SAMPLE, _OF_SYSTEM)})", "systems"),
+        ),
+        number(
+            "Stale batteries",
+            f"Battery systems without a row for more than {STALE_S} s by the wall clock. "
+            "A replay of history counts as stale unless it shifts its times to now.",
+            units.Short,
+            Query(f"sum({_age()} > bool {STALE_S})", "stale"),
+            [(None, "green"), (1, "red")],
+        ),
+        number(
+            "Cells with a condition",
+            "Cells of which a condition stands, in all chosen packs.",
+            units.Short,
+            Query(f"sum({_live(CRITICAL, _OF_PACK)})", "cells"),
+            [(None, "green"), (1, "orange")],
+        ),
+        number(
+            "Widest spread",
+            "Highest less lowest cell voltage, of the pack where it is most.",
+            units.Volt,
+            Query(f"max({_live(CELL_V_SPREAD, _OF_PACK)})", "spread"),
+        ),
+        number(
+            "Warmest cell of all",
+            "Highest cell temperature of all chosen packs.",
+            units.Celsius,
+            Query(f"max({_live(CELL_C_MAX, _OF_PACK)})", "temperature"),
+            [(None, "green"), (45, "orange"), (55, "red")],
+        ),
+        number(
+            "Lowest health by the BMS",
+            "State of health of the system where its BMS says least.",
+            units.PercentUnit,
+            Query(f'min({SOH.name}{{{SYSTEM}, source="bms"}})', "health"),
+        ),
+    ]
+
+
+def _health() -> list[PanelBuilder]:
+    return [
+        graph(
+            "State of charge",
+            "Newest state of charge of each battery system, as its BMS says.",
+            units.PercentUnit,
+            Query(_live(SOC, _OF_SYSTEM), _NAME),
+        ),
+        graph(
+            "State of health",
+            "Four numbers of different making, each where it can be told: by the BMS, by the "
+            "charge ledger, by a rule of thumb, and as a model expects with age and use.",
+            units.PercentUnit,
+            Query(_live(SOH, "site, system, source"), _NAME + " {{source}}"),
+        ),
+        graph(
+            "Imbalance at rest",
+            "Mean spread of the cell voltages at rest on the newest day; no loss of capacity.",
+            units.Volt,
+            Query(_live(IMBALANCE, _OF_SYSTEM), _NAME),
+        ),
+    ]
+
+
+def _cells() -> list[PanelBuilder]:
+    return [
+        graph(
+            "Cell voltages",
+            "Lowest, mean and highest cell voltage of each pack, in its newest row.",
+            units.Volt,
+            Query(_live(CELL_V_MIN, _OF_PACK), _PACK_NAME + " lowest"),
+            Query(_live(CELL_V_MEAN, _OF_PACK), _PACK_NAME + " mean"),
+            Query(_live(CELL_V_MAX, _OF_PACK), _PACK_NAME + " highest"),
+        ),
+        graph(
+            "Spread of cell voltages",
+            "Highest less lowest cell voltage of each pack, in its newest row.",
+            units.Volt,
+            Query(_live(CELL_V_SPREAD, _OF_PACK), _PACK_NAME),
+        ),
+        graph(
+            "Cell temperatures",
+            "Lowest, mean and highest cell temperature of each pack, in its newest row.",
+            units.Celsius,
+            Query(_live(CELL_C_MIN, _OF_PACK), _PACK_NAME + " lowest"),
+            Query(_live(CELL_C_MEAN, _OF_PACK), _PACK_NAME + " mean"),
+            Query(_live(CELL_C_MAX, _OF_PACK), _PACK_NAME + " highest"),
+        ),
+        graph(
+            "Deviation of the worst cell",
+            "Voltage of the cell furthest from the median of its pack, less that median.",
+            units.Volt,
+            Query(_live(WORST_CELL_V, _OF_PACK), _PACK_NAME),
+        ),
+        ranking(
+            "Number of the worst cell",
+            "Which cell it is, in the ten packs where it is furthest off.",
+            units.Short,
+            Query(f"{_live(WORST_CELL, _OF_PACK)} and {_FURTHEST}", _PACK_NAME, instant=True),
+        ),
+        ranking(
+            "Critical cells",
+            "Cells of which a condition stands, in the ten packs that have most.",
+            units.Short,
+            Query(f"sort_desc(topk(10, {_live(CRITICAL, _OF_PACK)}))", _PACK_NAME, instant=True),
+        ),
+    ]
+
+
+def _data() -> list[PanelBuilder]:
+    reasons = _live(EVALUABLE, "site, system, indicator, reason")
+    return [
+        ranking(
+            "Longest silent batteries",
+            "Time since the newest row of the ten most silent battery systems, by the wall clock.",
+            units.Seconds,
+            Query(f"sort_desc(topk(10, {_age()}))", _NAME, instant=True),
+        ),
+        ranking(
+            "What cannot be told, and why",
+            "Battery systems by each indicator that their newest data cannot support.",
+            units.Short,
+            Query(
+                f"sort_desc(count by (indicator, reason) ({reasons} == 0))",
+                "{{indicator}}: {{reason}}",
+                instant=True,
+            ),
+        ),
+        graph(
+            "What the data can support",
+            "Part of the indicators that the newest data of each battery system can support.",
+            units.PercentUnit,
+            Query(f"avg by (site, system) ({reasons})", _NAME),
+        )
+        .min(0)
+        .max(1),
+    ]
+
+
+_FURTHEST = f"topk(10, abs({_live(WORST_CELL_V, _OF_PACK)}))"
