@@ -44,7 +44,13 @@ def publish_station(view: LiveView, blocks: int, enclosures: int) -> None:
 
 
 def publish_battery(view: LiveView) -> None:
-    """Publish a battery system at rest of two packs; one has a cell above its highest voltage."""
+    """Publish a battery system."""
+    state = folded_battery()
+    view.publish("north/battery/bess1", state)
+
+
+def folded_battery() -> BatteryState:
+    """A battery system at rest of two packs; one has a cell above its highest voltage."""
     rules = BatteryRules(rest_ms=60_000)
     state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5}, rules)
     times = MIDNIGHT_MS + 60_000 * np.arange(4, dtype=np.int64)
@@ -64,7 +70,7 @@ def publish_battery(view: LiveView) -> None:
         EndOfData(MIDNIGHT_MS + 240_000),
     ]
     fold_battery(state, messages)
-    view.publish(battery.key, state)
+    return state
 
 
 def busy(metrics: PipelineMetrics, partitions: int, event_time_ms: int = MIDNIGHT_MS) -> None:

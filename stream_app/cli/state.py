@@ -42,28 +42,52 @@ Force = Annotated[bool, typer.Option("--force", help="Also where it goes back in
 
 @app.command()
 def show(
-    enclosure: Annotated[str, typer.Argument(help="Id of an enclosure, or site/id.")],
+    enclosure: Annotated[
+        str,
+        typer.Argument(help="Id of an enclosure, or site/id; or site/battery/system."),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of an enclosure now, from Redis.
+    """Show what is known of an enclosure or a battery system now, from Redis.
 
     Its power block and DC input, the event clock, energy of the open windows and since the start,
     samples that wait or are set aside, alarms that stand, and how far the partition is folded.
     Energy of samples that wait for the allowed lateness is not in the windows yet.
+
+    Of a battery system: event clocks, newest values, open windows and conditions that stand, of
+    each pack and of the whole; what the charge ledger counts from; bytes of each part.
     """
     from stream_app.upkeep.show import find
 
+    if "/battery/" in enclosure:
+        _show_battery(enclosure, as_json)
+        return
     found = _run(find(load_settings(), enclosure))
     if not found:
         raise UserError(
             f"no state of an enclosure {enclosure} in Redis: check the id and BESS_PREFIX, and "
-            "`bess doctor` for what Redis shows"
+            "`bess doctor` for what Redis shows; a battery system is SITE/battery/SYSTEM"
         )
     if as_json:
         _print_json([{**asdict(each.enclosure), **each.place()} for each in found])
     else:
         for each in found:
             _print_enclosure(each)
+
+
+def _show_battery(name: str, as_json: bool) -> None:
+    from stream_app.cli.state_battery import print_battery
+    from stream_app.reports.battery_data import NotFoundError
+    from stream_app.upkeep import batteries
+
+    try:
+        found = _run(batteries.show(load_settings(), name))
+    except NotFoundError as fault:
+        raise UserError(str(fault)) from fault
+    if as_json:
+        _print_json({**asdict(found.battery), **found.place()})
+    else:
+        print_battery(found)
 
 
 @app.command()
@@ -313,7 +337,7 @@ def _print_enclosure(found: "Found") -> None:
     for window in each.windows:
         energy.add_row(
             window.resolution,
-            _local(window.start, each.zone),
+            local_time(window.start, each.zone),
             f"{window.discharged_kwh:,.3f}",
             f"{window.charged_kwh:,.3f}",
             f"{window.samples:,}",
@@ -327,17 +351,17 @@ def _lines(found: "Found") -> Iterator[tuple[str, str]]:
     yield "DC input", f"{each.input}, share {each.share:.6g}"
     yield (
         "event clock",
-        f"{_local(each.clock, each.zone)}, settled {_local(each.settled, each.zone)}",
+        f"{local_time(each.clock, each.zone)}, settled {local_time(each.settled, each.zone)}",
     )
     if each.latest:
         time, power = each.latest
-        yield "newest sample", f"{power / 1000:,.1f} kW of the input, {_local(time, each.zone)}"
+        yield "newest sample", f"{power / 1000:,.1f} kW of the input, {local_time(time, each.zone)}"
     yield "since start", f"{each.discharged_kwh:,.3f} kWh out, {each.charged_kwh:,.3f} kWh in"
     yield "waiting", f"{each.pending} samples until they are settled"
     if each.quarantine:
-        times = ", ".join(_local(time, each.zone) for time in each.quarantine)
+        times = ", ".join(local_time(time, each.zone) for time in each.quarantine)
         yield "set aside", f"{len(each.quarantine)} samples ahead of the clock: {times}"
-    alarms = [f"{rule} since {_local(since, each.zone)}" for rule, since in each.alarms.items()]
+    alarms = [f"{rule} since {local_time(since, each.zone)}" for rule, since in each.alarms.items()]
     yield "alarms", "\n".join(alarms) or "none"
     lag = (
         "not known, Kafka does not answer" if found.lag is None else f"about {found.lag:,} records"
@@ -345,7 +369,8 @@ def _lines(found: "Found") -> Iterator[tuple[str, str]]:
     yield "partition", f"{found.partition}, next telemetry offset {found.folded}, lag {lag}"
 
 
-def _local(ms: int | None, zone: str) -> str:
+def local_time(ms: int | None, zone: str) -> str:
+    """An instant [ms UTC] by the clocks of the site."""
     if ms is None:
         return "-"
     moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))

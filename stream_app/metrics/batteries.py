@@ -120,7 +120,7 @@ def _pack(name: str, state: PackState) -> PackReading:
         none if row is None else row[: state.cells],
         none if row is None else row[state.cells : 2 * state.cells],
         len({each.cell for each in concerns if each.until is None}),
-        dict(state.cold.evaluable.newest),
+        {str(name): reason for name, reason in state.cold.evaluable.newest.items()},
     )
 
 

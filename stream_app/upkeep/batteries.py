@@ -11,6 +11,7 @@ from stream_app.codec.battery_state import (
     NEWEST_DAY,
     Name,
     battery_of,
+    load_battery,
     newest_critical,
     newest_windows,
 )
@@ -27,6 +28,8 @@ from stream_app.reports.battery_data import (
     collected,
 )
 from stream_app.settings import Settings
+from stream_app.upkeep.look_battery import BatteryLook, look
+from stream_app.upkeep.show import telemetry_ends
 from stream_app.upkeep.stores import UpkeepError, open_view
 
 _KINDS: dict[str, type[Record]] = {
@@ -55,10 +58,6 @@ class Held:
     parts: dict[Name, bytes]
     partition: int
     position: Position
-
-    def folded(self, settings: Settings) -> int:
-        """Next telemetry offset to fold."""
-        return self.position.offsets.get(TELEMETRY.name(settings.prefix), 0)
 
 
 async def newest(settings: Settings, asked: str) -> SystemData:
@@ -136,3 +135,50 @@ def _battery(key: str, parts: dict[Name, bytes]) -> Battery:
     if battery is None:
         raise NotFoundError(f"of {key} no record of the battery has come yet")
     return battery
+
+
+@dataclass(frozen=True)
+class FoundBattery:
+    """A battery system and where its state is; see :class:`stream_app.upkeep.show.Found`."""
+
+    battery: BatteryLook
+    partition: int
+    changelog: int | None
+    folded: int
+    lag: int | None
+    sizes: dict[str, int]
+
+    def place(self) -> dict[str, object]:
+        """Where the state is, for programs."""
+        return {
+            "partition": self.partition,
+            "changelog_offset": self.changelog,
+            "next_telemetry_offset": self.folded,
+            "lag": self.lag,
+            "bytes": self.sizes,
+        }
+
+
+async def show(settings: Settings, asked: str) -> FoundBattery:
+    """The state of a system: ``site/battery/system``, ``site/system`` or the system alone.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such system in Redis.
+    UpkeepError
+        Redis does not answer, or the state cannot be read.
+    """
+    held = await find(settings, asked.replace("/battery/", "/", 1))
+    try:
+        battery = look(load_battery(held.parts.get))
+    except ValueError as fault:
+        raise UpkeepError(f"state of {held.key}: {fault}") from fault
+    assert battery is not None
+    folded = held.position.offsets.get(TELEMETRY.name(settings.prefix), 0)
+    ends = await telemetry_ends(settings, [held.partition])
+    lag = max(ends[held.partition] - folded, 0) if held.partition in ends else None
+    sizes = {"/".join(name): len(value) for name, value in held.parts.items()}
+    return FoundBattery(
+        battery, held.partition, held.position.changelog, folded, lag, dict(sorted(sizes.items()))
+    )

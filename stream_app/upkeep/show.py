@@ -65,7 +65,7 @@ async def find(settings: Settings, asked: str) -> list[Found]:
                 for each in _enclosures(key, state)
                 if matches(each, asked)
             ]
-    ends = await _ends(settings, sorted({number for number, _, _ in found}))
+    ends = await telemetry_ends(settings, sorted({number for number, _, _ in found}))
     return [_found(number, position, each, topic, ends) for number, position, each in found]
 
 
@@ -91,7 +91,7 @@ def _enclosures(key: bytes, state: bytes) -> list[EnclosureState]:
         raise UpkeepError(f"state of {key.decode(errors='replace')}: {fault}") from fault
 
 
-async def _ends(settings: Settings, numbers: list[int]) -> dict[int, int]:
+async def telemetry_ends(settings: Settings, numbers: list[int]) -> dict[int, int]:
     """Ends of telemetry partitions; none where Kafka does not tell."""
     topic = TELEMETRY.name(settings.prefix)
     if not numbers:

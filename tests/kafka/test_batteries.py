@@ -37,7 +37,7 @@ from stream_app.reports.catch_up import wait_for_workers
 from stream_app.reports.files import write_files
 from stream_app.reports.topics import open_topics
 from stream_app.settings import kafka_options
-from stream_app.upkeep.batteries import newest
+from stream_app.upkeep.batteries import newest, show
 from tests.kafka.battery_results import differences, streamed, tables
 from tests.kafka.support import DEADLINE_S, Deployment
 
@@ -173,6 +173,14 @@ async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alo
         for level in ("1h", "1d"):
             assert shown.newest(level) == written.newest(level)
         assert shown.newest("5min").keys() == written.newest("1d").keys()
+
+        held = await show(deployment.settings, f"station/battery/{shown.battery.system}")
+        assert [each.pack for each in held.battery.packs] == ["1", "2"]
+        assert held.lag is not None
+        assert held.lag <= 2
+        assert {each for each in held.sizes if each.startswith("newest/cells/1/")} == {
+            f"newest/cells/1/{level}" for level in CELLS
+        }
 
     with pytest.raises(NotFoundError, match="there are station/bess1, station/bess2"):
         await newest(deployment.settings, "bess3")

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 
+from stream_app.cli.state_battery import print_battery
 from stream_app.core.messages import Configure, EndOfData, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
+from stream_app.upkeep.batteries import FoundBattery
 from stream_app.upkeep.look import EnclosureState, enclosures, matches
+from stream_app.upkeep.look_battery import Condition, look
+from tests.fleet_station import MIDNIGHT_MS, folded_battery
 
 MINUTE_MS = 60_000
 START_MS = 1_700_006_400_000
@@ -72,3 +76,38 @@ def test_a_block_without_samples_has_enclosures_without_energy() -> None:
 )
 def test_an_enclosure_is_asked_for_with_or_without_its_site(asked: str, is_meant: bool) -> None:
     assert matches(after()["B1"], asked) == is_meant
+
+
+def test_a_battery_is_told_by_pack_with_what_stands_and_what_its_ledger_counts_from() -> None:
+    found = look(folded_battery())
+
+    assert found is not None
+    assert (found.site, found.system, found.zone) == ("north", "bess1", "UTC")
+    assert found.clock == MIDNIGHT_MS + 180_000
+    assert found.signals["soc_ratio"] == (MIDNIGHT_MS + 180_000, 0.43)
+    assert found.days == [MIDNIGHT_MS]
+    first, second = found.packs
+    assert first.conditions == []
+    assert second.conditions == [
+        Condition(rule, 3, MIDNIGHT_MS) for rule in ("OVER_VOLT_ALARM", "OVER_VOLT_WARNING")
+    ]
+    assert second.voltages == (3.2, 3.7)
+    assert second.temperatures == (25.5, 25.5)
+    assert [(each.resolution, each.rows) for each in second.windows] == [("5min", 4)]
+
+
+def test_a_battery_is_printed_with_the_size_of_its_state(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    battery = look(folded_battery())
+    assert battery is not None
+
+    print_battery(FoundBattery(battery, 3, 40, 17, None, {"": 10, "pack/1/hot": 90}))
+
+    told = capsys.readouterr().out
+    assert "north/battery/bess1" in told
+    assert "OVER_VOLT_ALARM cell 3 since 2024-06-01 00:00:00+00:00" in told
+    assert "100 bytes in 2 parts, most in pack/1/hot: 90" in told
+    assert "lag not known" in told
+    assert "3.200 to 3.700" in told
