@@ -157,9 +157,9 @@ async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alo
     deployment: Deployment, folder: Path
 ) -> None:
     export = opened(folder)
-    tables = BatteryTables(export.batteries, "1h")
-    process_signals(export, tables.take, lambda *_: None)
-    write_files(folder / "out", tables.files())
+    kept = BatteryTables(export.batteries, "1h")
+    process_signals(export, kept.take, lambda *_: None)
+    write_files(folder / "out", kept.files())
     await replay(deployment, folder, block_rows=50)
     with deployment.worker():
         await done(deployment)
