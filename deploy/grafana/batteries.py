@@ -14,7 +14,8 @@ from deploy.grafana.common import (
     system_variables,
     worker_variables,
 )
-from stream_app.metrics.catalogue import (
+from stream_app.metrics.metric import Metric
+from stream_app.metrics.of_batteries import (
     BATTERY_LAST_SAMPLE,
     CELL_C_MAX,
     CELL_C_MEAN,
@@ -30,7 +31,6 @@ from stream_app.metrics.catalogue import (
     SOH,
     WORST_CELL,
     WORST_CELL_V,
-    Metric,
 )
 
 STALE_S = 2700

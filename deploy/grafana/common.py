@@ -34,7 +34,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from stream_app.metrics.catalogue import RECORDS, Metric
+from stream_app.metrics.catalogue import RECORDS
+from stream_app.metrics.metric import Metric
 
 WORKER = 'job=~"$job", instance=~"$instance"'
 BLOCK = f'{WORKER}, site=~"$site", block=~"$block"'

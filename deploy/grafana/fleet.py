@@ -24,8 +24,8 @@ from stream_app.metrics.catalogue import (
     DC_POWER,
     DISCHARGED,
     LAST_SAMPLE,
-    Metric,
 )
+from stream_app.metrics.metric import Metric
 
 STALE_S = Rules().stale_ms // 1000
 IDLE_W = 1000

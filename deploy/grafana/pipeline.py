@@ -40,8 +40,8 @@ from stream_app.metrics.catalogue import (
     REVOCATIONS,
     SAMPLES,
     SUSPENDED,
-    Metric,
 )
+from stream_app.metrics.metric import Metric
 
 ARCHIVE_JOB = "bess-archive"
 """Prometheus' job of the archive sinks, which are no workers."""

@@ -2,7 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
-from stream_app.metrics.catalogue import Metric, counter, gauge
+from stream_app.metrics.catalogue import counter, gauge
+from stream_app.metrics.metric import Metric
 
 RECORDS = Metric(
     "bess_archive_records_total", "counter", "records", (), "Records of results written to files."

@@ -12,7 +12,8 @@ from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, PPM, UV_PER_
 from stream_app.core.energy import Floats
 from stream_app.core.health import columns
 from stream_app.core.health.result import HealthDay
-from stream_app.metrics.catalogue import (
+from stream_app.metrics.metric import Metric
+from stream_app.metrics.of_batteries import (
     BATTERY_LAST_SAMPLE,
     CELL_C_MAX,
     CELL_C_MEAN,
@@ -28,7 +29,6 @@ from stream_app.metrics.catalogue import (
     SOH,
     WORST_CELL,
     WORST_CELL_V,
-    Metric,
 )
 
 SOH_SOURCES = ("bms", "ledger", "estimate", "expected")

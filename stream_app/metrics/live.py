@@ -24,8 +24,8 @@ from stream_app.metrics.catalogue import (
     DISCHARGED,
     LAST_SAMPLE,
     LIVE,
-    Metric,
 )
+from stream_app.metrics.metric import Metric
 from stream_app.pipeline import BlockState
 
 W_MS_PER_JOULE = 1000

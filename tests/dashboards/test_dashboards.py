@@ -11,7 +11,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana import stale
 from stream_app.metrics.archive import ARCHIVE
-from stream_app.metrics.catalogue import CATALOGUE, Metric
+from stream_app.metrics.catalogue import CATALOGUE
+from stream_app.metrics.metric import Metric
 from tests.dashboards.boards import Json, boards, panels, promql, queries, variables
 
 PROCESS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}

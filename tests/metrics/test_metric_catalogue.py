@@ -5,7 +5,8 @@ import re
 import pytest
 
 from stream_app.metrics.archive import ARCHIVE
-from stream_app.metrics.catalogue import CATALOGUE, PIPELINE, Metric
+from stream_app.metrics.catalogue import CATALOGUE, PIPELINE
+from stream_app.metrics.metric import Metric
 
 EVERY = (*CATALOGUE, *ARCHIVE)
 

@@ -8,7 +8,8 @@ import schemas
 from schemas.asyncapi import CARRIES
 from schemas.topics import TOPICS, Topic
 from stream_app.metrics.archive import ARCHIVE
-from stream_app.metrics.catalogue import CATALOGUE, Metric
+from stream_app.metrics.catalogue import CATALOGUE
+from stream_app.metrics.metric import Metric
 from stream_app.metrics.reasons import REASONS
 
 METRICS = (*CATALOGUE, *ARCHIVE)
