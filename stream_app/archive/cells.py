@@ -38,6 +38,7 @@ OF_WINDOW = {
 
 SCHEMA = pa.schema(
     [
+        pa.field("zone", pa.string()),
         pa.field("pack", pa.string()),
         pa.field("start", TIME),
         pa.field("end", TIME),
@@ -79,6 +80,7 @@ def _table(record: CellWindowsRecord, part: slice, offset: int) -> pa.Table:
 
     regimes: Sequence[str | None] = record.regime or [None] * len(record.start)
     columns: dict[str, pa.Array] = {
+        "zone": same(record.zone, pa.string()),
         "pack": same(record.pack, pa.string()),
         "start": each(record.start[part], TIME),
         "end": each(record.end[part], TIME),

@@ -30,7 +30,9 @@ class Level(StrEnum):
 System = Annotated[str, typer.Argument(help="Name of a battery system, or site/system.")]
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="Folder that `bess process` wrote; else the live Redis."),
+    typer.Option(
+        "--from", help="Folder that `bess process` or `bess archive` wrote; else the live Redis."
+    ),
 ]
 Png = Annotated[Path | None, typer.Option(help="Folder to write pictures into.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records, for programs.")]
@@ -45,6 +47,10 @@ def cells(
         Level | None, typer.Option(help="Length of the windows; else the longest there is.")
     ] = None,
     folder: From = None,
+    days: Annotated[
+        int,
+        typer.Option(min=1, help="Of an archive, days with windows shorter than a day."),
+    ] = 30,
     png: Png = None,
     *,
     as_json: AsJson = False,
@@ -54,9 +60,10 @@ def cells(
     The newest closed window of each pack: lowest, mean and highest voltage, spread, the cell that
     lies furthest from its pack's median, temperatures; critical cells with what, how far beyond
     which limit, since when, and on how many days. --png draws heat strips of all packs, their
-    comparison, and the voltage of each cell over time (of `bess process --windows 1h`, by hours).
+    comparison, and with --from the voltage of each cell over time; with --level 1h by hours, of
+    an archive or of `bess process --windows 1h`.
     """
-    data = _data(system, folder, pack)
+    data = _data(system, folder, level.value if level else None, days, pack)
     from stream_app.reports.battery_data import NotFoundError
     from stream_app.reports.cells_display import show_cells
 
@@ -106,22 +113,30 @@ def health(
         _write(png, health_pictures(data, found, expected))
 
 
-def _data(system: str, folder: Path | None, packs: list[str] | None = None) -> "SystemData":
+def _data(
+    system: str,
+    folder: Path | None,
+    level: str | None = None,
+    days: int = 1,
+    packs: list[str] | None = None,
+) -> "SystemData":
     from stream_app.reports.battery_data import NotFoundError
     from stream_app.upkeep.stores import UpkeepError
 
     try:
-        data = _read(system, folder)
+        data = _read(system, folder, level, days)
         return data.of_packs(packs) if packs else data
     except (NotFoundError, UpkeepError) as fault:
         raise UserError(str(fault)) from fault
 
 
-def _read(system: str, folder: Path | None) -> "SystemData":
+def _read(system: str, folder: Path | None, level: str | None, days: int) -> "SystemData":
     if folder is not None:
-        from stream_app.reports.battery_files import read
+        from stream_app.reports import battery_archive, battery_files
 
-        return read(folder, system)
+        if battery_archive.is_archive(folder):
+            return battery_archive.read(folder, system, level or battery_archive.DAY, days)
+        return battery_files.read(folder, system)
     from stream_app.upkeep.batteries import newest
 
     return asyncio.run(newest(load_settings(), system))

@@ -174,7 +174,8 @@ def _evaluable(records: Sequence[CellWindowsRecord]) -> RenderableType:
         for name, reasons in record.evaluability[0].items() if record.evaluability else ():
             counts.setdefault(name, Counter()).update(reasons)
     if not counts:
-        return Text("what the data can support is told of windows of 5min and 1d", style="dim")
+        about = "what the data can support: see Redis or `bess process`, windows of 5min or 1d"
+        return Text(about, style="dim")
     table = plain_table(
         "what the data can support",
         *("indicator", "evaluable", "else, in so many windows of 5 min"),

@@ -13,6 +13,7 @@ import pytest
 from replay.config import load_config
 from replay.sample.cells import CellSpec, write_cells
 from replay.signals.export import SignalExport
+from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
 from schemas.topics import ALARMS, CELLS, CRITICAL_CELLS, FINDINGS, HEALTH_DAILY, METER_DAILY
 from stream_app.archive.cells import FLOATS
 from stream_app.archive.files import ArchiveError, open_archive
@@ -23,6 +24,8 @@ from stream_app.archive.sink import tables_of
 from stream_app.codec.results import Output
 from stream_app.core.meters import READINGS
 from stream_app.process_signals import process_signals
+from stream_app.reports import battery_archive
+from stream_app.reports.battery_data import NotFoundError, collected
 from tests.schemas.examples import outputs as examples
 
 SPEC = CellSpec(days=3, interval_s=300, systems=2, packs=2, cells=8, meters=1, seed=3)
@@ -219,3 +222,37 @@ def test_a_record_that_cannot_be_read_stops_the_archive_and_is_named() -> None:
 
     with pytest.raises(ArchiveError, match=r"cells.1d.v1, partition 3, offset 7: no record"):
         tables_of(span, [(7, b'{"v":2}')])
+
+
+@pytest.mark.parametrize("level", ["1d", "1h"])
+def test_a_system_of_an_archive_is_that_of_the_records(
+    archive: Path, results: dict[str, list[bytes]], level: str
+) -> None:
+    found = battery_archive.read(archive, "bess2", level, 2)
+
+    wanted = [
+        msgspec.json.decode(value, type=kind)
+        for topic, kind in (
+            (CELLS["1d"], CellWindowsRecord),
+            (CELLS[level], CellWindowsRecord),
+            (CRITICAL_CELLS, CriticalCellsRecord),
+            (HEALTH_DAILY, HealthDayRecord),
+        )
+        for value in results[topic.suffix]
+    ]
+    expected = collected(found.battery, [each for each in wanted if each.system == "bess2"])
+    assert found.battery.packs == {"1": 8, "2": 8}
+    assert found.battery.zone == SPEC.zone
+    assert found.critical == expected.critical
+    assert found.days == expected.days
+    hours = 24 * 2 * 2 if level == "1h" else 0
+    assert len(found.windows) == 3 * 2 + hours
+    known = {(each.id, each.start[0]): each for each in expected.windows}
+    for each in found.windows:
+        kept = msgspec.structs.replace(known[each.id, each.start[0]], evaluability=None)
+        assert each == kept
+
+
+def test_a_system_that_is_not_in_the_archive_is_told_with_those_that_are(archive: Path) -> None:
+    with pytest.raises(NotFoundError, match="station/bess1, station/bess2"):
+        battery_archive.read(archive, "nowhere", "1d", 1)
