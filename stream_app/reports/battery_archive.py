@@ -1,10 +1,11 @@
 """A battery system from an archive of Parquet files."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -93,21 +94,19 @@ def _windows(
     firsts = plain.take(pa.array(starts)).to_pylist()
     for row, first, last in zip(firsts, starts, np.append(starts[1:], table.num_rows), strict=True):
         cells = {name: [_known(columns[name][first:last])] for name in (*FLOATS, *COUNTS)}
-        yield Window(
-            v=1,
-            id=f"{names['site']}/battery/{names['system']}/{row['pack']}/{level}",
-            site=names["site"],
-            system=names["system"],
-            pack=row["pack"],
-            zone=row["zone"],
-            resolution=level,  # type: ignore[arg-type]
-            final=row["final"],
-            start=[_ms(row["start"])],
-            end=[_ms(row["end"])],
-            regime=None if row["regime"] is None else [row["regime"]],
+        plain_window = {
+            "v": 1,
+            "id": f"{names['site']}/battery/{names['system']}/{row['pack']}/{level}",
+            **names,
+            **{name: row[name] for name in ("pack", "zone", "final")},
+            "resolution": level,
+            "start": [_ms(row["start"])],
+            "end": [_ms(row["end"])],
+            "regime": None if row["regime"] is None else [row["regime"]],
             **{name: [row[name]] for name in OF_WINDOW},
             **cells,
-        )
+        }
+        yield msgspec.convert(plain_window, Window)
 
 
 def _known(values: Any) -> list[Any]:
@@ -140,7 +139,7 @@ def _cell(row: dict[str, Any]) -> CriticalCellRecord:
         name: None if row[name] is None else iso(_ms(row[name])) for name in ("since", "until")
     }
     fields = ("rank", "cell", "rule", "days", "worst", "limit", "unit")
-    return CriticalCellRecord(**{name: row[name] for name in fields}, **times)
+    return msgspec.convert({name: row[name] for name in fields} | times, CriticalCellRecord)
 
 
 def _health(folder: Path, names: dict[str, str]) -> Iterator[HealthDayRecord]:
@@ -165,5 +164,5 @@ def _health(folder: Path, names: dict[str, str]) -> Iterator[HealthDayRecord]:
         )
 
 
-def _ms(time: Any) -> int:
+def _ms(time: datetime) -> int:
     return round(time.timestamp() * 1000)
