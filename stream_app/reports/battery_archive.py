@@ -157,7 +157,7 @@ def _health(folder: Path, names: dict[str, str]) -> Iterator[HealthDayRecord]:
             values={name: row[name] for name in INDICATORS if row[name] is not None},
             missing=dict(row["missing"]),
             band=row["band"],
-            cycles=[(each["soc_low_ppm"], each["soc_high_ppm"]) for each in row["cycles"]],
+            cycles=[tuple(each.values()) for each in row["cycles"]],
             dwell=dict(row["dwell_ms"]),
             revision=row["revision"],
             final=row["final"],

@@ -147,6 +147,6 @@ def _conditions(state: PackState) -> Iterator[Condition]:
             whole = rule == "VOLTAGE_IMBALANCE_WARNING"
             for cell, since in watch.active.items():
                 yield Condition(rule, None if whole else cell + 1, since)
-    for cell, rising in state.hot.alarms.rising.items():
+    for cell, rising in state.hot.alarms.thermal.rising.items():
         if rising.raised:
             yield Condition("THERMAL_RUNAWAY", cell + 1, rising.since)
