@@ -32,7 +32,9 @@ class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unkn
     """A battery system: its packs, ratings and rules. Comes before the samples that it explains.
 
     ``signals`` says of each further signal how it is kept in windows: ``max`` for flags and error
-    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date.
+    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date. What
+    ``own_limits`` and ``own_rules`` name replaces single numbers of the preset of limits, and of
+    the rules of health.
     """
 
     v: Version
@@ -47,6 +49,8 @@ class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unkn
     energy_wh: float | None = None
     commissioned: str | None = None
     signals: dict[str, Literal["max", "extremes"]] = {}
+    own_limits: dict[str, float] = {}
+    own_rules: dict[str, float] = {}
 
 
 class CellsRecord(

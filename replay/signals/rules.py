@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -15,6 +16,8 @@ from pydantic import (
 from replay.fields import AnyRegex, DurationMs, Name, PositiveMs, Section
 from replay.signals.units import Unit, read_unit
 from stream_app.core.battery import Chemistry, WindowRule
+from stream_app.core.cells.limits import LimitName
+from stream_app.core.health.rules import RuleName
 
 SignalKind = Literal["cells", "system", "meter", "nothing"]
 GROUPS = {"cells": ("system", "pack", "cell"), "system": ("system",), "meter": ("meter",)}
@@ -103,13 +106,17 @@ class Ratings(Section):
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None
     commissioned: LocalDate | None = None
+    own_limits: dict[LimitName, PositiveFloat] = Field(default_factory=dict)
+    own_rules: dict[RuleName, NonNegativeFloat] = Field(default_factory=dict)
 
 
 class Battery(Section):
     """All battery systems of the export; ``systems`` holds what differs. None: see the docs."""
 
     chemistry: Chemistry = "lfp"
-    limits: Name = "lfp"
+    limits: Name | None = None
+    own_limits: dict[LimitName, PositiveFloat] = Field(default_factory=dict)
+    own_rules: dict[RuleName, NonNegativeFloat] = Field(default_factory=dict)
     cells: PositiveInt | None = None
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None
@@ -121,7 +128,11 @@ class Battery(Section):
     systems: dict[Name, Ratings] = Field(default_factory=dict)
 
     def of(self, system: str) -> Ratings:
-        """Ratings of one system, its own before those of all."""
+        """Ratings of one system, its own before those of all, limits and rules one by one."""
         own = self.systems.get(system, Ratings())
         common = {name: getattr(self, name) for name in Ratings.model_fields}
-        return Ratings(**{**common, **own.model_dump(exclude_none=True)})
+        numbers = {
+            "own_limits": {**self.own_limits, **own.own_limits},
+            "own_rules": {**self.own_rules, **own.own_rules},
+        }
+        return Ratings(**{**common, **own.model_dump(exclude_none=True), **numbers})

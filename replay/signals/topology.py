@@ -8,6 +8,7 @@ from replay.signals.mapping import Target, in_order
 from replay.signals.rules import SYSTEM_SIGNALS
 from stream_app.codec.limits import MOST_CELLS
 from stream_app.core.battery import Battery, BatteryRules, MeterPoint, WindowRule
+from stream_app.core.cells.limits import PRESET_OF
 
 _MAX_GAP_INTERVALS = 3
 _LEAST_SKEW_MS = 3_600_000
@@ -73,18 +74,21 @@ def _battery(name: str, targets: list[Target], intervals: Intervals, config: Con
         rest_a=rest.rest_current_a,
         rest_ms=rest.rest_time,
     )
+    chemistry = ratings.chemistry or "lfp"
     return Battery(
         site=config.site,
         system=name,
         zone=config.parsing.timezone,
         packs=_packs(name, targets, ratings.cells),
         rules=rules,
-        chemistry=ratings.chemistry or "lfp",
-        limits=ratings.limits or "lfp",
+        chemistry=chemistry,
+        limits=ratings.limits or PRESET_OF[chemistry],
         capacity_ah=ratings.capacity_ah,
         energy_wh=None if ratings.energy_kwh is None else ratings.energy_kwh * 1000,
         commissioned=ratings.commissioned,
         signals=_further(targets),
+        own_limits=dict(ratings.own_limits.items()),
+        own_rules=dict(ratings.own_rules.items()),
     )
 
 

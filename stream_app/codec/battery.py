@@ -47,8 +47,9 @@ from stream_app.core.battery import (
     SystemSamples,
     Values,
 )
-from stream_app.core.cells.limits import PRESETS
+from stream_app.core.cells.limits import PRESETS, objection_to_limits
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.rules import objection_to_rules
 from stream_app.core.messages import EndOfData, Heartbeat
 from stream_app.keys import subject_of
 
@@ -242,6 +243,10 @@ def _battery(record: BatteryRecord) -> Battery:
     if record.limits not in PRESETS:
         name, known = record.limits[:LONGEST_NAME], ", ".join(PRESETS)
         raise ValueError(f"there is no preset of limits {name!r}; there are {known}")
+    objection = objection_to_limits(record.limits, record.own_limits)
+    objection = objection or objection_to_rules(record.own_rules)
+    if objection:
+        raise ValueError(objection)
     return Battery(
         site=record.site,
         system=record.system,
@@ -254,6 +259,8 @@ def _battery(record: BatteryRecord) -> Battery:
         energy_wh=record.energy_wh,
         commissioned=record.commissioned,
         signals=record.signals,
+        own_limits=record.own_limits,
+        own_rules=record.own_rules,
     )
 
 
@@ -356,6 +363,8 @@ def _battery_record(battery: Battery) -> BatteryRecord:
         energy_wh=battery.energy_wh,
         commissioned=battery.commissioned,
         signals=dict(battery.signals),
+        own_limits=dict(battery.own_limits),
+        own_rules=dict(battery.own_rules),
     )
 
 

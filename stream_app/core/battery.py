@@ -50,8 +50,10 @@ class Battery:
         IANA zone of the site's days.
     packs
         Name -> number of cells in series, numbered from 1 along the line.
-    limits
-        Name of the preset of limits.
+    limits, own_limits
+        Name of the preset of limits, and what replaces single ones; see ``cells.limits``.
+    own_rules
+        What replaces single rules of health; see ``health.rules``.
     capacity_ah, energy_wh
         Ratings; None where they are not known.
     commissioned
@@ -71,6 +73,8 @@ class Battery:
     energy_wh: float | None = None
     commissioned: str | None = None
     signals: Mapping[str, WindowRule] = field(default_factory=dict)
+    own_limits: Mapping[str, float] = field(default_factory=dict)
+    own_rules: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

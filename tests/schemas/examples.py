@@ -71,6 +71,8 @@ BATTERY = Battery(
     energy_wh=5376.0,
     commissioned="2023-05-31",
     signals={"fa1_level": "max"},
+    own_limits={"temperature_max_c": 60.0},
+    own_rules={"soc_full_ratio": 0.99},
 )
 MINUTE_MS = 60_000
 MINUTES = MIDNIGHT_MS + MINUTE_MS * np.array([0, 1, 2, 3, 4, 5, 1440, 1441], dtype=np.int64)

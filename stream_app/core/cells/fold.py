@@ -13,7 +13,7 @@ from stream_app.core.cells.alarms import alarms
 from stream_app.core.cells.anomalies import anomalies
 from stream_app.core.cells.evaluability import Evaluable, evaluability
 from stream_app.core.cells.findings import CellFinding
-from stream_app.core.cells.limits import PRESETS
+from stream_app.core.cells.limits import limits_of
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
 from stream_app.core.cells.pack import (
     DAY,
@@ -208,7 +208,7 @@ def _fold_pack(
     times, rows = admitted.times, admitted.values
     if not times.size:
         return outputs, []
-    limits = PRESETS.get(state.battery.limits)
+    limits = limits_of(state.battery)
     story = Story(name, each.cold.critical)
     if limits is not None:
         volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]

@@ -1,8 +1,15 @@
 """Limits of cells as presets, each with its source; voltages in uV, temperatures in m degC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, get_args
+
+from stream_app.core.battery import Battery, Chemistry
+from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
+
+LARGEST_LIMIT = 1_000.0
+"""Of any limit, in its unit."""
 
 Regime = Literal["unknown", "rest", "plateau", "steep_rest", "steep"]
 REGIMES: tuple[Regime, ...] = ("unknown", "rest", "plateau", "steep_rest", "steep")
@@ -104,6 +111,125 @@ LFP = CellLimits(
     spread_uv={"rest": 30_000, "plateau": 60_000, "steep_rest": 100_000, "steep": 300_000},
     temperature_max_mdeg=60_000,
 )
-PRESETS: dict[str, CellLimits | None] = {"lfp": LFP, "none": None}
+NMC = CellLimits(
+    sources={
+        "thresholds": "MG Energy, manual of the RS battery MGRS12S4P176, cells of 4.2 V, strategy "
+        "default: warnings and the critical over-voltage with their delays; the critical "
+        "under-voltage, 2.50 V, is ours: where data sheets of such cells end a discharge; an alarm "
+        "ends where its warning begins",
+        "plateau_ratio": "ours: where the curve of NMC is nearly straight",
+        "plateau_uv": "the same part in voltage, widened by the drop under load",
+        "deviation_uv": "10 mV at rest: requirement S4.6, critical cells; elsewhere ours, wider "
+        "than those of LFP, for the curve rises by some 8 mV with each percent of charge",
+        "spread_uv": "ours, as those of LFP and wider under load",
+        "temperature_deviation_mdeg": "3 degC: requirement S4.6",
+    },
+    thresholds=(
+        Threshold("OVER_VOLT_ALARM", 4_200_000, 4_150_000, 5_000),
+        Threshold("OVER_VOLT_WARNING", 4_150_000, 4_050_000, 20_000),
+        Threshold("UNDER_VOLT_ALARM", 2_500_000, 2_800_000, 5_000),
+        Threshold("UNDER_VOLT_WARNING", 2_800_000, 3_000_000, 20_000),
+    ),
+    plateau_ratio=(0.10, 0.95),
+    plateau_uv=(3_400_000, 4_150_000),
+    moving_uv=60_000,
+    deviation_uv={"rest": 10_000, "plateau": 30_000, "steep_rest": 40_000, "steep": 80_000},
+    spread_uv={"rest": 30_000, "plateau": 80_000, "steep_rest": 100_000, "steep": 300_000},
+)
+PRESETS: dict[str, CellLimits | None] = {"lfp": LFP, "nmc": NMC, "none": None}
 """By the name that ``Battery.limits`` gives; without limits nothing is judged, and results say so.
 """
+PRESET_OF: dict[Chemistry, str] = {"lfp": "lfp", "nmc": "nmc", "other": "none"}
+"""Where nobody named a preset."""
+
+LimitName = Literal[
+    "over_volt_alarm_v",
+    "over_volt_warning_v",
+    "under_volt_warning_v",
+    "under_volt_alarm_v",
+    "deviation_rest_v",
+    "deviation_plateau_v",
+    "deviation_steep_rest_v",
+    "deviation_steep_v",
+    "spread_rest_v",
+    "spread_plateau_v",
+    "spread_steep_rest_v",
+    "spread_steep_v",
+    "temperature_deviation_c",
+    "temperature_max_c",
+]
+LIMIT_NAMES: tuple[LimitName, ...] = get_args(LimitName)
+"""Names in ``Battery.own_limits``: of thresholds, of deviations and spreads by regime."""
+
+
+def limits_of(battery: Battery) -> CellLimits | None:
+    """Limits of a battery: its preset with its own numbers; None where nothing is judged."""
+    return _limits(battery.limits, tuple(sorted(battery.own_limits.items())))
+
+
+@lru_cache(maxsize=1024)
+def _limits(preset: str, own: tuple[tuple[str, float], ...]) -> CellLimits | None:
+    found, given = PRESETS.get(preset), dict(own)
+    if found is None or not given:
+        return found
+    warmer, hottest = (
+        round(given[name] * MDEG_PER_DEG) if name in given else None
+        for name in ("temperature_deviation_c", "temperature_max_c")
+    )
+    return replace(
+        found,
+        thresholds=tuple(_moved(each, given) for each in found.thresholds),
+        deviation_uv=_of_regimes("deviation", found.deviation_uv, given),
+        spread_uv=_of_regimes("spread", found.spread_uv, given),
+        temperature_deviation_mdeg=warmer or found.temperature_deviation_mdeg,
+        temperature_max_mdeg=hottest or found.temperature_max_mdeg,
+    )
+
+
+def _moved(threshold: Threshold, given: Mapping[str, float]) -> Threshold:
+    """A limit of its own ends as far behind itself as the one of the preset."""
+    volts = given.get(f"{threshold.rule.lower()}_v")
+    if volts is None:
+        return threshold
+    limit = round(volts * UV_PER_V)
+    return replace(threshold, limit=limit, back=limit + threshold.back - threshold.limit)
+
+
+def _of_regimes(
+    what: str, preset: Mapping[Regime, int], given: Mapping[str, float]
+) -> dict[Regime, int]:
+    own = ((regime, given.get(f"{what}_{regime}_v")) for regime in preset)
+    return {**preset, **{regime: round(each * UV_PER_V) for regime, each in own if each}}
+
+
+def objection_to_limits(preset: str, own: Mapping[str, float]) -> str | None:
+    """Why numbers of their own cannot stand beside a preset that is known; None if they can."""
+    unknown = sorted(set(own) - set(LIMIT_NAMES))
+    if unknown:
+        return f"there is no limit {unknown[0]!r}; there are {', '.join(LIMIT_NAMES)}"
+    wrong = [name for name, value in own.items() if not 0 < value < LARGEST_LIMIT]
+    if wrong:
+        return f"{wrong[0]} is {own[wrong[0]]:g}; it must be above 0 and below {LARGEST_LIMIT:g}"
+    limits = _limits(preset, tuple(sorted(own.items())))
+    if limits is None:
+        return (
+            "the preset none judges nothing: name another beside limits of its own" if own else None
+        )
+    over, under = (
+        {each.rule: each for each in limits.thresholds if each.above is above}
+        for above in (True, False)
+    )
+    order = [
+        under["UNDER_VOLT_ALARM"].limit,
+        under["UNDER_VOLT_WARNING"].limit,
+        over["OVER_VOLT_WARNING"].limit,
+        over["OVER_VOLT_ALARM"].limit,
+    ]
+    ends = [under["UNDER_VOLT_WARNING"].back, over["OVER_VOLT_WARNING"].back]
+    if order != sorted(order) or ends != sorted(set(ends)):
+        shown = ", ".join(f"{each / UV_PER_V:g}" for each in order)
+        return (
+            f"voltages from the lowest alarm to the highest are {shown} V: they must rise, and "
+            "the warnings must end before they meet"
+        )
+    return None

@@ -1,6 +1,9 @@
 """How the health of a battery is judged."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, get_args
 
 from stream_app.core.battery import Battery
 
@@ -51,8 +54,79 @@ class HealthRules:
     resolution_ms: int = 900_000
 
 
+RuleName = Literal[
+    "soc_full_ratio",
+    "soc_empty_ratio",
+    "anchor_low_ratio",
+    "anchor_high_ratio",
+    "anchor_span_ratio",
+    "current_error_ratio",
+    "current_offset_a",
+    "capacity_error_ratio",
+    "soc_error_ratio",
+    "soc_jump_ratio",
+    "soc_frozen_ratio",
+    "cycle_turn_ratio",
+]
+RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
+"""Names in ``Battery.own_rules``."""
+_ATTRIBUTE: dict[RuleName, str] = {
+    "soc_full_ratio": "full",
+    "soc_empty_ratio": "empty",
+    "anchor_span_ratio": "span",
+    "current_error_ratio": "current_error",
+    "capacity_error_ratio": "capacity_error",
+    "soc_error_ratio": "soc_error",
+    "soc_jump_ratio": "jump",
+    "soc_frozen_ratio": "frozen",
+    "cycle_turn_ratio": "turning",
+}
+"""Those that are a ratio as they stand."""
+LARGEST_OFFSET_A = 1_000.0
+_PPM = 1_000_000
+
+
 def rules_of(battery: Battery) -> HealthRules:
-    """The rules of a battery's chemistry; of an unknown one no rest tells the charge."""
-    if battery.chemistry == "lfp":
-        return HealthRules()
-    return replace(HealthRules(), plateau=None if battery.chemistry == "nmc" else EVERYWHERE)
+    """The rules of a battery's chemistry with its own; of an unknown one no rest tells the charge.
+
+    A battery that says between which charges a rest tells nothing is taken at its word.
+    """
+    return _rules(battery.chemistry, tuple(sorted(battery.own_rules.items())))
+
+
+@lru_cache(maxsize=1024)
+def _rules(chemistry: str, own: tuple[tuple[str, float], ...]) -> HealthRules:
+    given = dict(own)
+    changed: dict[str, Any] = {
+        attribute: round(given[name] * _PPM)
+        for name, attribute in _ATTRIBUTE.items()
+        if name in given
+    }
+    if "current_offset_a" in given:
+        changed["offset_ma"] = round(given["current_offset_a"] * 1000)
+    changed["plateau"] = {"lfp": LFP_PLATEAU, "nmc": None}.get(chemistry, EVERYWHERE)
+    if "anchor_low_ratio" in given:
+        ends = given["anchor_low_ratio"], given["anchor_high_ratio"]
+        changed["plateau"] = round(ends[0] * _PPM), round(ends[1] * _PPM)
+    return HealthRules(**changed)
+
+
+def objection_to_rules(own: Mapping[str, float]) -> str | None:
+    """Why rules of their own cannot be followed; None if they can."""
+    unknown = sorted(set(own) - set(RULE_NAMES))
+    if unknown:
+        return f"there is no rule of health {unknown[0]!r}; there are {', '.join(RULE_NAMES)}"
+    for name, value in own.items():
+        most = LARGEST_OFFSET_A if name == "current_offset_a" else 1.0
+        if not 0 <= value <= most:
+            return f"{name} is {value:g}; it must be 0 to {most:g}"
+    ends = [own.get(name) for name in ("anchor_low_ratio", "anchor_high_ratio")]
+    if (ends[0] is None) != (ends[1] is None):
+        return "anchor_low_ratio and anchor_high_ratio belong together: give both, or neither"
+    for low, high in (
+        ("anchor_low_ratio", "anchor_high_ratio"),
+        ("soc_empty_ratio", "soc_full_ratio"),
+    ):
+        if low in own and high in own and own[low] >= own[high]:
+            return f"{low} is {own[low]:g}; it must be below {high}, {own[high]:g}"
+    return None
