@@ -102,6 +102,7 @@ class EnergyWork:
             fold_seconds=fold_seconds,
             commit_seconds=timings.commit,
             flush_seconds=timings.flush,
+            mended=timings.mended,
             event_time_ms=folded.newest_ms,
             lost=chunk.lost,
         )

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from stream_app.engine.changelog import reader
 from stream_app.engine.engine import Engine
+from stream_app.engine.position import behind
 from stream_app.engine.source import committed
 from stream_app.metrics import PipelineMetrics
 
@@ -18,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 PERIOD_S = 2.0
 SUSPENDED_PERIOD_S = 15.0
-MARKERS = 1
 LOOP_S = 60.0
 STUCK_S = 180.0
 """Longer than a broker takes to give up on a transaction, and than it may be away."""
@@ -27,8 +27,8 @@ STUCK_S = 180.0
 def obstacle(app: Any) -> str | None:
     """Why the worker is not ready; None when it is."""
     engine: Engine = app.engine
-    if engine.outage.why is not None:
-        return engine.outage.why
+    if away := engine.outage.why or engine.outage.silence:
+        return away
     if app.rebalancing or not app.tables.actives_ready:
         return "partitions are being taken over"
     if engine.suspended:
@@ -74,20 +74,20 @@ async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> di
     ``consumer`` is the app's Faust consumer. Gives the position of each partition that should move:
     it has a lag, it is not suspended and Redis does not keep it waiting.
     """
-    behind = {}
+    moving = {}
     for number, owned in list(engine.partitions.items()):
         for topic in engine.config.sources:
             end = _end(consumer, TP(topic, number))
             if end is not None:
                 folded = owned.position.offsets.get(topic, 0)
-                # A transaction marker at the end is an offset, but no record to fold.
-                lag = 0 if end - folded <= MARKERS else end - folded
+                lag = behind(folded, end)
                 metrics.partition_lag(number, lag)
                 if lag and number not in engine.suspended and engine.outage.why is None:
-                    behind[number] = folded
+                    moving[number] = folded
     metrics.suspended(len(engine.suspended))
-    metrics.redis_up(engine.outage.why is None and await _redis_answers(engine))
-    return behind
+    engine.outage.silence = await _silence(engine)
+    metrics.redis_up(engine.outage.why is None and engine.outage.silence is None)
+    return moving
 
 
 async def observe_suspended(engine: Engine, metrics: PipelineMetrics) -> None:
@@ -118,16 +118,15 @@ def waiting(first: int, end: int, done: int | None) -> int:
 
     A topic that was made anew may end before the offset that the group had in the old one.
     """
-    behind = end - (done if done is not None and first <= done <= end else first)
-    return behind if behind > MARKERS else 0
+    return behind(done if done is not None and first <= done <= end else first, end)
 
 
-async def _redis_answers(engine: Engine) -> bool:
+async def _silence(engine: Engine) -> str | None:
     try:
         await engine.view.redis.ping()
-    except RedisError:
-        return False
-    return True
+    except (RedisError, OSError) as error:
+        return f"Redis does not answer ({error}): what comes will wait for it, nothing is lost"
+    return None
 
 
 def _end(consumer: Any, tp: TP) -> int | None:

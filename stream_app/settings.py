@@ -89,8 +89,12 @@ class Settings(BaseSettings):
     ssl_certfile: FilePath | None = Field(None, description="certificate of this client, PEM")
     ssl_keyfile: FilePath | None = Field(None, description="its private key, PEM")
     ssl_key_password: SecretStr | None = Field(None, description="password of the private key")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least grave lines of the log"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="of the log; auto: console on a terminal, else json"
+    )
 
     @property
     def app_id(self) -> str:

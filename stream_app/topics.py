@@ -14,6 +14,8 @@ from stream_app.settings import Settings, kafka_options
 
 AT_LEAST = ("max.message.bytes", "min.compaction.lag.ms")
 """Settings of which more than is wanted does no harm."""
+NAMED = 3
+"""Topics that are named where many have the same fault."""
 OWN_SETTING = 1
 """Kafka's config source of a setting that was made for the topic itself."""
 
@@ -53,14 +55,14 @@ class TopicState:
     own: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> tuple[str, str] | None:
         """Why the topic cannot be used, and what to do."""
         if not self.partitions:
-            return f"topic {self.name} does not exist: run `bess topics create`"
+            return "does not exist", "run `bess topics create`"
         if self.topic.co_partitioned and self.partitions != self.wanted:
             return (
-                f"topic {self.name} has {self.partitions} partitions, the settings say "
-                f"{self.wanted}: set BESS_PARTITIONS={self.partitions}, or use another BESS_PREFIX"
+                f"has {self.partitions} partitions, the settings say {self.wanted}",
+                f"set BESS_PARTITIONS={self.partitions}, or use another BESS_PREFIX",
             )
         return None
 
@@ -75,6 +77,23 @@ class TopicState:
             for name, value in wanted.items()
             if not _serves(name, self.config.get(name), value)
         ]
+
+
+def faults(states: Iterable[TopicState]) -> dict[tuple[str, str], list[str]]:
+    """The topics that cannot be used, by why and what to do: one cause has many of them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for state in states:
+        if state.fault:
+            found.setdefault(state.fault, []).append(state.name)
+    return found
+
+
+def together(names: Sequence[str]) -> str:
+    """Names of topics as one subject, the first few of many."""
+    if len(names) == 1:
+        return f"topic {names[0]}"
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"each of {len(names)} topics ({', '.join(names[:NAMED])}{rest})"
 
 
 def _serves(name: str, value: str | None, wanted: str) -> bool:

@@ -34,6 +34,10 @@ class Worker(faust.Worker):  # type: ignore[misc]
     def _setup_logging(self) -> None:
         return
 
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        log.info("told to stop, finishing what is in work", signal=signal.name)
+        super()._schedule_shutdown(signal)
+
 
 class Front:
     """What a worker shows of itself: of its start at first, of its app as soon as that runs."""
@@ -92,7 +96,12 @@ def run_worker(settings: Settings, shown: Front) -> None:
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     give_memory_back()
-    Worker(shown.app).execute_from_commandline()
+    try:
+        Worker(shown.app).execute_from_commandline()
+    except SystemExit as end:
+        if not end.code:
+            log.info("stopped: all that was in work is committed")
+        raise
 
 
 def give_memory_back() -> None:

@@ -58,11 +58,16 @@ def _prepare_topics(settings: Settings, *, create: bool) -> None:
 
 @topics_app.command()
 def create() -> None:
-    """Create the topics that do not exist yet, and name those whose settings are not as wanted."""
+    """Create the topics that do not exist yet, and name those that are not as wanted.
+
+    A topic with another number of partitions than the settings say ends it with status 2.
+    """
     settings = load_settings()
     _await(settings, 0)
     _create(settings)
-    _warn_of_differences(_checked(settings))
+    states = _checked(settings)
+    _refuse_faults(states)
+    _warn_of_differences(states)
 
 
 @topics_app.command()
@@ -80,6 +85,7 @@ def check(repair: Repair = False) -> None:
     _refuse_faults(states)
     if _warn_of_differences(states):
         raise typer.Exit(1)
+    typer.echo(f"all {len(states)} topics are as they should be")
 
 
 def _create(settings: Settings) -> None:
@@ -111,9 +117,12 @@ def _repaired(settings: Settings, states: "list[TopicState]") -> "list[TopicStat
 
 
 def _refuse_faults(states: "list[TopicState]") -> None:
-    faults = [state.fault for state in states if state.fault]
-    if faults:
-        raise UserError("\n".join(faults))
+    from stream_app.topics import faults, together
+
+    found = faults(states).items()
+    if found:
+        lines = [f"{together(names)} {what}: {remedy}" for (what, remedy), names in found]
+        raise UserError("\n".join(lines))
 
 
 def _warn_of_differences(states: "list[TopicState]") -> bool:

@@ -9,7 +9,7 @@ from stream_app.doctor.redis import check_redis
 from stream_app.doctor.replication import check_replication
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
-from stream_app.topics import Difference, TopicState
+from stream_app.topics import Difference, TopicState, faults, together
 
 CLOCK_S = 2.0
 """Clocks may differ by so much before records carry times that mislead people."""
@@ -56,8 +56,7 @@ def _settings(remarks: Sequence[str]) -> list[Finding]:
 def _kafka(kafka: KafkaFacts) -> Iterator[Finding]:
     yield _brokers(kafka)
     yield _transactions(kafka.transaction_max_ms)
-    for topic in kafka.topics:
-        yield from _topic(topic)
+    yield from _topics(kafka.topics)
     if not any(map(_not_well, kafka.topics)):
         yield ok("topics", f"all {len(kafka.topics)} topics are there, with the settings wanted")
     yield from check_replication(kafka)
@@ -104,12 +103,12 @@ def _not_well(topic: TopicState) -> bool:
     return bool(topic.fault or topic.differences)
 
 
-def _topic(topic: TopicState) -> Iterator[Finding]:
-    if topic.fault:
-        what, _, remedy = topic.fault.partition(": ")
-        yield fault("topics", what, "workers do not start", remedy)
-    for each in topic.differences:
-        yield _setting(topic, each)
+def _topics(states: Sequence[TopicState]) -> Iterator[Finding]:
+    for (what, remedy), names in faults(states).items():
+        yield fault("topics", f"{together(names)} {what}", "workers do not start", remedy)
+    for state in states:
+        for each in state.differences:
+            yield _setting(state, each)
 
 
 _WHY = {

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from schemas.topics import TELEMETRY
 from stream_app.doctor.facts import KafkaFacts, PartitionFacts
 from stream_app.doctor.findings import Finding, fault, unless_found, warning
+from stream_app.engine.position import behind
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
 
-MARKERS = 1
 """A transaction marker at the end is an offset, but no record to fold."""
 HANGING_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """Brokers end a transaction within its time-out and a little."""
@@ -48,16 +48,15 @@ def _retention_bytes(kafka: KafkaFacts) -> int | None:
 
 def lag(each: PartitionFacts) -> int:
     """Telemetry records not folded yet, about: markers of transactions count."""
-    behind = each.telemetry.stable - max(each.folded or 0, each.telemetry.first)
-    return behind if behind > MARKERS else 0
+    return behind(max(each.folded or 0, each.telemetry.first), each.telemetry.stable)
 
 
 def _lag(partitions: Sequence[PartitionFacts]) -> str:
-    behind = sum(map(lag, partitions))
-    if not behind:
+    records = sum(map(lag, partitions))
+    if not records:
         return "all of it is folded"
     parts = sum(1 for each in partitions if lag(each))
-    return f"about {behind:,} records are still to fold, in {parts} partitions"
+    return f"about {records:,} records are still to fold, in {parts} partitions"
 
 
 def _source(each: PartitionFacts) -> Iterator[Finding]:
@@ -109,7 +108,7 @@ def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
         )
     elif each.damage:
         yield _damaged(each.damage)
-    elif not group.members and log.stable - shown > MARKERS:
+    elif not group.members and behind(shown, log.stable):
         yield _behind(number, log.stable - shown)
 
 

@@ -43,6 +43,8 @@ class Outage:
 
     def __init__(self) -> None:
         self.why: str | None = None
+        self.silence: str | None = None
+        """Why Redis did not answer when nobody waited for it; None when it did."""
         self._since = 0.0
 
     async def outlast(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -36,10 +36,14 @@ class Outcome:
 
 @dataclass
 class Timings:
-    """Seconds that one commit took in Kafka and in Redis."""
+    """Seconds that one commit took in Kafka and in Redis.
+
+    ``mended`` states of Redis were lost and were put right.
+    """
 
     commit: float
     flush: float
+    mended: int = 0
 
 
 @dataclass
@@ -87,10 +91,10 @@ class Partition:
         committed = time.perf_counter()
         self.states.update(dirty)
         self.position, self.showing = replace(after, changelog=last + 1), True
-        await self._show(before.changelog, dirty)
+        mended = await self._show(before.changelog, dirty)
         self.showing = False
         await self.publisher.shown(source)
-        return Timings(committed - start, time.perf_counter() - committed)
+        return Timings(committed - start, time.perf_counter() - committed, mended)
 
     def _changes(self, dirty: Mapping[bytes, bytes], after: Position) -> Iterable[Produce]:
         epoch = ((EPOCH_HEADER, str(after.epoch).encode()),) if after.epoch else ()
@@ -98,15 +102,20 @@ class Partition:
             yield Produce(self.changelog, key, value, headers=epoch)
         yield Produce(self.changelog, POSITION_KEY, encode_position(after), headers=epoch)
 
-    async def _show(self, expected: int | None, dirty: Mapping[bytes, bytes]) -> None:
+    async def _show(self, expected: int | None, dirty: Mapping[bytes, bytes]) -> int:
+        """Move the view; gives how many states had to be written that it should have had."""
         count = len(self.states)
         move = partial(self.view.swap, self.number, expected, self.position, dirty, count)
         try:
             await self.outage.outlast(move)
         except StaleViewError as stale:
-            await self.outage.outlast(self._whole(stale.shown, "it had lost its newest part"))
+            why = "it was emptied" if stale.shown is None else "it had lost its newest part"
+            await self.outage.outlast(self._whole(stale.shown, why))
         except DamagedViewError as damage:
             await self.outage.outlast(self._whole(expected, str(damage)))
+        else:
+            return 0
+        return count
 
     async def scrub(self) -> int:
         """Compare the view with the states, and put back what Redis lost or changed.

@@ -11,6 +11,8 @@ POSITION_KEY = b"__position"
 OWNER_KEY = b"__owner"
 """Changelog key of the owner's epoch."""
 
+MARKERS = 1
+
 Mark = tuple[int, int]
 """Offset and CRC-32 of a source record: another one there means another topic."""
 
@@ -96,3 +98,11 @@ def decode_owner(value: bytes) -> tuple[int, str]:
 def mark_of(offset: int, key: bytes | None, value: bytes | None) -> Mark:
     """The mark of a source record."""
     return offset, zlib.crc32(value or b"", zlib.crc32(key or b""))
+
+
+def behind(folded: int, end: int) -> int:
+    """Records of a partition from ``folded`` to its ``end``, about.
+
+    A single offset at the end is taken for the marker of a transaction, which is no record.
+    """
+    return end - folded if end - folded > MARKERS else 0

@@ -69,6 +69,7 @@ class PipelineMetrics:
         flush_seconds: float,
         event_time_ms: int | None,
         lost: int = 0,
+        mended: int = 0,
     ) -> None:
         """Count a committed chunk.
 
@@ -76,6 +77,8 @@ class PipelineMetrics:
         ----------
         lost
             Records before it that the broker had deleted unread.
+        mended
+            States that Redis had lost when it was to be moved on, and were put right.
         refused
             How many records were refused, by reason: the text of the dead letter or its class.
         rate_limited
@@ -88,6 +91,7 @@ class PipelineMetrics:
         self._samples.inc(samples)
         self._late.inc(late)
         self._lost.inc(lost)
+        self.mended(mended)
         self._commits.inc()
         for reason, count in refused.items():
             self._dead_letters[reason_class(reason)].inc(count)

@@ -34,11 +34,15 @@ class Change:
 
 
 def changes(before: Iterable[DailyRecord], after: Iterable[DailyRecord]) -> list[Change]:
-    """Days that a correction has published since, in order; days that time has closed are none."""
+    """Days whose energy a correction has changed since, in order.
+
+    Those that came anew because time closed them are none.
+    """
     known = {(day.date, day.enclosure): day for day in before}
     corrected = (day for day in after if day.reason == "correction")
     found = ((known.get((day.date, day.enclosure)), day) for day in corrected)
-    return [Change(old, new) for old, new in found if old is None or old.revision < new.revision]
+    made = [Change(old, new) for old, new in found if old is None or old.revision < new.revision]
+    return [each for each in made if each.before is None or any(each.moved_w_ms())]
 
 
 def table(found: Sequence[Change]) -> Table:

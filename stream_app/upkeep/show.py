@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.topics import TELEMETRY
 from stream_app.codec.state import restore
-from stream_app.engine.position import Position
+from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.keys import subject_of, telemetry_key
 from stream_app.reports.topics import StreamError, open_topics
@@ -73,7 +73,7 @@ def _found(
     number: int, position: Position, each: EnclosureState, topic: str, ends: dict[int, int]
 ) -> Found:
     folded = position.offsets.get(topic, 0)
-    lag = max(ends[number] - folded, 0) if number in ends else None
+    lag = behind(folded, ends[number]) if number in ends else None
     return Found(each, number, position.changelog, folded, lag)
 
 

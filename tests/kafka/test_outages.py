@@ -68,6 +68,13 @@ async def view_is_whole(deployment: Deployment, redis: Redis) -> None:
     await deployment.wait_for("Redis showing the changelog", equal)
 
 
+async def mending_is_counted(deployment: Deployment) -> None:
+    async def counted() -> bool:
+        return metric("bess_pipeline_view_mismatches_total") > 0
+
+    await deployment.wait_for("what was put right being counted", counted)
+
+
 async def test_a_redis_that_is_gone_is_waited_for(
     deployment: Deployment, stack: LocalStack, redis: Redis
 ) -> None:
@@ -83,6 +90,12 @@ async def test_a_redis_that_is_gone_is_waited_for(
             stack.redis.start()
         await until_ready_says(deployment, "ready")
         await deployment.wait_until_done()
+        stack.redis.kill()
+        try:
+            await until_ready_says(deployment, "what comes will wait for it")
+        finally:
+            stack.redis.start()
+        await until_ready_says(deployment, "ready")
         assert worker.poll() is None
 
     assert await streamed(deployment) == expected(MESSAGES)
@@ -134,6 +147,7 @@ async def test_what_redis_loses_or_changes_is_put_right(
         await deployment.wait_until_done()
         await spoil(redis, deployment.settings.app_id, how)
         await view_is_whole(deployment, redis)
+        await mending_is_counted(deployment)
         assert worker.poll() is None
 
     assert await streamed(deployment) == expected(MESSAGES)
@@ -239,13 +253,15 @@ async def test_a_redis_that_loses_states_between_two_chunks_is_put_right_by_the_
     deployment: Deployment, redis: Redis
 ) -> None:
     view = RedisView(redis, deployment.settings.app_id)
-    with deployment.worker() as worker:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
         await deployment.produce(EVERYTHING[:HALF])
         await deployment.wait_until_done()
         for number in range(deployment.settings.partitions):
             await redis.delete(view.states_key(number))
         await deployment.produce(EVERYTHING[HALF : HALF + 8])
         await deployment.wait_until_done()
+        await view_is_whole(deployment, redis)
+        await mending_is_counted(deployment)
         worker.send_signal(signal.SIGKILL)
         worker.wait(30)
     with deployment.worker():

@@ -12,15 +12,21 @@ from stream_app.reports.summary import summarise
 from tests.reports.days import make_day
 
 
-def test_only_days_that_a_correction_has_published_since_have_changed() -> None:
+def test_only_days_whose_energy_a_correction_has_changed_since_are_told() -> None:
     corrected = make_day(date="2025-04-01", revision=1_000_000, reason="correction")
-    before = [corrected, make_day(date="2025-04-02"), make_day(date="2025-04-04")]
+    before = [
+        corrected,
+        make_day(date="2025-04-02"),
+        make_day(date="2025-04-04"),
+        make_day(date="2025-04-06"),
+    ]
     after = [
         corrected,
-        make_day(date="2025-04-02", revision=1_000_000, reason="correction"),
+        make_day(date="2025-04-02", charged_w_ms=1, revision=1_000_000, reason="correction"),
         make_day(date="2025-04-03", revision=1_000_000, reason="correction"),
         make_day(date="2025-04-04", revision=2, reason="late_data"),
         make_day(date="2025-04-05"),
+        make_day(date="2025-04-06", revision=1_000_000, reason="correction"),
     ]
 
     found = changes(before, after)
