@@ -1,5 +1,6 @@
 """What Kafka's errors mean to the person who runs a replay."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -38,3 +39,12 @@ def explained(kafka: Mapping[str, Any], patience_s: float) -> Iterator[None]:
         raise PublishError(
             f"Kafka at {servers} refused: {fault}; the same command goes on where this one ended"
         ) from fault
+
+
+def tell_the_rest(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what nobody awaited: of Kafka's errors the person has read already.
+
+    A client that is shut out puts the same error on futures of its own that nobody can await.
+    """
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)

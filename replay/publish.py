@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalOperation, KafkaError
 
 from replay import correction
 from replay.correction import Days
@@ -316,12 +317,17 @@ async def _commit(
 ) -> None:
     """Commit records and progress; a transaction that fails is left for the next run to end."""
     await producer.begin_transaction()
-    sent = [
-        await producer.send(each.topic, each.value, each.key, timestamp_ms=each.time_ms)
-        for each in outgoing
-    ]
     key, value = progress.record.replay.encode(), msgspec.json.encode(progress.record)
-    sent.append(await producer.send(topic, value, key, headers=progress.headers))
+    sent: list[asyncio.Future[Any]] = []
+    try:
+        for each in outgoing:
+            moment = each.time_ms
+            sent.append(await producer.send(each.topic, each.value, each.key, timestamp_ms=moment))
+        sent.append(await producer.send(topic, value, key, headers=progress.headers))
+    except (IllegalOperation, KafkaError):
+        # The client has given the transaction up meanwhile; what was sent before says why.
+        await asyncio.gather(*sent)
+        raise
     await asyncio.gather(*sent)
     await producer.commit_transaction()
 

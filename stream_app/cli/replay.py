@@ -170,6 +170,7 @@ def _dry_run(feed: "Feed", options: "Options") -> "Summary":
 
 
 def _publish(feed: "Feed", options: "Options") -> "Summary":
+    from replay.explained import tell_the_rest
     from replay.pacing import SystemClock
     from replay.publish import publish
     from stream_app.settings import kafka_options
@@ -181,6 +182,7 @@ def _publish(feed: "Feed", options: "Options") -> "Summary":
     _say(f"publishing to {settings.brokers}, topics {settings.prefix}.*")
 
     async def run(bar: Progress) -> "Summary":
+        asyncio.get_running_loop().set_exception_handler(tell_the_rest)
         stop = asyncio.Event()
         _stop_on_interrupt(stop)
         paint = _painter(bar, feed)
