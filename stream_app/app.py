@@ -193,7 +193,7 @@ def _engine(settings: Settings, names: Mapping[topics.Topic, str], app: App) -> 
     config = EngineConfig(
         app_id=settings.app_id,
         changelog=names[topics.STATE],
-        sources=frozenset({names[topics.TELEMETRY]}),
+        source=names[topics.TELEMETRY],
         client=kafka_options(settings),
         chunk_records=settings.chunk_records,
         chunk_bytes=settings.chunk_bytes,

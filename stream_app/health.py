@@ -74,16 +74,15 @@ async def observe(consumer: Any, engine: Engine, metrics: PipelineMetrics) -> di
     ``consumer`` is the app's Faust consumer. Gives the position of each partition that should move:
     it has a lag, it is not suspended and Redis does not keep it waiting.
     """
-    moving = {}
+    moving, topic = {}, engine.config.source
     for number, owned in list(engine.partitions.items()):
-        for topic in engine.config.sources:
-            end = _end(consumer, TP(topic, number))
-            if end is not None:
-                folded = owned.position.offsets.get(topic, 0)
-                lag = behind(folded, end)
-                metrics.partition_lag(number, lag)
-                if lag and number not in engine.suspended and engine.outage.why is None:
-                    moving[number] = folded
+        end = _end(consumer, TP(topic, number))
+        if end is not None:
+            folded = owned.position.offsets.get(topic, 0)
+            lag = behind(folded, end)
+            metrics.partition_lag(number, lag)
+            if lag and number not in engine.suspended and engine.outage.why is None:
+                moving[number] = folded
     metrics.suspended(len(engine.suspended))
     engine.outage.silence = await _silence(engine)
     metrics.redis_up(engine.outage.why is None and engine.outage.silence is None)
@@ -94,9 +93,8 @@ async def observe_suspended(engine: Engine, metrics: PipelineMetrics) -> None:
     """Set the lag of each partition that was suspended at its take-over, and is read by nobody."""
     config = engine.config
     tps = [
-        TopicPartition(topic, number)
+        TopicPartition(config.source, number)
         for number in sorted(engine.suspended.keys() - engine.partitions.keys())
-        for topic in config.sources
     ]
     if not tps:
         return

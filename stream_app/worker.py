@@ -38,6 +38,9 @@ class Worker(faust.Worker):  # type: ignore[misc]
         log.info("told to stop, finishing what is in work", signal=signal.name)
         super()._schedule_shutdown(signal)
 
+    async def _sentinel_task(self) -> None:
+        """Nothing: mode waits a second here, with every task ended and every client closed."""
+
 
 class Front:
     """What a worker shows of itself: of its start at first, of its app as soon as that runs."""

@@ -40,8 +40,8 @@ class EngineConfig:
         Consumer group, start of the transactional ids and of the Redis keys.
     changelog
         State topic, shared by the app's tables.
-    sources
-        Topics that are folded; chunks of one partition number are folded one at a time.
+    source
+        Topic that is folded.
     client
         aiokafka options of every client: servers and security.
     chunk_records, chunk_bytes
@@ -54,7 +54,7 @@ class EngineConfig:
 
     app_id: str
     changelog: str
-    sources: frozenset[str]
+    source: str
     client: Mapping[str, Any]
     chunk_records: int
     chunk_bytes: int
@@ -99,7 +99,7 @@ class Engine:
         return {
             tp
             for tp in active
-            if tp.topic in self.config.sources
+            if tp.topic == self.config.source
             and tp.partition in self.partitions
             and tp.partition not in self._taken
             and tp.partition not in self.suspended
@@ -241,9 +241,8 @@ class Engine:
     def own(self, partition: Partition) -> None:
         """Take a recovered partition into service."""
         self.partitions[partition.number] = partition
-        for topic in self.config.sources:
-            tp = TP(topic, partition.number)
-            self._at[tp] = partition.position.offsets.get(topic, 0)
+        source = self.config.source
+        self._at[TP(source, partition.number)] = partition.position.offsets.get(source, 0)
 
     def new_publisher(self, number: int) -> Publisher:
         """What publishes the chunks of a partition, not yet started."""

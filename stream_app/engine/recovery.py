@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 import structlog
@@ -35,6 +35,9 @@ from stream_app.engine.source import (
 from stream_app.engine.view import DamagedViewError, FencedError
 
 log = structlog.get_logger(__name__)
+
+NAMED_SECONDS = 0.01
+"""How often it is looked whether the agent runs."""
 
 
 @dataclass
@@ -197,10 +200,11 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
         engine = self._engine
         await engine.release()
         start = time.monotonic()
-        sources = {tp for tp in self.app.consumer.assignment() if tp.topic in engine.config.sources}
+        assigned = self.app.consumer.assignment()
+        numbers = sorted(tp.partition for tp in assigned if tp.topic == engine.config.source)
         taken: list[Taken] = []
         try:
-            await self._take_over_all(sorted({tp.partition for tp in sources}), generation, taken)
+            await self._take_over_all(numbers, generation, taken)
         except BaseException:
             await _give_back(taken)
             raise
@@ -210,7 +214,7 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
         for owned, restored in taken:
             engine.own(owned)
             self.app.on_recovered(owned, restored)
-        await self._resume({tp for tp in sources if tp.partition in engine.partitions})
+        await self._resume({TP(engine.config.source, number) for number in engine.partitions})
         self.app.on_ready(time.monotonic() - start)
         log.info("ready", generation=generation, partitions=sorted(engine.partitions))
 
@@ -229,27 +233,27 @@ class Recovery(FaustRecovery):  # type: ignore[misc]
             done = await committed(config.client, config.app_id)
             for each in taken.copy():
                 try:
-                    await self._check_sources(each.owned, uncommitted, done)
+                    await self._check_source(each.owned, uncommitted, done)
                 except SuspendedError as error:
                     self._engine.suspend(each.owned.number, str(error))
                     taken.remove(each)
                     await _give_back([each])
 
-    async def _check_sources(
+    async def _check_source(
         self, owned: Partition, uncommitted: AIOKafkaConsumer, done: Mapping[TP, int]
     ) -> None:
-        for topic in self._engine.config.sources:
-            tp, folded = TP(topic, owned.number), owned.position.offsets.get(topic)
-            reach = await bounds(uncommitted, TopicPartition(*tp))
-            warning = check_source(tp, folded, reach.end, done.get(tp))
-            mark = owned.position.marks.get(topic)
-            if mark is not None and mark[0] >= reach.first:
-                check_mark(tp, mark, await read_mark(uncommitted, tp, mark[0]))
-            if warning:
-                log.warning("offsets differ", what=warning)
-                self.app.on_offsets_differ()
-                # Nothing more may ever come, and the lag would stand for what is folded.
-                await self._engine.commit_offsets({TopicPartition(*tp): folded or 0})
+        topic = self._engine.config.source
+        tp, folded = TP(topic, owned.number), owned.position.offsets.get(topic)
+        reach = await bounds(uncommitted, TopicPartition(*tp))
+        warning = check_source(tp, folded, reach.end, done.get(tp))
+        mark = owned.position.marks.get(topic)
+        if mark is not None and mark[0] >= reach.first:
+            check_mark(tp, mark, await read_mark(uncommitted, tp, mark[0]))
+        if warning:
+            log.warning("offsets differ", what=warning)
+            self.app.on_offsets_differ()
+            # Nothing more may ever come, and the lag would stand for what is folded.
+            await self._engine.commit_offsets({TopicPartition(*tp): folded or 0})
 
     async def _resume(self, sources: set[TP]) -> None:
         app, consumer = self.app, self.app.consumer
@@ -285,7 +289,25 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
             self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
+    async def on_start(self) -> None:
+        """Begin once the agent has named its topic: a subscription without it is mended late.
+
+        Faust waits a second for that, however long it takes.
+        """
+        while not (self.should_stop or self._is_named(self._engine.config.source)):
+            await self.sleep(NAMED_SECONDS)
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+    def _is_named(self, topic: str) -> bool:
+        return any(topic in channel.topics for channel in self.app.topics)
+
     async def on_stop(self) -> None:
         await super().on_stop()
         await self.recovery.abandon()
-        await cast("Any", self.app).engine.release()
+        await self._engine.release()
+
+    @property
+    def _engine(self) -> Engine:
+        return cast("Engine", self.app.engine)

@@ -18,8 +18,10 @@ from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
 from faust.tables.table import Table as FaustTable
 from faust.transport import consumer as faust_consumer
+from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
+from mode.worker import Worker as FaustWorker
 
 from stream_app.engine.recovery import Recovery, TableManager
 from stream_app.engine.store import Store
@@ -55,6 +57,8 @@ def test_the_pinned_faust_is_the_one_that_was_read() -> None:
         (FaustApp._create_directories, ["self"]),
         (FaustApp._on_partitions_revoked, ["self", "revoked"]),
         (FaustTableManager.on_actives_ready, ["self"]),
+        (FaustTableManager._update_channels, ["self"]),
+        (FaustWorker._sentinel_task, ["self"]),
         (FaustTableManager.on_standbys_ready, ["self"]),
     ],
 )
@@ -74,7 +78,7 @@ def test_an_overridden_or_called_method_has_the_parameters_we_use(
         ),
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer"]),
         (Recovery, FaustRecovery, ["_restart_recovery"]),
-        (TableManager, FaustTableManager, ["recovery", "on_stop"]),
+        (TableManager, FaustTableManager, ["recovery", "on_start", "on_stop"]),
         (Table, FaustTable, ["on_key_set", "on_key_del"]),
     ],
 )
@@ -86,6 +90,27 @@ def test_what_we_override_still_exists_upstream(ours: type, theirs: type, names:
 
 def test_faust_drains_through_the_method_that_we_replace() -> None:
     assert "consumer._drain_messages(self)" in inspect.getsource(faust_consumer.Fetcher)
+
+
+def test_what_faust_subscribes_to_first_is_complete_when_the_tables_are_registered() -> None:
+    source = inspect.getsource(Conductor._subscriber.fun)
+
+    waits, subscribes = source.index("wait_until_tables_registered"), source.index(".subscribe(")
+    assert waits < subscribes
+    assert "self._tables_registered.set()" in inspect.getsource(FaustTableManager._update_channels)
+
+
+def test_nothing_but_a_wait_is_left_out_of_start_and_end() -> None:
+    start = inspect.getsource(FaustTableManager.on_start).split('"""')[2]
+    assert [line.strip() for line in start.strip().splitlines()] == [
+        "await self.sleep(1.0)",
+        "if not self.should_stop:",
+        "await self._update_channels()",
+        "await self.recovery.start()",
+    ]
+    assert inspect.getsource(FaustWorker._sentinel_task).splitlines()[1:] == [
+        "        await asyncio.sleep(1.0)"
+    ]
 
 
 def test_faust_asks_new_offset_before_it_commits_anything() -> None:
