@@ -1,14 +1,19 @@
 """The worker's Faust app, made by a function: importing this module has no effect."""
 
 import gc
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import faust
 import structlog
 from faust.types import TP
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from schemas import topics
 from stream_app.agents import EnergyWork, load, topic_names
@@ -30,6 +35,7 @@ from stream_app.health import (
 from stream_app.heartbeats import Heartbeats
 from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView, PipelineMetrics
+from stream_app.namesake import Namesake, told
 from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
@@ -112,6 +118,8 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
         app.timer(settings.heartbeat_s)(Heartbeats(app.engine, live, telemetry).__call__)
 
     _look_after(app)
+    if settings.instance is not None:
+        _look_for_namesakes(app, settings.app_id, settings.instance)
     return app
 
 
@@ -140,6 +148,20 @@ def _look_after(app: App) -> None:
     @app.timer(SUSPENDED_PERIOD_S)
     async def suspended() -> None:
         await observe_suspended(app.engine, app.metrics)
+
+
+def _look_for_namesakes(app: App, app_id: str, name: str) -> None:
+    place = f"{app_id}:instance:{name}"
+    me = f"process {os.getpid()} on {socket.gethostname()}, {uuid4().hex[:8]}"
+    namesake = Namesake(app.engine.view.redis, place, me)
+
+    @app.timer(PERIOD_S)
+    async def look() -> None:
+        with suppress(RedisError):
+            other = await namesake.look()
+            app.progress.namesake = told(name, other) if other else None
+        if app.progress.namesake:
+            log.error("two workers have one name", what=app.progress.namesake)
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:

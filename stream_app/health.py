@@ -29,6 +29,8 @@ def obstacle(app: Any) -> str | None:
     engine: Engine = app.engine
     if away := engine.outage.why or engine.outage.silence:
         return away
+    if app.progress.namesake is not None:
+        return str(app.progress.namesake)
     if app.rebalancing or not app.tables.actives_ready:
         return "partitions are being taken over"
     if engine.suspended:
@@ -41,10 +43,11 @@ def obstacle(app: Any) -> str | None:
 class Progress:
     """Whether the worker still moves; ``/healthz`` fails when only a restart can help.
 
-    ``now`` is any clock in seconds that only rises.
+    ``now`` is any clock in seconds that only rises; ``namesake`` says who has this worker's name.
     """
 
     def __init__(self) -> None:
+        self.namesake: str | None = None
         self._beat: float | None = None
         self._moved: dict[int, tuple[int, float]] = {}
 

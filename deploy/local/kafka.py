@@ -61,6 +61,7 @@ def kafka_server(
     environment: Mapping[str, str] = os.environ,
     *,
     port: int | None = None,
+    cluster: str | None = None,
     overrides: Mapping[str, str] | None = None,
 ) -> Server:
     """Describe a broker that keeps its data and log in `directory`; it isn't started yet.
@@ -69,6 +70,8 @@ def kafka_server(
     ----------
     port
         Port that clients are to use; by default a free one.
+    cluster
+        Id of the cluster that it is one broker of; by default it is one by itself.
     overrides
         Broker settings that come before those made here.
     """
@@ -83,7 +86,7 @@ def kafka_server(
     return Server(
         name="Kafka",
         address=f"127.0.0.1:{port}",
-        command=partial(_command, directory, settings, say, environment),
+        command=partial(_command, directory, settings, say, environment, cluster),
         answers=partial(serves_clients, port),
         log=directory / "kafka.log",
         say=say,
@@ -111,7 +114,11 @@ async def _has_brokers(port: int) -> bool:
 
 
 def _command(
-    directory: Path, settings: Mapping[str, str], say: Say, environment: Mapping[str, str]
+    directory: Path,
+    settings: Mapping[str, str],
+    say: Say,
+    environment: Mapping[str, str],
+    cluster: str | None = None,
 ) -> Sequence[str]:
     java = find_java(environment, bundled=bundled_java())
     jars = kafka_jars(say, environment)
@@ -120,13 +127,17 @@ def _command(
     directory.mkdir(parents=True, exist_ok=True)
     config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     if not (directory / "data" / "meta.properties").exists():
-        _format(jvm, config)
+        _format(jvm, config, cluster or new_cluster())
     return [*jvm, "kafka.Kafka", str(config)]
 
 
-def _format(jvm: Sequence[str], config: Path) -> None:
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    arguments = ["format", "--config", str(config), f"--cluster-id={cluster_id}"]
+def new_cluster() -> str:
+    """Return an id for a cluster."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def _format(jvm: Sequence[str], config: Path, cluster: str) -> None:
+    arguments = ["format", "--config", str(config), f"--cluster-id={cluster}"]
     answer = subprocess.run(  # noqa: S603 - built above
         [*jvm, "kafka.tools.StorageTool", *arguments],
         capture_output=True,

@@ -8,7 +8,8 @@ from stream_app.engine.view import FencedError, StaleViewError
 
 _TAKEN_OVER = (
     "nothing: another worker has taken the partition over; if it comes again and again, two fleets "
-    "share BESS_PREFIX, or a clock or a machine stands still for longer than the session"
+    "share BESS_PREFIX, two workers share BESS_INSTANCE, or a clock or a machine stands still for "
+    "longer than the session"
 )
 _TOO_LARGE = (
     "bess topics check --repair sets max.message.bytes; the brokers' message.max.bytes and "

@@ -118,6 +118,22 @@ async def gather(settings: Settings) -> Evidence:
     return found
 
 
+async def aborted(settings: Settings) -> dict[str, int]:
+    """Records of results and states that were taken back, by topic: in transactions given up."""
+    topics = (contract.STATE, *RESULTS)
+    async with (
+        _consumer(settings, "read_committed") as consumer,
+        _consumer(settings, "read_uncommitted") as every,
+    ):
+        await _await_stable(settings, consumer, every)
+        kept, written = (
+            await _read(consumer, settings, topics),
+            await _read(every, settings, topics),
+        )
+    counts = {name: len(records) - len(kept[name]) for name, records in written.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
 async def telemetry(settings: Settings) -> list[Record]:
     """What the telemetry topic holds now."""
     async with _consumer(settings, "read_committed") as consumer:

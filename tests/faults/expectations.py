@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.faults.fleet import Life
+from tests.faults.folds import Fold, far_back
 
 FENCED = 70
 SHUT_OUT = "another worker has taken the partition over"
@@ -21,11 +22,14 @@ class Trace:
         Seconds that the others took to end.
     slowness
         Of the machine meanwhile; bounds in time are stretched by it.
+    folds
+        Chunks that they folded, in order.
     """
 
     lives: Sequence[Life]
     stops: Sequence[float] = ()
     slowness: float = 1.0
+    folds: Sequence[Fold] = ()
 
 
 Expectation = Callable[[Trace], list[str]]
@@ -43,6 +47,11 @@ def stops_within(limit_s: float) -> Expectation:
         ] + ([] if trace.stops else ["no worker was stopped"])
 
     return judge
+
+
+def one_chunk_again(trace: Trace) -> list[str]:
+    """Of each partition no more than the chunk in work is folded again after a kill."""
+    return far_back(trace.folds) if trace.folds else ["no chunk was noted"]
 
 
 def one_is_shut_out(trace: Trace) -> list[str]:

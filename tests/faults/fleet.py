@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.spawn import Child, end, spawn
+from tests.faults import folds
 from tests.faults.failpoints import FAIL_AT, FIRED, FailPoint
+from tests.faults.folds import FOLDS, Fold
 
 POLL_S = 0.02
 STOP_S = 30.0
@@ -179,6 +181,11 @@ class Fleet:
         """Whether a worker has logged these words."""
         return any(words in log.read_text() for log in self.logs.glob("worker-*.log"))
 
+    @property
+    def folds(self) -> list[Fold]:
+        """The chunks that all workers so far have folded, in order."""
+        return folds.read(self.logs.glob("folds-*"))
+
     def signal(self, slot: int, number: signal.Signals) -> bool:
         """Send a signal to a slot's worker; False where none is running."""
         process = self._running.get(slot)
@@ -212,10 +219,10 @@ class Fleet:
 
     async def _live(self, slot: int) -> None:
         number, point = next(self._numbers), self._next_point(slot)
-        fired = self.logs / f"fired-{number}"
+        fired = self._fired(number)
         log = self._log_of[slot] = self.logs / f"worker-{number}.log"
         start = time.monotonic()
-        process = self._running[slot] = spawn(self._command(slot, point, fired), log)
+        process = self._running[slot] = spawn(self._command(slot, point, number), log)
         silent = True
         while process.poll() is None:
             await asyncio.sleep(POLL_S)
@@ -228,6 +235,9 @@ class Fleet:
         seconds = time.monotonic() - start
         self.lives.append(Life(slot, process.returncode, seconds, point, fired.exists(), log))
 
+    def _fired(self, number: int) -> Path:
+        return self.logs / f"fired-{number}"
+
     def _attend(self, process: Child, point: FailPoint, fired: Path, lived_s: float) -> None:
         if not fired.exists():
             if lived_s > LIFE_S:
@@ -237,10 +247,12 @@ class Fleet:
             if time.time() - fired.stat().st_mtime > self.frozen_s:
                 process.send_signal(signal.SIGCONT)
 
-    def _command(self, slot: int, point: FailPoint | None, fired: Path) -> list[str]:
+    def _command(self, slot: int, point: FailPoint | None, number: int) -> list[str]:
         env = shutil.which("env")
         assert env
-        own = {FAIL_AT: str(point), FIRED: str(fired)} if point else {}
+        own = {FOLDS: str(self.logs / f"folds-{number}")}
+        if point:
+            own |= {FAIL_AT: str(point), FIRED: str(self._fired(number))}
         name = {"BESS_INSTANCE": self._names[slot]} if slot in self._names else {}
         variables = {**self.environment, **own, **name}
         pairs = [f"{key}={value}" for key, value in variables.items()]

@@ -1,14 +1,18 @@
 """The fault matrix: what a row is made of, and how a function becomes one."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
+from deploy.local import Say
 from tests.faults.expectations import Expectation, Trace
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, Servers
 from tests.faults.workload import Workload, station
 
 Inject = Callable[[Scene], Awaitable[None]]
 Load = Callable[[int, int], Workload]
+Open = Callable[[Path, Say], AbstractContextManager[Servers]]
 
 
 def telemetry(samples: int, seed: int) -> Workload:
@@ -49,6 +53,8 @@ class Fault:
         What must show in the workers.
     absent
         Why it cannot be done here, None where it can.
+    servers
+        Starts what it runs on, in a folder; None: the rig's own.
     """
 
     number: str
@@ -63,6 +69,7 @@ class Fault:
     instances: bool = True
     expects: Expectation = nothing_more
     absent: Callable[[], str | None] = always
+    servers: Open | None = None
 
 
 _FAULTS: dict[str, Fault] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.faults.checker import Violation, alive
 from tests.faults.expectations import Trace
 from tests.faults.fleet import Life
 from tests.faults.matrix import Fault
-from tests.faults.scene import judge, quiesce, scene
+from tests.faults.scene import Servers, judge, quiesce, scene
 from tests.faults.stack import RigStack
 
 LIMIT_S = 600.0
@@ -57,13 +58,19 @@ class Outcome:
 
 async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcome:
     """Let a fault do its work once; what goes wrong on the way is a violation too."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    own = fault.servers(folder / "servers", stack.say) if fault.servers else nullcontext(stack)
+    with own as servers:
+        return await _play(fault, servers, seed, folder)
+
+
+async def _play(fault: Fault, servers: Servers, seed: int, folder: Path) -> Outcome:
     outcome, start = Outcome(fault, seed), time.monotonic()
     workload = fault.load(fault.samples, seed)
     outcome.records = len(workload.records)
     slots = range(fault.slots)
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     staging = scene(
-        stack, workload, seed, folder, slots=slots, rate=fault.rate, instances=fault.instances
+        servers, workload, seed, folder, slots=slots, rate=fault.rate, instances=fault.instances
     )
     async with staging as here:
         try:
@@ -75,7 +82,7 @@ async def play(fault: Fault, stack: RigStack, seed: int, folder: Path) -> Outcom
             outcome.violations.append(Violation("I9", f"{type(error).__name__}: {error}"))
         outcome.lives, outcome.pause_s = list(here.fleet.lives), here.watch.take_pause()
         outcome.slowness = here.fleet.slowness
-        trace = Trace(outcome.lives, here.fleet.stops, outcome.slowness)
+        trace = Trace(outcome.lives, here.fleet.stops, outcome.slowness, here.fleet.folds)
     words = alive(outcome.pause_s, fault.bound_s * outcome.slowness) + fault.expects(trace)
     outcome.violations += [Violation("I9", each) for each in words]
     outcome.seconds = time.monotonic() - start

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
+from deploy.local import Endpoints
 from schemas.topics import TELEMETRY
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
@@ -33,14 +35,33 @@ OUTAGE_MS = 300_000
 """The feed outlasts any outage that a fault makes."""
 
 
+class Servers(Protocol):
+    """What a deployment runs on."""
+
+    @property
+    def direct(self) -> Endpoints:
+        """Addresses for the rig, which judges."""
+
+    @property
+    def proxied(self) -> Endpoints:
+        """Addresses for the workers."""
+
+    def restore(self) -> None:
+        """All of it runs and answers."""
+
+
 @dataclass
 class Scene:
     """What a fault is given to work with.
 
     Attributes
     ----------
+    servers
+        The rig's own, or those that the fault has asked for.
     settings
         The deployment as the rig sees it, past the proxies.
+    rate
+        Records of the workload that are sent in a second; None: as fast as it goes.
     sent
         Records of the workload that the broker has.
     complaints
@@ -50,16 +71,23 @@ class Scene:
         there any more.
     """
 
-    stack: RigStack
+    servers: Servers
     settings: Settings
     fleet: Fleet
     watch: Watch
     workload: Workload
     random: Random
+    rate: float | None = None
     sent: int = 0
     complaints: list[Violation] = field(default_factory=list)
     rescued: list[Record] = field(default_factory=list)
     gone: int = 0
+
+    @property
+    def stack(self) -> RigStack:
+        """The rig's own servers."""
+        assert isinstance(self.servers, RigStack)
+        return self.servers
 
     def complain(self, invariant: str, words: str) -> None:
         """Note a violation that no evidence will show."""
@@ -112,8 +140,8 @@ class Scene:
         ends = sum(self.watch.ends.values())
         return self.sent == total and ends + self.gone >= total and self.watch.behind <= 0
 
-    async def feed(self, rate: float | None) -> None:
-        """Send the workload, ``rate`` records a second, None: as fast as it goes."""
+    async def feed(self) -> None:
+        """Send the workload."""
         options = kafka_options(self.settings)
         producer = AIOKafkaProducer(
             **options, enable_idempotence=True, request_timeout_ms=OUTAGE_MS, linger_ms=5
@@ -121,7 +149,7 @@ class Scene:
         start, name = time.monotonic(), TELEMETRY.name(self.settings.prefix)
         async with producer:
             for number, (key, value) in enumerate(self.workload.records):
-                if rate and (ahead := number / rate - (time.monotonic() - start)) > 0:
+                if self.rate and (ahead := number / self.rate + start - time.monotonic()) > 0:
                     await asyncio.sleep(ahead)
                 await producer.send(name, value, key=key)
                 self.sent = number
@@ -131,7 +159,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    stack: RigStack,
+    servers: Servers,
     workload: Workload,
     seed: int,
     folder: Path,
@@ -141,16 +169,16 @@ async def scene(
     instances: bool = True,
     command: tuple[str, ...] | None = None,
 ) -> AsyncIterator[Scene]:
-    """A deployment of its own on the stack, fed and worked on while the ``with`` block lasts."""
+    """A deployment of its own on the servers, fed and worked on while the ``with`` block lasts."""
     random = Random(seed)
-    direct = _settings(stack.direct.brokers, stack.direct.redis_url)
+    direct = settings_of(servers)
     await create_topics(direct)
-    fleet = Fleet(_environment(stack, direct), folder, random, instances=instances)
+    fleet = Fleet(_environment(servers, direct), folder, random, instances=instances)
     if command:
         fleet.command = command
     async with Watch(direct) as watch, fleet:
-        here = Scene(stack, direct, fleet, watch, workload, random)
-        feeding = asyncio.create_task(here.feed(rate))
+        here = Scene(servers, direct, fleet, watch, workload, random, rate)
+        feeding = asyncio.create_task(here.feed())
         for slot in slots:
             fleet.add(slot)
         try:
@@ -158,13 +186,13 @@ async def scene(
             await feeding
         finally:
             feeding.cancel()
-            stack.restore()
+            servers.restore()
     await _clear_away(direct)
 
 
 async def quiesce(here: Scene, limit_s: float) -> None:
     """Mend everything, and wait until the workers have folded all of the workload."""
-    here.stack.restore()
+    here.servers.restore()
     here.fleet.disarm()
     await here.until(lambda: here.done, limit_s, "folding all records")
 
@@ -190,10 +218,12 @@ async def _clear_away(settings: Settings) -> None:
             await admin.close()
 
 
-def _settings(brokers: str, redis_url: str) -> Settings:
+def settings_of(servers: Servers) -> Settings:
+    """A deployment with a name of its own."""
     return Settings(
-        brokers=brokers,
-        redis_url=SecretStr(redis_url),
+        brokers=servers.direct.brokers,
+        redis_url=SecretStr(servers.direct.redis_url),
+        replication=servers.direct.brokers.count(",") + 1,
         prefix=f"rig{uuid.uuid4().hex[:8]}",
         partitions=PARTITIONS,
         chunk_records=CHUNK_RECORDS,
@@ -201,10 +231,10 @@ def _settings(brokers: str, redis_url: str) -> Settings:
     )
 
 
-def _environment(stack: RigStack, settings: Settings) -> dict[str, str]:
+def _environment(servers: Servers, settings: Settings) -> dict[str, str]:
     ours = {
-        "BESS_BROKERS": stack.proxied.brokers,
-        "BESS_REDIS_URL": stack.proxied.redis_url,
+        "BESS_BROKERS": servers.proxied.brokers,
+        "BESS_REDIS_URL": servers.proxied.redis_url,
         "BESS_PREFIX": settings.prefix,
         "BESS_PARTITIONS": str(settings.partitions),
         "BESS_CHUNK_RECORDS": str(settings.chunk_records),

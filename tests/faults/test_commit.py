@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
+from schemas.topics import STATE
 from stream_app.engine.publisher import ExactlyOnce, OutcomeUnknownError, Produce
+from stream_app.settings import kafka_options
+from stream_app.topics import create_topics
+from tests.faults.evidence import aborted
 from tests.faults.proxy import END_TXN
+from tests.faults.scene import settings_of
 from tests.faults.stack import RigStack
 
 pytestmark = pytest.mark.kafka
@@ -54,3 +59,16 @@ async def test_a_commit_whose_connection_breaks_is_not_asked_for_again(rig: RigS
     finally:
         rig.kafka_proxy.heal()
         await publisher.stop()
+
+
+async def test_a_transaction_that_was_given_up_is_seen(rig: RigStack) -> None:
+    settings = settings_of(rig)
+    await create_topics(settings)
+    options = kafka_options(settings)
+    async with AIOKafkaProducer(**options, transactional_id=settings.prefix) as producer:
+        for commits in (True, False):
+            await producer.begin_transaction()
+            await producer.send_and_wait(STATE.name(settings.prefix), b"v", key=b"k", partition=0)
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+
+    assert await aborted(settings) == {STATE.suffix: 1}

@@ -12,11 +12,13 @@ from tests.faults.expectations import (
     Expectation,
     Trace,
     frozen_ones_are_shut_out,
+    one_chunk_again,
     one_is_shut_out,
     stops_within,
 )
 from tests.faults.failpoints import FailPoint
 from tests.faults.fleet import START_S, Fleet, Life
+from tests.faults.folds import Fold
 from tests.faults.kinds import FAULTS
 
 FREEZE = FailPoint("commit", "before", 1, "stop")
@@ -55,6 +57,23 @@ def test_another_worker_s_end_says_nothing_of_the_frozen_one(
     life = Life(0, FENCED, 9.0, point, fired, log=logs / "told")
 
     assert frozen_ones_are_shut_out(Trace([life]))
+
+
+@pytest.mark.parametrize(
+    ("begun", "right"),
+    [
+        ([(0, 0), (1, 0), (0, 25), (0, 25), (1, 0), (0, 50)], True),
+        ([(0, 0), (0, 25), (0, 50), (0, 25)], False),
+        ([(1, 75), (0, 0), (1, 0)], False),
+        ([], False),
+    ],
+)
+def test_more_than_the_chunk_in_work_folded_again_is_seen(
+    begun: list[tuple[int, int]], right: bool
+) -> None:
+    folds = [Fold(time, *where) for time, where in enumerate(begun)]
+
+    assert (one_chunk_again(Trace([], folds=folds)) == []) is right
 
 
 @pytest.mark.parametrize(

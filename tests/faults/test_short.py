@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from tests.faults.control import stock_faust
+from tests.faults.expectations import Trace, one_chunk_again
 from tests.faults.failpoints import STEPS, FailPoint
 from tests.faults.kinds import FAULTS
 from tests.faults.kinds.workers import RECOVERY_STEPS, die_at
@@ -40,6 +41,7 @@ async def test_a_kill_at_each_step_of_a_commit_changes_nothing(
 
     assert set(here.fleet.fired) == set(points)
     assert violations == []
+    assert one_chunk_again(Trace([], folds=here.fleet.folds)) == []
 
 
 @pytest.mark.parametrize("title", SHORT)

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from deploy.local.process import free_port
 from stream_app.engine.position import Position
 from stream_app.engine.view import RedisView
+from stream_app.namesake import Namesake
 from stream_app.settings import kafka_options
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
@@ -112,3 +113,26 @@ async def test_a_state_that_cannot_be_read_suspends_its_partition_and_names_the_
 
     assert "state of format 99 was written by a newer version" in told
     assert "bess state import FILE --into-changelog --force" in told
+
+
+async def test_two_workers_of_one_name_are_told_apart_and_named(deployment: Deployment) -> None:
+    with (
+        deployment.worker(BESS_INSTANCE="slot") as first,
+        deployment.worker(BESS_INSTANCE="slot", BESS_METRICS_PORT=str(PORT)),
+    ):
+
+        async def told() -> bool:
+            text = await asyncio.to_thread(page, "/readyz")
+            return "another worker has the name slot" in text and str(first.pid) in text
+
+        await deployment.wait_for("telling of the other", told)
+
+
+async def test_a_worker_that_follows_one_of_its_name_is_alone(
+    deployment: Deployment, redis_url: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        names = [Namesake(redis, f"{deployment.settings.app_id}:x", me) for me in ("old", "new")]
+        seen = [await each.look() for each in [names[0]] * 2 + [names[1]] * 3 + [names[0]]]
+
+    assert seen == [None, None, None, None, None, "new"]

@@ -4,12 +4,23 @@ It may leave things broken: the runner mends everything, waits until all is fold
 checker judge.
 """
 
-from tests.faults.kinds import builds, kafka, network, redis, telemetry, topics, upkeep, workers
+from tests.faults.kinds import (
+    builds,
+    cluster,
+    kafka,
+    network,
+    redis,
+    telemetry,
+    topics,
+    upkeep,
+    workers,
+)
 from tests.faults.matrix import Fault, faults
 
 __all__ = [
     "FAULTS",
     "builds",
+    "cluster",
     "kafka",
     "network",
     "redis",

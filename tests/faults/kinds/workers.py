@@ -5,7 +5,13 @@ import signal
 from collections.abc import Sequence
 from random import Random
 
-from tests.faults.expectations import frozen_ones_are_shut_out, one_is_shut_out, stops_within
+from tests.faults import evidence
+from tests.faults.expectations import (
+    frozen_ones_are_shut_out,
+    one_chunk_again,
+    one_is_shut_out,
+    stops_within,
+)
 from tests.faults.failpoints import SIDES, STEPS, FailPoint
 from tests.faults.fleet import LIFE_S
 from tests.faults.matrix import fault
@@ -43,7 +49,14 @@ def kill_points(random: Random) -> list[Chain]:
     return chains
 
 
-@fault("F1", "a worker is killed at random", rounds=10, bound_s=20, instances=False)
+@fault(
+    "F1",
+    "a worker is killed at random",
+    rounds=10,
+    bound_s=20,
+    instances=False,
+    expects=one_chunk_again,
+)
 async def kill_at_random(scene: Scene) -> None:
     for _ in range(5):
         await scene.folded(scene.random.randint(20, 200))
@@ -51,7 +64,15 @@ async def kill_at_random(scene: Scene) -> None:
         scene.fleet.signal(scene.random.choice(scene.fleet.slots), signal.SIGKILL)
 
 
-@fault("F2", "a worker is killed at each step", rounds=10, rate=60.0, samples=400, bound_s=60)
+@fault(
+    "F2",
+    "a worker is killed at each step",
+    rounds=10,
+    rate=60.0,
+    samples=400,
+    bound_s=60,
+    expects=one_chunk_again,
+)
 async def kill_at_each_step(scene: Scene) -> None:
     await die_at(scene, kill_points(scene.random))
 
@@ -81,6 +102,9 @@ async def roll(scene: Scene) -> None:
             await scene.folded(60)
             scene.expect(slot, await scene.fleet.remove(slot))
             scene.fleet.add(slot)
+    await scene.until(lambda: scene.done, 60, "folding all records")
+    for place, count in (await evidence.aborted(scene.settings)).items():
+        scene.complain("F3", f"a transaction with {count} records of {place} was given up")
 
 
 @fault("F4", "workers join and leave: 1, 4, 2", slots=1, rounds=2, bound_s=30, instances=False)

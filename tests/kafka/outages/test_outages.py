@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,18 +28,6 @@ ask, until_ready_says = pages(PORT)
 MESSAGES = station(blocks=5, minutes=400)
 EVERYTHING = records(MESSAGES, 4)
 HALF = len(EVERYTHING) // 2
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[LocalStack]:
-    with LocalStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-async def deployment(stack: LocalStack, prefix: str, tmp_path: Path) -> Deployment:
-    where = stack.endpoints
-    return await Deployment.create(where.brokers, where.redis_url, prefix, tmp_path)
 
 
 @pytest.fixture
@@ -138,14 +126,15 @@ async def test_a_redis_without_memory_is_waited_for(deployment: Deployment, redi
     assert await streamed(deployment) == expected(MESSAGES)
 
 
-@pytest.mark.parametrize("how", ["all", "states", "positions", "field"])
 async def test_what_redis_loses_or_changes_is_put_right(
-    deployment: Deployment, redis: Redis, how: str
+    deployment: Deployment, redis: Redis
 ) -> None:
-    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+    with deployment.worker() as worker:
         await deployment.produce(EVERYTHING)
         await deployment.wait_until_done()
-        await spoil(redis, deployment.settings.app_id, how)
+        for how in ("all", "states", "positions", "field"):
+            await view_is_whole(deployment, redis)
+            await spoil(redis, deployment.settings.app_id, how)
         await view_is_whole(deployment, redis)
         await mending_is_counted(deployment)
         assert worker.poll() is None
@@ -183,18 +172,18 @@ async def test_a_value_that_was_damaged_while_no_worker_ran_is_not_believed(
     assert await streamed(deployment) == expected(MESSAGES)
 
 
-@pytest.mark.parametrize("seconds", [0, 8])
 async def test_a_broker_that_is_killed_and_comes_back_changes_nothing(
-    deployment: Deployment, stack: LocalStack, seconds: int
+    deployment: Deployment, stack: LocalStack
 ) -> None:
     with deployment.worker() as worker:
         await deployment.produce(EVERYTHING[:HALF])
         await deployment.wait_for_committed(HALF // 4)
-        stack.kafka.kill()
-        await asyncio.sleep(seconds)
-        stack.kafka.start()
-        await deployment.produce(EVERYTHING[HALF:])
-        await deployment.wait_until_done()
+        for seconds, some in ((0, EVERYTHING[HALF : -HALF // 2]), (8, EVERYTHING[-HALF // 2 :])):
+            stack.kafka.kill()
+            await asyncio.sleep(seconds)
+            stack.kafka.start()
+            await deployment.produce(some)
+            await deployment.wait_until_done()
         assert worker.poll() is None
 
     assert await streamed(deployment) == expected(MESSAGES)

@@ -1,8 +1,5 @@
 """A worker that starts in the outage of a service waits for it, and then does all of its work."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from deploy.local import LocalStack
@@ -17,18 +14,6 @@ PORT = free_port()
 ask, until_ready_says = pages(PORT)
 MESSAGES = station(blocks=5, minutes=200)
 EVERYTHING = records(MESSAGES, 10)
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[LocalStack]:
-    with LocalStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-async def deployment(stack: LocalStack, prefix: str, tmp_path: Path) -> Deployment:
-    where = stack.endpoints
-    return await Deployment.create(where.brokers, where.redis_url, prefix, tmp_path)
 
 
 @pytest.mark.parametrize(
