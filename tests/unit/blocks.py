@@ -24,6 +24,11 @@ def block(
     return PowerBlock("north", "1APCS1", zone, inputs or default, rules or Rules())
 
 
+def with_inputs(old: PowerBlock, inputs: dict[str, dict[str, float]]) -> PowerBlock:
+    """The same block with other inputs and enclosures."""
+    return PowerBlock(old.site, old.block, old.zone, inputs, old.rules)
+
+
 def power(minutes: Sequence[float], **inputs: Sequence[float]) -> PowerSamples:
     """Samples at minutes since START; ``i1`` and ``i2`` hold the kW of inputs 1 and 2."""
     times = START + np.rint(np.array(minutes) * MINUTE).astype(np.int64)

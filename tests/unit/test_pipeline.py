@@ -15,11 +15,10 @@ from stream_app.core.integrator import (
     LEDGER_ROWS,
     SAMPLES,
 )
-from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs, PowerSamples
-from stream_app.core.succession import MOST_INPUTS_GONE
-from stream_app.core.topology import PowerBlock, Rules
+from stream_app.core.messages import Configure, EndOfData, Heartbeat, Outputs
+from stream_app.core.topology import Rules
 from stream_app.pipeline import MOST_WAITING, BlockState, fold
-from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
+from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power, with_inputs
 
 DAY_MIN = 24 * 60
 HOUR = 60 * MINUTE
@@ -172,7 +171,7 @@ def test_a_topology_may_change_where_no_energy_is_counted_yet() -> None:
     plant.feed(power([0, 15], i1=[600, 600]))
     inputs = {"1": plant.topology.inputs["1"], "3": {"B1": 1.0}}
 
-    assert plant.feed(Configure(_with_inputs(plant.topology, inputs))).refusals == []
+    assert plant.feed(Configure(with_inputs(plant.topology, inputs))).refusals == []
     assert plant.feed(power([30], i3=[1])).refusals == []
 
 
@@ -194,10 +193,6 @@ def test_a_resolution_that_goes_publishes_its_window_and_comes_back_empty() -> N
     )
 
 
-def _with_inputs(old: PowerBlock, inputs: dict[str, dict[str, float]]) -> PowerBlock:
-    return PowerBlock(old.site, old.block, old.zone, inputs, old.rules)
-
-
 def test_two_samples_of_one_time_that_were_set_aside_count_as_one() -> None:
     plant = Plant()
     plant.feed(power([-15, 0, 6000, 6000], i1=[1, 1, 2, 3]))
@@ -215,125 +210,6 @@ def test_days_of_silence_up_to_the_end_of_data_are_said_to_be_unknown() -> None:
     outputs = plant.feed(EndOfData(START + 2 * DAY_MIN * MINUTE))
 
     assert day_sums(outputs) == [[75_000, 0, 15, 2, 1], [0, 0, 0, 0, 1]]
-
-
-HALF_AN_HOUR = power([0, 15, 30], i1=[600, 600, 600])
-NEXT_HALF_HOUR = power([45, 60], i1=[600, 600])
-END = EndOfData(START + 60 * MINUTE)
-
-
-def by_enclosure(*outputs: Outputs) -> dict[str, int]:
-    """Wh of each enclosure on the first day, as last published."""
-    found: dict[str, int] = {}
-    for rollup in (each for every in outputs for each in every.rollups):
-        if rollup.resolution == "1d":
-            row = LEDGER + rollup.group * LEDGER_ROWS + DISCHARGED
-            for enclosure in rollup.enclosures:
-                found[enclosure] = int(rollup.run.sums[row, 0]) // 3_600_000
-    return found
-
-
-@pytest.mark.parametrize(
-    ("first", "expected"),
-    [
-        ({"A1": 0.5, "A2": 0.5}, {"A1": 300_000, "A2": 300_000}),
-        ({"A2": 0.5, "A1": 0.5}, {"A1": 300_000, "A2": 300_000}),
-        ({"A1": 0.25, "A2": 0.75}, {"A1": 225_000, "A2": 375_000}),
-        ({"A1": 1.0}, {"A1": 450_000, "A2": 150_000}),
-        ({"B1": 0.5, "B2": 0.5}, {"A1": 150_000, "A2": 150_000, "B1": 150_000, "B2": 150_000}),
-    ],
-    ids=["the same", "in another order", "other shares", "one leaves", "all are other ones"],
-)
-def test_a_new_allocation_holds_from_the_last_settled_sample_on(
-    first: dict[str, float], expected: dict[str, int]
-) -> None:
-    plant = Plant()
-    inputs = {"1": first, "2": plant.topology.inputs["2"]}
-
-    before = plant.feed(HALF_AN_HOUR)
-    change = plant.feed(Configure(_with_inputs(plant.topology, inputs)))
-    after = plant.feed(NEXT_HALF_HOUR, END)
-
-    assert change.refusals == []
-    assert by_enclosure(before, change, after) == expected
-    assert sum(expected.values()) == 600_000
-
-
-def test_an_enclosure_that_left_is_published_until_its_day_is_closed_and_not_after() -> None:
-    plant = Plant()
-    plant.feed(HALF_AN_HOUR)
-    plant.feed(Configure(_with_inputs(plant.topology, {"1": {"A1": 1.0}})))
-
-    hours = range(1, 3 * 24 + 1)
-    outputs = plant.feed(power([60 * each for each in hours], i1=[600.0] * len(hours)))
-
-    days = [
-        enclosure
-        for rollup in outputs.rollups
-        if rollup.resolution == "1d"
-        for enclosure in rollup.enclosures * rollup.run.starts.size
-    ]
-    assert sorted(days) == ["A1", "A1", "A1", "A2"]
-
-
-def test_an_enclosure_that_comes_back_the_same_day_keeps_its_energy() -> None:
-    plant = Plant()
-    both, alone = plant.topology, _with_inputs(plant.topology, {"1": {"A1": 1.0}})
-
-    gone = plant.feed(HALF_AN_HOUR, Configure(alone), NEXT_HALF_HOUR)
-    back = plant.feed(
-        Configure(both), power([75, 90], i1=[600, 600]), EndOfData(START + 90 * MINUTE)
-    )
-
-    assert gone.refusals == []
-    assert by_enclosure(gone, back) == {"A1": 600_000, "A2": 300_000}
-
-
-def test_an_enclosure_does_not_move_to_another_input_with_its_energy() -> None:
-    plant = Plant()
-    moved = {"1": {"A1": 1.0}, "2": {"A3": 0.5, "A4": 0.25, "A2": 0.25}}
-
-    first = plant.feed(HALF_AN_HOUR, Configure(_with_inputs(plant.topology, moved)))
-    dropped = plant.feed(Configure(_with_inputs(plant.topology, {"1": {"A1": 1.0}})))
-    days_later = power(range(24 * 60, 4 * 24 * 60, 15), i1=[1.0] * 288)
-    again = plant.feed(days_later, Configure(_with_inputs(plant.topology, moved)))
-
-    assert "moves enclosure A2 to DC input 2" in first.refusals[0].reason
-    assert "another id" in first.refusals[0].reason
-    assert dropped.refusals == []
-    assert "moves enclosure A2" in again.refusals[0].reason
-
-
-def test_an_input_that_leaves_is_published_and_goes_on_where_it_was_when_it_returns() -> None:
-    plant = Plant()
-    other = {"2": plant.topology.inputs["2"]}
-
-    gone = plant.feed(HALF_AN_HOUR, Configure(_with_inputs(plant.topology, other)))
-    refused = plant.feed(NEXT_HALF_HOUR)
-    back = plant.feed(Configure(plant.topology), power([15], i1=[9]), NEXT_HALF_HOUR, END)
-
-    assert [each.final for each in gone.rollups if each.resolution == "1d"] == [False]
-    assert by_enclosure(gone) == {"A1": 150_000, "A2": 150_000}
-    assert "no DC input 1" in refused.refusals[0].reason
-    assert [each.times.tolist() for each in back.too_late] == [[START + 15 * MINUTE]]
-    assert by_enclosure(back) == {"A1": 300_000, "A2": 300_000}
-
-
-def test_topologies_without_end_are_refused_rather_than_remembered() -> None:
-    plant = Plant()
-    reasons = []
-    for turn in range(MOST_INPUTS_GONE + 2):
-        topology = _with_inputs(plant.topology, {f"i{turn}": {f"E{turn}": 1.0}})
-        outputs = plant.feed(Configure(topology), _one_input(f"i{turn}", turn))
-        reasons += [each.reason for each in outputs.refusals]
-
-    assert "more than 16 DC inputs" in reasons[0]
-    assert len(plant.state.inputs) == MOST_INPUTS_GONE + 1
-
-
-def _one_input(name: str, turn: int) -> PowerSamples:
-    times = np.array([START, START + MINUTE]) + turn * HOUR
-    return PowerSamples(times, {name: np.array([1.0, 1.0])})
 
 
 def test_an_end_of_data_far_ahead_settles_a_day_and_no_more() -> None:
