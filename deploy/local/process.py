@@ -4,7 +4,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
@@ -172,3 +173,13 @@ class Server:
     def _log_end(self, lines: int = 15) -> str:
         tail = self.log.read_text(errors="replace").splitlines()[-lines:]
         return f"; the end of {self.log}:\n" + "\n".join(f"  {line}" for line in tail)
+
+
+@contextmanager
+def running(*servers: Server) -> Iterator[None]:
+    """Start servers one after the other, and stop all of them at the end of the ``with`` block."""
+    with ExitStack() as cleanup:
+        for server in servers:
+            cleanup.callback(server.stop)
+            server.start()
+        yield

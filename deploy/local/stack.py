@@ -11,7 +11,7 @@ from typing import Self
 from deploy.local.containers import containers, docker_answers
 from deploy.local.endpoints import Endpoints
 from deploy.local.kafka import kafka_server
-from deploy.local.process import Say, Server, say_on_stderr
+from deploy.local.process import Say, Server, running, say_on_stderr
 from deploy.local.redis import redis_server
 
 
@@ -52,9 +52,7 @@ class LocalStack:
             folder = (self._directory or _temporary(cleanup)).absolute()
             self.redis = redis_server(folder / "redis", self._say, self._environment)
             self.kafka = kafka_server(folder / "kafka", self._say, self._environment)
-            for server in (self.redis, self.kafka):
-                cleanup.callback(server.stop)
-                server.start()
+            cleanup.enter_context(running(self.redis, self.kafka))
             self._cleanup = cleanup.pop_all()
         return self
 

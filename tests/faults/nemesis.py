@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.faults.beside import beside
 from tests.faults.checker import Violation, alive
 from tests.faults.kinds import FAULTS
 from tests.faults.kinds.workers import die_at, kill_points
@@ -80,7 +81,8 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
     async with scene(stack, workload, seed, folder, slots=SLOTS, rate=RATE) as here:
         here.fleet.spared = frozenset({WITNESS})
         here.fleet.add(WITNESS)
-        async with Nurse(lambda: here.fleet.running) as nurse:
+        nurse = Nurse(lambda: here.fleet.running)
+        async with beside(nurse.go_round()):
             try:
                 await _torment(here, found, start + minutes * 60, say)
                 await quiesce(here, QUIESCE_S)

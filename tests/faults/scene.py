@@ -20,6 +20,7 @@ from deploy.local import Endpoints
 from schemas.topics import TELEMETRY
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
+from tests.faults.beside import beside
 from tests.faults.checker import Violation, check
 from tests.faults.evidence import Record, gather
 from tests.faults.fleet import Fleet
@@ -176,7 +177,8 @@ async def scene(
     fleet = Fleet(_environment(servers, direct), folder, random, instances=instances)
     if command:
         fleet.command = command
-    async with Watch(direct) as watch, fleet:
+    watch = Watch(direct)
+    async with beside(watch.look()), fleet:
         here = Scene(servers, direct, fleet, watch, workload, random, rate)
         feeding = asyncio.create_task(here.feed())
         for slot in slots:

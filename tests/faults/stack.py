@@ -9,7 +9,7 @@ from typing import Self
 
 from deploy.local import Endpoints, Say, Server
 from deploy.local.kafka import kafka_server
-from deploy.local.process import free_port, say_on_stderr
+from deploy.local.process import free_port, running, say_on_stderr
 from deploy.local.redis import redis_server
 from tests.faults.proxy import Proxy
 
@@ -54,9 +54,7 @@ class RigStack:
         with ExitStack() as cleanup:
             for proxy in (self.kafka_proxy, self.redis_proxy):
                 cleanup.enter_context(proxy)
-            for server in (self.redis, self.kafka):
-                cleanup.callback(server.stop)
-                server.start()
+            cleanup.enter_context(running(self.redis, self.kafka))
             self._cleanup = cleanup.pop_all()
         return self
 

@@ -5,11 +5,8 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 PERIOD_S = 2.0
 WARM_S = 60.0
@@ -49,28 +46,13 @@ def read(pid: int) -> Vitals | None:
 
 @dataclass
 class Nurse:
-    """Takes the vitals of processes while the ``with`` block lasts; ``charts`` by process id."""
+    """Takes the vitals of processes; ``charts`` by process id."""
 
     pids: Callable[[], Mapping[int, int]]
     charts: dict[int, list[Vitals]] = field(default_factory=lambda: defaultdict(list))
-    _task: "asyncio.Task[None] | None" = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._go_round())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._task
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _go_round(self) -> None:
+    async def go_round(self) -> None:
+        """Take them until cancelled."""
         while True:
             for pid in self.pids().values():
                 found = read(pid)

@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,7 +19,7 @@ ANSWER_S = 5.0
 
 @dataclass
 class Watch:
-    """Samples the group's offsets while the ``with`` block lasts.
+    """Samples the group's offsets.
 
     A partition stands still from the moment at which it was last seen to move, or had nothing to
     do, until it moves again; a broker that does not answer is no excuse.
@@ -39,22 +37,6 @@ class Watch:
     committed: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     _moved: dict[int, float] = field(default_factory=dict)
-    _task: "asyncio.Task[None] | None" = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._task
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
 
     @property
     def folded(self) -> int:
@@ -76,7 +58,8 @@ class Watch:
         longest, self.pause_s = max(self.pause_s, self.standing_s()), 0.0
         return longest
 
-    async def _watch(self) -> None:
+    async def look(self) -> None:
+        """Watch until cancelled."""
         while True:
             with suppress(KafkaError, TimeoutError, OSError):
                 await self._ask()

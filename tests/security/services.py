@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from threading import Thread
 from redis import Redis
 
 from deploy.local import kafka
-from deploy.local.process import Server, free_port
+from deploy.local.process import Server, free_port, running
 from deploy.local.redis import redis_server
 
 SASL_PASSWORD = "planted-sasl-Zq7"
@@ -39,17 +39,13 @@ def services(folder: Path) -> Iterator[Services]:
     plain, sasl, mutual = (free_port() for _ in range(3))
     broker = _broker(folder, plain, sasl, mutual)
     redis = redis_server(folder / "redis")
-    with ExitStack() as cleanup:
-        for server in (redis, broker):
-            cleanup.callback(server.stop)
-            server.start()
+    with running(redis, broker):
         port = int(redis.address.partition(":")[2])
         with Redis(port=port) as client:
             client.config_set("requirepass", REDIS_PASSWORD)
-        safe = cleanup.enter_context(_tls_in_front_of(port, folder))
-        yield Services(
-            f"127.0.0.1:{sasl}", f"127.0.0.1:{mutual}", f"rediss://127.0.0.1:{safe}/0", folder
-        )
+        with _tls_in_front_of(port, folder) as safe:
+            url = f"rediss://127.0.0.1:{safe}/0"
+            yield Services(f"127.0.0.1:{sasl}", f"127.0.0.1:{mutual}", url, folder)
 
 
 def _broker(folder: Path, plain: int, sasl: int, mutual: int) -> Server:
