@@ -80,12 +80,7 @@ class SampleSpec:
         within("inverters", self.inverters, 1, 2000)
         within("battery columns", self.battery_columns, 1, len(BATTERY_QUANTITIES))
         within("seed", self.seed, 0, 2**63)
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, OSError, ValueError) as fault:
-            raise SampleError(
-                f"there is no time zone {self.zone!r}; take an IANA name such as Europe/Berlin"
-            ) from fault
+        known_zone(self.zone)
 
     @property
     def interval_ms(self) -> int:
@@ -99,12 +94,7 @@ class SampleSpec:
     @cached_property
     def span(self) -> tuple[int, int]:
         """First instant and the one after the last [ms UTC]."""
-        zone = ZoneInfo(self.zone)
-        return first_instant(self.start, zone), first_instant(self._day_after, zone)
-
-    @property
-    def _day_after(self) -> date:
-        return self.start + timedelta(days=self.days)
+        return span_of(self.start, self.days, self.zone)
 
     @cached_property
     def inverter_names(self) -> tuple[str, ...]:
@@ -171,3 +161,25 @@ def within(name: str, value: int, least: int, most: int, unit: str = "") -> None
     """
     if not least <= value <= most:
         raise SampleError(f"{name}: {value} is not from {least} to {most} {unit}".rstrip())
+
+
+def known_zone(name: str) -> None:
+    """Refuse a time zone that there is not.
+
+    Raises
+    ------
+    SampleError
+        There is none of this name.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError) as fault:
+        raise SampleError(
+            f"there is no time zone {name!r}; take an IANA name such as Europe/Berlin"
+        ) from fault
+
+
+def span_of(start: date, days: int, zone: str) -> tuple[int, int]:
+    """First instant of some local days, and the one after their last [ms UTC]."""
+    place = ZoneInfo(zone)
+    return first_instant(start, place), first_instant(start + timedelta(days=days), place)

@@ -38,49 +38,57 @@ class Clock(StrEnum):
     NOW = "now"
 
 
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="config.yaml; else ./config.yaml.")
+]
+Speed = Annotated[str, typer.Option(help="Event time against real time: 1, 60, ... or max.")]
+From = Annotated[str | None, typer.Option("--from", help="First time, site-local or with offset.")]
+To = Annotated[
+    str | None, typer.Option(help="Time before which to end, site-local or with offset.")
+]
+Times = Annotated[
+    Clock,
+    typer.Option(help="event: as in the export; shift: the first row is now; now: when sent."),
+]
+BlockRows = Annotated[
+    int, typer.Option(min=1, max=100_000, help="Rows in a Kafka record, at most.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read and check everything, publish nothing.")
+]
+End = Annotated[
+    bool, typer.Option(help="Say at the end that no more is to come: open windows close.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Run a completed replay once more.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
+]
+Packed = Annotated[
+    bool, typer.Option("--packed", help="Cells of batteries in binary, not JSON: smaller.")
+]
+Correct = Annotated[
+    bool,
+    typer.Option(
+        "--correct", help="The local days --from to before --to replace what was counted."
+    ),
+]
+
+
 def replay(
     exports: Exports = None,
     *,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="config.yaml; else ./config.yaml.")
-    ] = None,
-    speed: Annotated[
-        str, typer.Option(help="Event time against real time: 1, 60, ... or max.")
-    ] = "max",
-    from_: Annotated[
-        str | None, typer.Option("--from", help="First time, site-local or with offset.")
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option(help="Time before which to end, site-local or with offset.")
-    ] = None,
-    clock: Annotated[
-        Clock,
-        typer.Option(help="event: as in the export; shift: the first row is now; now: when sent."),
-    ] = Clock.EVENT,
-    block_rows: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Rows in a Kafka record, at most.")
-    ] = 500,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check everything, publish nothing.")
-    ] = False,
-    end: Annotated[
-        bool, typer.Option(help="Say at the end that no more is to come: open windows close.")
-    ] = True,
-    again: Annotated[
-        bool, typer.Option("--again", help="Run a completed replay once more.")
-    ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin at the first row, whatever is published.")
-    ] = False,
-    packed: Annotated[
-        bool, typer.Option("--packed", help="Cells of batteries in binary, not JSON: smaller.")
-    ] = False,
-    correct: Annotated[
-        bool,
-        typer.Option(
-            "--correct", help="The local days --from to before --to replace what was counted."
-        ),
-    ] = False,
+    config: Config = None,
+    speed: Speed = "max",
+    from_: From = None,
+    to: To = None,
+    clock: Times = Clock.EVENT,
+    block_rows: BlockRows = 500,
+    dry_run: DryRun = False,
+    end: End = True,
+    again: Again = False,
+    restart: Restart = False,
+    packed: Packed = False,
+    correct: Correct = False,
 ) -> None:
     """Publish an export to Kafka; run again after an interruption, it goes on where it ended."""
     from replay.errors import ReplayError

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from replay.sample.spec import SampleError, within
+from replay.sample.spec import SampleError, known_zone, span_of, within
 from stream_app.core.calendar import first_instant
 from stream_app.core.energy import Ints
 
@@ -61,12 +61,7 @@ class CellSpec:
         within("cells", self.cells, 4, 1000)
         within("meters", self.meters, 0, 1000)
         within("seed", self.seed, 0, 2**63)
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, OSError, ValueError) as fault:
-            raise SampleError(
-                f"there is no time zone {self.zone!r}; take an IANA name such as Europe/Berlin"
-            ) from fault
+        known_zone(self.zone)
         unknown = set(self.faults) - set(FAULTS)
         if unknown:
             raise SampleError(f"no fault {min(unknown)!r}; known: {', '.join(FAULTS)}")
@@ -86,9 +81,7 @@ class CellSpec:
     @cached_property
     def span(self) -> tuple[int, int]:
         """First instant and the one after the last [ms UTC]."""
-        zone = ZoneInfo(self.zone)
-        end = self.start + timedelta(days=self.days)
-        return first_instant(self.start, zone), first_instant(end, zone)
+        return span_of(self.start, self.days, self.zone)
 
     @cached_property
     def times(self) -> Ints:
