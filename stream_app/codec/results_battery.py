@@ -185,13 +185,19 @@ def _plain(evaluable: Evaluable) -> list[dict[str, dict[str, int]]]:
 
 
 def _rows(values: Floats, decimals: int) -> Rows:
-    return [_column(row, decimals) for row in values]
+    rows: Rows = _rounded(values, decimals).tolist()
+    return rows
 
 
 def _column(values: Floats, decimals: int) -> Column:
-    # Adding 0 makes -0.0 a plain 0.
-    rounded = np.round(values, decimals) + 0.0
-    return [None if each != each else each for each in rounded.tolist()]  # noqa: PLR0124
+    column: Column = _rounded(values, decimals).tolist()
+    return column
+
+
+def _rounded(values: Floats, decimals: int) -> Floats:
+    # Adding 0 makes -0.0 a plain 0. The encoder writes NaN as null.
+    found: Floats = np.round(values, decimals) + 0.0
+    return found
 
 
 def _known(values: Ints) -> list[int | None]:
