@@ -8,16 +8,17 @@ from typing import Any
 import structlog
 
 from schemas import topics
-from stream_app.codec.battery_state import Name
 from stream_app.codec.limits import LARGEST_OUTPUT, LARGEST_STATE
 from stream_app.codec.results import Output
 from stream_app.codec.telemetry import Decoded, Inbox, Record, decode
+from stream_app.core.battery_system import Part
 from stream_app.dead_letters import DeadLetters
 from stream_app.engine.chunk import Chunk
 from stream_app.engine.partition import Outcome, Timings
 from stream_app.engine.publisher import Produce
 from stream_app.engine.table import Table
 from stream_app.families import Family, Step, family_of
+from stream_app.kept import Kept, KeptStates
 from stream_app.keys import part
 from stream_app.metrics import LiveView, PipelineMetrics
 
@@ -71,17 +72,20 @@ class EnergyWork:
         metrics: PipelineMetrics,
         live: LiveView,
         dead_letters: DeadLetters,
+        kept: KeptStates,
     ) -> None:
         self._table, self._names = table, names
         self._metrics, self._live = metrics, live
-        self._dead_letters = dead_letters
+        self._dead_letters, self._kept = dead_letters, kept
         self._folded: dict[int, Folded] = {}
 
     def fold(self, chunk: Chunk, before: int) -> Outcome:
         """Fold a chunk into the table; ``before`` is the tally of refused records before it."""
         records = [(record.key, record.value) for record in chunk.records]
         decoded = decode(records)
-        folded = self._folded[chunk.partition] = fold_chunk(decoded, self._table, records)
+        folded = self._folded[chunk.partition] = fold_chunk(
+            decoded, self._table, records, self._kept
+        )
         letters, after = self._dead_letters.letters(folded.refused, chunk, before)
         folded.rate_limited = letters.limited
         return Outcome(results(folded, self._names) + letters.records, after)
@@ -108,11 +112,18 @@ class EnergyWork:
         )
 
 
-def fold_chunk(decoded: Decoded, table: States, records: Sequence[Record]) -> Folded:
+def fold_chunk(
+    decoded: Decoded, table: States, records: Sequence[Record], kept: KeptStates | None = None
+) -> Folded:
     """Fold decoded records into the states of ``table``, key by key.
 
     If a fold raises, or leads to what is too large, the records are folded one by one, and those
     for which it does so are refused.
+
+    Parameters
+    ----------
+    kept
+        States as earlier chunks left them, and this one leaves them; without, all are read.
 
     Raises
     ------
@@ -121,17 +132,17 @@ def fold_chunk(decoded: Decoded, table: States, records: Sequence[Record]) -> Fo
     MemoryError
         Neither is it theirs that this machine has too little.
     """
-    folded = Folded(refused=dict(decoded.bad))
+    folded, kept = Folded(refused=dict(decoded.bad)), kept or KeptStates()
     for key, inbox in decoded.inboxes.items():
-        state = load(family_of(key), table, key)
+        before = _before(key, table, kept)
         try:
-            _fold_inbox(folded, key, inbox, table, state)
+            _fold_inbox(folded, key, inbox, table, before, kept)
         except MemoryError:
             raise
         except Exception:
             log.exception("records folded one by one", key=key)
             for place in sorted(place for places in inbox.places for place in places):
-                _fold_alone(folded, key, place, table, records[place])
+                _fold_alone(folded, key, place, table, records[place], kept)
     return folded
 
 
@@ -143,39 +154,56 @@ def load(family: Family[Any], table: Mapping[bytes, bytes], key: str) -> Any:
     ValueError
         A part cannot be read.
     """
-
-    def read(name: Name) -> bytes | None:
-        try:
-            return table[key.encode() + part(*name)]
-        except KeyError:
-            return None
-
-    return family.load(read)
+    return _loaded(family, table, key).state
 
 
-def _fold_inbox(folded: Folded, key: str, inbox: Inbox, table: States, state: Any) -> None:
-    family = family_of(key)
+def _loaded(family: Family[Any], table: Mapping[bytes, bytes], key: str) -> Kept:
+    parts: dict[bytes, bytes] = {}
+
+    def read(name: Part) -> bytes | None:
+        place = key.encode() + part(*name)
+        found = table.get(place)
+        if found is not None:
+            parts[place] = found
+        return found
+
+    return Kept(family.load(read), parts)
+
+
+def _before(key: str, table: States, kept: KeptStates) -> Kept:
+    return kept.take(key, table) or _loaded(family_of(key), table, key)
+
+
+def _fold_inbox(
+    folded: Folded, key: str, inbox: Inbox, table: States, before: Kept, kept: KeptStates
+) -> None:
+    family, state = family_of(key), before.state
     step = family.fold(state, inbox.messages)
     for each in step.records:
         what = f"a record of {each.topic.suffix} for {key}"
         _check_size(what, each.value, LARGEST_OUTPUT, family)
     if len({each.index for each in step.refusals}) < len(inbox.messages):
-        parts = family.save(state)
+        parts = family.save(state, step.touched if before.parts else None)
         for value in parts.values():
             _check_size(f"the state of {key}", value, LARGEST_STATE, family)
-        _write(table, key, {**parts, **step.shown})
+        changed = _write(table, key, before.parts, parts)
+        kept.keep(key, Kept(state, {**before.parts, **changed}))
+        _write(table, key, table, step.shown)
         folded.states[key] = state
     for refusal in step.refusals:
         folded.refused |= dict.fromkeys(inbox.places[refusal.index], refusal.reason)
     folded.add(step, len(inbox.messages))
 
 
-def _write(table: States, key: str, parts: Mapping[Name, bytes]) -> None:
-    """Keep the parts that changed: only those go to Kafka and to Redis."""
-    for name, value in parts.items():
-        place = key.encode() + part(*name)
-        if place not in table or table[place] != value:
-            table[place] = value
+def _write(
+    table: States, key: str, before: Mapping[bytes, bytes], parts: Mapping[Part, bytes]
+) -> dict[bytes, bytes]:
+    """Write the parts that changed, and give them: only those go to Kafka and to Redis."""
+    places = ((key.encode() + part(*name), value) for name, value in parts.items())
+    changed = {place: value for place, value in places if before.get(place) != value}
+    for place, value in changed.items():
+        table[place] = value
+    return changed
 
 
 def _check_size(what: str, value: bytes, limit: int, family: Family[Any]) -> None:
@@ -185,11 +213,13 @@ def _check_size(what: str, value: bytes, limit: int, family: Family[Any]) -> Non
         )
 
 
-def _fold_alone(folded: Folded, key: str, place: int, table: States, record: Record) -> None:
+def _fold_alone(
+    folded: Folded, key: str, place: int, table: States, record: Record, kept: KeptStates
+) -> None:
     try:
         alone = decode([record]).inboxes[key]
-        state = load(family_of(key), table, key)
-        _fold_inbox(folded, key, Inbox(alone.messages, [[place]]), table, state)
+        before = _before(key, table, kept)
+        _fold_inbox(folded, key, Inbox(alone.messages, [[place]]), table, before, kept)
     except MemoryError:
         raise
     except TooLargeError as fault:

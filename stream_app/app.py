@@ -33,6 +33,7 @@ from stream_app.health import (
     observe_suspended,
 )
 from stream_app.heartbeats import Heartbeats
+from stream_app.kept import KeptStates
 from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.namesake import Namesake, told
@@ -47,11 +48,12 @@ WAIT_FOR_REDIS_S = 86_400.0
 
 
 class App(faust.App):  # type: ignore[misc]
-    """Faust app that carries the engine and the metrics of its worker."""
+    """Faust app that carries the engine, the kept states and the metrics of its worker."""
 
     engine: Engine
     metrics: PipelineMetrics
     live: LiveView
+    kept: KeptStates
     progress: Progress
 
     def _create_directories(self) -> None:
@@ -102,6 +104,7 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     names = topic_names(settings.prefix)
     app = App(settings.app_id, **faust_options(settings))
     app.metrics, app.live, app.progress = metrics, live, Progress()
+    app.kept = KeptStates()
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
     letters = DeadLetters(names[topics.DEAD_LETTERS])
@@ -109,7 +112,7 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
 
     @app.agent(app.topic(names[topics.TELEMETRY], **_RAW))
     async def integrate(stream: Any) -> None:
-        work = EnergyWork(table, names, metrics, live, letters)
+        work = EnergyWork(table, names, metrics, live, letters, app.kept)
         async for event in stream.events():
             app.engine.start(event, work.fold, work.committed)
 
@@ -239,6 +242,8 @@ def _release_on_revoke(app: App) -> Callable[..., Awaitable[None]]:
             app.metrics.unassigned(number)
         for each in owned:
             app.metrics.revoked(each.number)
-            app.live.forget(map(telemetry_key, each.states))
+            keys = {telemetry_key(state) for state in each.states}
+            app.live.forget(keys)
+            app.kept.forget(keys)
 
     return release

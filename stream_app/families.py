@@ -4,19 +4,19 @@ The key of a record alone says which family it is of. Everything else of the wor
 transaction to the dead letters, knows no families.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from stream_app.codec import health, state
-from stream_app.codec.battery_state import Name, Read, load_battery, save_battery
+from stream_app.codec.battery_state import Read, load_battery, save_battery
 from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.results_battery import (
     encode_battery_outputs,
     encode_meter_outputs,
     encode_newest,
 )
-from stream_app.core.battery_system import BatteryState, SystemMessage, fold_battery
+from stream_app.core.battery_system import BatteryState, Part, SystemMessage, fold_battery
 from stream_app.core.messages import Message, Refusal
 from stream_app.core.meters import MeterMessage, MeterState, fold_meter
 from stream_app.keys import Subject, subject_of
@@ -40,13 +40,16 @@ class Step:
     shown
         The newest of what was published, by name: stands beside the state for readers, and no
         fold depends on it.
+    touched
+        Parts of the state that may have changed; None: all of them.
     """
 
     records: list[Output] = field(default_factory=list)
     refusals: Sequence[Refusal] = ()
     samples: int = 0
     late: int = 0
-    shown: Mapping[Name, bytes] = field(default_factory=dict)
+    shown: Mapping[Part, bytes] = field(default_factory=dict)
+    touched: Collection[Part] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Family(Generic[State]):
     load
         The state that parts hold; a ValueError where they cannot be read.
     save
-        All parts of a state; equal states give equal bytes.
+        The named parts of a state, or all; equal states give equal bytes.
     fold
         Folds messages into a state, in order.
     newest_ms
@@ -68,7 +71,7 @@ class Family(Generic[State]):
     """
 
     load: Callable[[Read], State]
-    save: Callable[[State], Mapping[Name, bytes]]
+    save: Callable[[State, Collection[Part] | None], Mapping[Part, bytes]]
     fold: Callable[[State, Sequence[Any]], Step]
     newest_ms: Callable[[State], int | None]
     smaller: str
@@ -98,7 +101,8 @@ def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> St
     records = list(encode_battery_outputs(battery, outputs))
     late = len(outputs.late) + sum(each.times.size for each in outputs.cells.late)
     shown = encode_newest(battery, outputs)
-    return Step(records, outputs.refusals, outputs.rows, late, shown)
+    touched = outputs.touched
+    return Step(records, outputs.refusals, outputs.rows, late, shown, touched)
 
 
 def _newest_battery(system: BatteryState) -> int | None:
@@ -116,7 +120,7 @@ def _fold_meter(meter: MeterState, messages: Sequence[MeterMessage]) -> Step:
 
 POWER = Family(
     load=lambda read: state.restore(read(())),
-    save=lambda block: {(): state.snapshot(block)},
+    save=lambda block, _: {(): state.snapshot(block)},
     fold=_fold_power,
     newest_ms=_newest_power,
     smaller="cut the power block into several, each with fewer DC inputs, enclosures or shares",
@@ -130,7 +134,7 @@ BATTERY = Family(
 )
 METER = Family(
     load=lambda read: health.restore(MeterState, read(())),
-    save=lambda meter: {(): health.snapshot(meter)},
+    save=lambda meter, _: {(): health.snapshot(meter)},
     fold=_fold_meter,
     newest_ms=lambda meter: meter.clock.clock.now,
     smaller="use another name for the meter",

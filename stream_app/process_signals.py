@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stream_app.codec.battery_state import Name
 from stream_app.codec.results import Output
 from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
+from stream_app.core.battery_system import Part
 from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData
 from stream_app.families import family_of
@@ -116,5 +116,5 @@ class _Run:
         self.result.refusals.update(each.reason for each in step.refusals)
 
 
-def _nothing(_name: Name) -> None:
+def _nothing(_name: Part) -> None:
     """A part of a state that there is not yet."""

@@ -1,31 +1,37 @@
 """The state of a battery system in parts, so that a chunk writes only what it changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from stream_app.codec.cells_state import restore_cells, snapshot_cells
 from stream_app.codec.health import restore, snapshot
 from stream_app.core.battery import Battery
-from stream_app.core.battery_system import BatteryState
+from stream_app.core.battery_system import (
+    PAST,
+    PRESENT,
+    TOPOLOGY,
+    BatteryState,
+    Part,
+    pack_part,
+)
 from stream_app.core.cells.fold import CellsState
+from stream_app.core.cells.messages import Temper
 from stream_app.core.cells.pack import ColdPack, HotPack, PackState, WarmPack
 from stream_app.core.health.state import Past, Present, SystemState
 
-Name = tuple[str, ...]
-Read = Callable[[Name], bytes | None]
+Read = Callable[[Part], bytes | None]
 """Bytes of the part of a state with this name; None where there is none."""
 
-PRESENT, PAST = ("health", "present"), ("health", "past")
-NEWEST_DAY: Name = ("newest", "health")
+NEWEST_DAY: Part = ("newest", "health")
 """Part with the newest record of the health, for readers; a fold does not read it."""
 
 
-def newest_windows(pack: str, resolution: str) -> Name:
+def newest_windows(pack: str, resolution: str) -> Part:
     """Part with the newest record of a pack's windows, for readers."""
     return "newest", "cells", pack, resolution
 
 
-def newest_critical(pack: str) -> Name:
+def newest_critical(pack: str) -> Part:
     """Part with the newest table of a pack's critical cells, for readers."""
     return "newest", "critical", pack
 
@@ -46,7 +52,7 @@ def load_battery(read: Read) -> BatteryState:
     ValueError
         A part is missing, is not such a state, or is of a version that this program cannot read.
     """
-    topology = restore(_Topology, read(()))
+    topology = restore(_Topology, read(TOPOLOGY))
     packs = {name: _pack(read, name, cells) for name, cells in topology.packs.items()}
     health = SystemState(restore(Present, read(PRESENT)), restore(Past, read(PAST)))
     return BatteryState(CellsState(topology.battery, packs), health)
@@ -63,20 +69,20 @@ def battery_of(root: bytes | None) -> Battery | None:
     return restore(_Topology, root).battery
 
 
-def save_battery(state: BatteryState) -> dict[Name, bytes]:
-    """All parts; equal states give equal bytes."""
-    cells = state.cells
-    sizes = {name: each.cells for name, each in cells.packs.items()}
-    found = {
-        (): snapshot(_Topology(cells.battery, sizes)),
-        PRESENT: snapshot(state.health.present),
-        PAST: snapshot(state.health.past),
-    }
-    for name, each in cells.packs.items():
-        found["pack", name, "hot"] = snapshot_cells(each.hot)
-        found["pack", name, "warm"] = snapshot_cells(each.warm)
-        found["pack", name, "cold"] = snapshot_cells(each.cold)
-    return found
+def save_battery(state: BatteryState, parts: Iterable[Part] | None = None) -> dict[Part, bytes]:
+    """The named parts, or all; equal states give equal bytes."""
+    names = state.parts if parts is None else parts
+    return {name: _saved(state, name) for name in sorted(names)}
+
+
+def _saved(state: BatteryState, part: Part) -> bytes:
+    if part == TOPOLOGY:
+        sizes = {name: each.cells for name, each in state.cells.packs.items()}
+        return snapshot(_Topology(state.cells.battery, sizes))
+    if part in (PRESENT, PAST):
+        return snapshot(state.health.present if part == PRESENT else state.health.past)
+    _, name, temper = part
+    return snapshot_cells(getattr(state.cells.packs[name], temper))
 
 
 def _pack(read: Read, name: str, cells: int) -> PackState:
@@ -88,8 +94,8 @@ def _pack(read: Read, name: str, cells: int) -> PackState:
     )
 
 
-def _there(read: Read, pack: str, temper: str) -> bytes:
-    found = read(("pack", pack, temper))
+def _there(read: Read, pack: str, temper: Temper) -> bytes:
+    found = read(pack_part(pack, temper))
     if found is None:
         raise ValueError(f"the {temper} part of pack {pack} is missing")
     return found

@@ -30,13 +30,12 @@ from schemas.results_battery import (
 )
 from stream_app.codec.battery_state import (
     NEWEST_DAY,
-    Name,
     newest_critical,
     newest_windows,
 )
 from stream_app.codec.results import LONGEST_RUN, Output, iso
 from stream_app.core.battery import Battery, MeterPoint
-from stream_app.core.battery_system import BatteryOutputs
+from stream_app.core.battery_system import BatteryOutputs, Part
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.evaluability import Evaluable
@@ -100,9 +99,9 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     yield from _late_rows(battery.key, outputs.late)
 
 
-def encode_newest(battery: Battery, outputs: BatteryOutputs) -> dict[Name, bytes]:
+def encode_newest(battery: Battery, outputs: BatteryOutputs) -> dict[Part, bytes]:
     """The newest record of each kind: of windows one for each pack and length, with one window."""
-    found: dict[Name, Output] = {}
+    found: dict[Part, Output] = {}
     for windows in outputs.cells.windows:
         newest = windows.between(windows.size - 1, windows.size)
         found[newest_windows(windows.pack, windows.resolution)] = _windows(battery, newest)

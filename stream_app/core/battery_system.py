@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import get_args
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.fold import CellsState, fold_cells, objection
-from stream_app.core.cells.messages import CellOutputs
+from stream_app.core.cells.messages import CellOutputs, Temper
 from stream_app.core.health.result import HealthDay, SystemOutputs
 from stream_app.core.health.soc import SocChange
 from stream_app.core.health.state import SystemState
@@ -15,6 +16,12 @@ from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import LateRow
 
 SystemMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
+Part = tuple[str, ...]
+"""Name of a part of what is remembered."""
+TOPOLOGY: Part = ()
+PRESENT: Part = ("health", "present")
+PAST: Part = ("health", "past")
+TEMPERS: tuple[Temper, ...] = get_args(Temper)
 
 
 @dataclass
@@ -24,10 +31,19 @@ class BatteryState:
     cells: CellsState = field(default_factory=CellsState)
     health: SystemState = field(default_factory=SystemState)
 
+    @property
+    def parts(self) -> set[Part]:
+        """Names of all parts."""
+        packs = {pack_part(name, temper) for name in self.cells.packs for temper in TEMPERS}
+        return {TOPOLOGY, PRESENT, PAST, *packs}
+
 
 @dataclass
 class BatteryOutputs:
-    """All that a fold gave; ``refusals`` are places in its batch."""
+    """All that a fold gave; ``refusals`` are places in its batch.
+
+    ``touched`` are the parts of the state that it may have changed: no other has changed.
+    """
 
     cells: CellOutputs = field(default_factory=CellOutputs)
     days: list[HealthDay] = field(default_factory=list)
@@ -35,6 +51,12 @@ class BatteryOutputs:
     late: list[LateRow] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0
+    touched: set[Part] = field(default_factory=set)
+
+
+def pack_part(pack: str, temper: Temper) -> Part:
+    """Name of a part of what is remembered of a pack."""
+    return "pack", pack, temper
 
 
 def fold_battery(state: BatteryState, messages: Sequence[SystemMessage]) -> BatteryOutputs:
@@ -69,12 +91,18 @@ def _fold(
     outputs.refusals += _refused(places, cells.refusals)
     outputs.rows += cells.rows
     outputs.cells.extend(cells)
+    outputs.touched |= {pack_part(*each) for each in cells.touched}
     places = [place for place, each in batch if not isinstance(each, CellSamples)]
+    if not places:
+        return
     found = fold_system(
         state.health, [each for _, each in batch if not isinstance(each, CellSamples)]
     )
     outputs.refusals += _refused(places, found.refusals)
     _add(outputs, found)
+    outputs.touched |= {PRESENT, PAST}
+    if any(isinstance(each, Battery | EndOfData) for _, each in batch):
+        outputs.touched |= state.parts
 
 
 def _refused(places: Sequence[int], refusals: Sequence[Refusal]) -> Iterator[Refusal]:

@@ -12,9 +12,13 @@ from stream_app.engine.table import current_unit, state_key
 class Store(base.SerializedStore):  # type: ignore[misc]
     """Reads and writes the cached state of the chunk in work; its commit makes the change last."""
 
-    def _get(self, key: bytes) -> bytes | None:
+    def read(self, key: bytes) -> bytes | None:
+        """The value of a key for the chunk in work, None where there is none."""
         unit, full = current_unit.get(), state_key(self.table_name, key)
         return unit.dirty.get(full, unit.partition.states.get(full))
+
+    def _get(self, key: bytes) -> bytes | None:
+        return self.read(key)
 
     def _set(self, key: bytes, value: bytes | None) -> None:
         if value is None:

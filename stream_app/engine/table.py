@@ -27,6 +27,11 @@ class Table(faust.Table):  # type: ignore[misc]
     states are all in memory: no read waits for Redis.
     """
 
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """The state of a key, without Faust's sensors: they take ten times as long as reading."""
+        found = self.data.read(key)
+        return default if found is None else found
+
     def on_key_set(self, key: Any, value: Any) -> None:
         self._sensor_on_set(self, key, value)
 

@@ -9,13 +9,13 @@ from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, Heal
 from schemas.topics import TELEMETRY
 from stream_app.codec.battery_state import (
     NEWEST_DAY,
-    Name,
     battery_of,
     load_battery,
     newest_critical,
     newest_windows,
 )
 from stream_app.core.battery import Battery
+from stream_app.core.battery_system import Part
 from stream_app.engine.position import Position
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.keys import PART, subject_of, telemetry_key
@@ -55,7 +55,7 @@ class Held:
 
     key: str
     battery: Battery
-    parts: dict[Name, bytes]
+    parts: dict[Part, bytes]
     partition: int
     position: Position
 
@@ -84,12 +84,12 @@ async def newest(settings: Settings, asked: str) -> SystemData:
     return collected(held.battery, records)
 
 
-def _shown(name: Name) -> bool:
+def _shown(name: Part) -> bool:
     return name[:1] in ((), ("newest",))
 
 
 async def find(
-    settings: Settings, asked: str, wanted: Callable[[Name], bool] = lambda _: True
+    settings: Settings, asked: str, wanted: Callable[[Part], bool] = lambda _: True
 ) -> Held:
     """The parts of a system's state that are wanted, at one instant.
 
@@ -108,7 +108,7 @@ async def find(
 
 
 async def _find(
-    view: RedisView, settings: Settings, asked: str, wanted: Callable[[Name], bool]
+    view: RedisView, settings: Settings, asked: str, wanted: Callable[[Part], bool]
 ) -> Held:
     places: dict[str, tuple[int, list[bytes]]] = {}
     for number in range(settings.partitions):
@@ -123,11 +123,11 @@ async def _find(
     return Held(key, _battery(key, parts), parts, number, position)
 
 
-def _name(key: bytes) -> Name:
+def _name(key: bytes) -> Part:
     return tuple(each.decode() for each in key.split(PART)[1:])
 
 
-def _battery(key: str, parts: dict[Name, bytes]) -> Battery:
+def _battery(key: str, parts: dict[Part, bytes]) -> Battery:
     try:
         battery = battery_of(parts.get(()))
     except ValueError as fault:

@@ -1,6 +1,6 @@
 """The flow of a battery's cells, spelled out once: messages in, windows and findings out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -50,6 +50,8 @@ UNITS = {
 """Columns of samples in the order of a row, and how many of its unit make theirs."""
 Found = tuple[tuple[int, int], CellFinding]
 """Message and row that brought a finding about, and the finding."""
+Parts = list[tuple[int, CellSamples]]
+"""Records of one pack with their places among the messages."""
 MOST_PACKS = 256
 """Packs that a battery ever had; each has windows of its own."""
 
@@ -144,7 +146,7 @@ def _refusal(state: CellsState, samples: CellSamples) -> str | None:
 
 def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]]) -> CellOutputs:
     outputs = CellOutputs()
-    packs: dict[str, list[tuple[int, CellSamples]]] = {}
+    packs: dict[str, Parts] = {}
     for place, samples in messages:
         assert isinstance(samples, CellSamples)
         reason = _refusal(state, samples)
@@ -153,11 +155,10 @@ def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]
         else:
             outputs.refusals.append(Refusal(place, reason))
     found: list[Found] = []
-    for name, parts in packs.items():
+    for name, parts, rows in _converted(state, packs):
         assert state.battery is not None
         each = state.packs[name]
-        times = np.concatenate([part.times for _, part in parts])
-        rows = _rows([part for _, part in parts], each.cells)
+        times = _joined([part.times for _, part in parts])
         admitted = admit_rows(each.hot.clock, times, rows, state.battery.rules.skew_ms)
         result, findings = _fold_pack(state, name, admitted)
         outputs.extend(result)
@@ -167,6 +168,18 @@ def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]
             found += [(places[arrived[row]], finding) for row, finding in findings]
     outputs.findings += [finding for _, finding in sorted(found, key=lambda each: each[0])]
     return outputs
+
+
+def _converted(state: CellsState, packs: Mapping[str, Parts]) -> Iterator[tuple[str, Parts, Rows]]:
+    """Whole numbers of the rows of each pack; neighbours of one size are converted together."""
+    for cells, group in groupby(packs, key=lambda name: state.packs[name].cells):
+        names = list(group)
+        rows = _rows([part for name in names for _, part in packs[name]], cells)
+        first = 0
+        for name in names:
+            last = first + sum(part.times.size for _, part in packs[name])
+            yield name, packs[name], rows[first:last]
+            first = last
 
 
 def _rows(samples: Sequence[CellSamples], cells: int) -> Rows:
@@ -205,7 +218,8 @@ def _fold_pack(
     assert state.battery is not None
     each, rules, zone = state.packs[name], state.battery.rules, calendar(state.battery.zone)
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
-    times, rows = admitted.times, admitted.values
+    outputs.touched.add((name, "hot"))
+    times, rows, warm = admitted.times, admitted.values, each.warm
     if not times.size:
         return outputs, []
     limits = limits_of(state.battery)
@@ -216,7 +230,12 @@ def _fold_pack(
         story.alarms += alarms(
             each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth, charging
         )
-    for resolution, windows in fold_rows(each, zone, rules, times, rows):
+    closed = fold_rows(each, zone, rules, times, rows)
+    if each.warm is not warm:
+        outputs.touched.add((name, "warm"))
+    if closed or story.alarms:
+        outputs.touched.add((name, "cold"))
+    for resolution, windows in closed:
         regime = None
         if resolution == SLOT and limits is not None:
             found = anomalies(each.cold.anomalies, name, limits, rules, windows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 
 CellsMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
+Temper = Literal["hot", "warm", "cold"]
+"""Part of what is remembered of a pack: by how often it changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +190,7 @@ class CellOutputs:
     """All that a fold gave.
 
     Windows of each pack are in the order of event time, findings in that of the rows that brought
-    them about.
+    them about. ``touched`` are the parts of packs that rows may have changed.
     """
 
     windows: list[CellWindows] = field(default_factory=list)
@@ -196,6 +199,7 @@ class CellOutputs:
     late: list[LateCells] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0
+    touched: set[tuple[str, Temper]] = field(default_factory=set)
 
     def extend(self, other: "CellOutputs") -> None:
         """Append another fold's outputs; places of refusals stay as they are."""
@@ -205,6 +209,7 @@ class CellOutputs:
         self.late += other.late
         self.refusals += other.refusals
         self.rows += other.rows
+        self.touched |= other.touched
 
 
 def _values(keys: Ints, per_unit: int) -> Floats:

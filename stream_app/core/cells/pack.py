@@ -1,6 +1,6 @@
 """Rows of one pack into windows: the state of a pack, and how rows change it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from stream_app.core.cells.critical import CriticalState
 from stream_app.core.cells.evaluability import Evaluable, EvaluableState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.messages import CellWindows
-from stream_app.core.cells.quantities import MISSING, Whole
+from stream_app.core.cells.quantities import MISSING, Whole, steps_of
 from stream_app.core.cells.rows import RowClock, Rows
 from stream_app.core.cells.sums import Block, sums_of
 from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
@@ -50,9 +50,11 @@ class HotPack:
     waiting: bytes = b""
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class WarmPack:
     """What changes with every ``TOGETHER`` rows, and when the slot closes.
+
+    It is replaced, never changed: the same object is the same state.
 
     Attributes
     ----------
@@ -168,8 +170,9 @@ def _fold(
     if times.size:
         block = _block(warm, state.cells, zone, rules, times, rows)
         fresh = _slots(zone, block)
-        warm.last_time, warm.last_row = int(times[-1]), rows[-1].tobytes()
-    closed, warm.slot = advance(warm.slot, fresh, now)
+        warm = WarmPack(int(times[-1]), rows[-1].tobytes(), warm.slot)
+    closed, slot = advance(warm.slot, fresh, now)
+    state.warm = replace(warm, slot=slot)
     if closed is None:
         return []
     found = [(SLOT, closed)]
@@ -193,8 +196,7 @@ def _slots(zone: SiteCalendar, block: Block) -> Windows:
 def _block(
     warm: WarmPack, cells: int, zone: SiteCalendar, rules: BatteryRules, times: Ints, rows: Rows
 ) -> Block:
-    before = times[:1] if warm.last_time is None else np.array([warm.last_time], dtype=np.int64)
-    steps = np.diff(times, prepend=before)
+    steps = steps_of(times, warm.last_time)
     gaps = (steps > rules.max_gap_ms).astype(np.int64)
     steps[gaps > 0] = 0
     days, _, _ = spans(zone, SLOT, times)

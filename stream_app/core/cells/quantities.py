@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.core.battery import Values
+from stream_app.core.energy import Ints
 
 Whole = NDArray[np.int32]
 
@@ -17,6 +18,14 @@ UV_PER_V = 1_000_000
 MDEG_PER_DEG = 1_000
 MA_PER_A = 1_000
 PPM = 1_000_000
+
+
+def steps_of(times: Ints, before: int | None) -> Ints:
+    """Time since the one before [ms], (n,); ``before`` the first, 0 where there is none."""
+    steps = np.empty_like(times)
+    np.subtract(times[1:], times[:-1], out=steps[1:])
+    steps[0] = 0 if before is None else times[0] - before
+    return steps
 
 
 def whole(values: Values, per_unit: int) -> Whole:

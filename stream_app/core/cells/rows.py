@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.core.clock import Admitted, Clock, Samples, admit, settle
+from stream_app.core.clock import Admitted, Clock, Samples, admit, follow, settle
 from stream_app.core.energy import Ints
 
 Rows = NDArray[np.int32]
@@ -67,6 +67,8 @@ def admit_rows(state: RowClock, times: Ints, values: Rows, skew_ms: int) -> Admi
     """
     first, state.seen = state.seen, state.seen + times.size
     rows = np.arange(times.size, dtype=np.int64)
+    if follow(state.clock, times, skew_ms):
+        return AdmittedRows(times, values, rows)
     admitted = admit(
         state.clock, Samples(times, (rows + first).astype(np.float64), rows), 0, skew_ms
     )
