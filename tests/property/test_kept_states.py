@@ -1,7 +1,8 @@
-"""States that are kept between chunks give what states that are read anew give, whatever happens."""
+"""States kept between chunks give what states read anew give, whatever happens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -90,7 +91,7 @@ class Worker:
 
 def cut(records: list[Record], sizes: Sequence[int]) -> list[list[Record]]:
     edges = np.minimum(np.cumsum([0, *sizes, len(records)]), len(records)).tolist()
-    return [records[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [records[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def told(folded: Folded) -> tuple[object, ...]:
