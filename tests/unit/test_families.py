@@ -161,9 +161,8 @@ def test_what_only_readers_see_is_no_part_of_the_state() -> None:
     for key in [key for key in table if key.startswith(KEY + part("newest"))]:
         del table[key]
 
-    assert BATTERY.save(load(BATTERY, table, SYSTEM.key)) == BATTERY.save(
-        load(BATTERY, WHOLE[0], SYSTEM.key)
-    )
+    with_it, without = (load(BATTERY, each, SYSTEM.key) for each in (WHOLE[0], table))
+    assert BATTERY.save(without, None) == BATTERY.save(with_it, None)
 
 
 def test_a_battery_record_that_cells_refuse_changes_nothing_of_its_health() -> None:
