@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench import baselines, recovery, stream, workload, year
+from bench import baselines, batteries, recovery, stream, workload, year
 from bench.workload import BLOCKS_1MIN, BLOCKS_1S, THIN, Workload
 from deploy.local import Endpoints, endpoints
 from schemas.topics import TELEMETRY
@@ -24,17 +24,26 @@ STOCK_LIMIT_S = 120
 def main() -> None:
     """Run the chosen parts and print a table each."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parts = {"stream": _stream, "year": _year, "recovery": _recovery}
+    parts = {
+        "stream": _stream,
+        "cells": _cells,
+        "year": _year,
+        "recovery": _recovery,
+        "fleet": _fleet,
+    }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all by default")
-    chosen = parser.parse_args().parts or list(parts)
+    parser.add_argument("--minutes", type=int, default=5, help="of each fleet in real time")
+    options = parser.parse_args()
+    chosen = options.parts or list(parts)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
     with endpoints() as services:
         for name in chosen:
-            parts[name](services)
+            print(f"\n{name}: about {_minutes(name, options.minutes)} min", flush=True)
+            parts[name](services, options)
 
 
-def _stream(services: Endpoints) -> None:
-    print(f"\n{'what':<52}{'records/s':>12}{'samples/s':>13}{'peak MB':>9}")
+def _stream(services: Endpoints, _: argparse.Namespace) -> None:
+    print(f"{'what':<52}{'records/s':>12}{'samples/s':>13}{'peak MB':>9}")
     for load in (THIN, BLOCKS_1S, BLOCKS_1MIN):
         settings = _settings(services)
         asyncio.run(workload.publish(settings, load))
@@ -52,7 +61,45 @@ def _stream(services: Endpoints) -> None:
             _row("stock Faust agent with a table", load, records, _stock(settings, records))
 
 
-def _year(services: Endpoints) -> None:
+def _cells(services: Endpoints, _: argparse.Namespace) -> None:
+    print(f"{'million cell values/s, 16 systems of 5 x 52 cells':<52}{'bare loop':>11}", end="")
+    print(f"{'worker':>9}{'ratio':>8}{'peak MB':>9}")
+    for load in batteries.LOADS:
+        settings = _settings(services)
+        asyncio.run(batteries.publish(settings, load))
+        with stream.worker(settings) as running:
+            run = running.run(load.total_records)
+        bare = asyncio.run(batteries.bare_loop(settings, load))
+        speeds = [load.values / 1e6 / seconds for seconds in (bare, run.seconds)]
+        ratio = speeds[1] / speeds[0]
+        print(f"{load.title:<52}{speeds[0]:>11.1f}{speeds[1]:>9.1f}{ratio:>8.2f}", end="")
+        print(f"{run.peak_mb:>9.0f}", flush=True)
+
+
+def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
+    for rows in (1, 10):
+        fleet = batteries.Fleet(options.minutes, rows)
+        settings = _settings(services)
+        print(fleet.title, flush=True)
+        announced = asyncio.run(batteries.announce(settings, fleet))
+        with stream.worker(settings) as running:
+            running.run(announced)
+            found = asyncio.run(batteries.course(settings, fleet, running))
+        for number, (median, largest) in enumerate(found.minutes(), 1):
+            print(f"  minute {number}: lag {median:6.2f} s in the median, {largest:6.2f} s at most")
+        before, after = found.memory
+        print(
+            f"  worker: {found.cpu:.0%} of a core, {before:.0f} MB before, {after:.0f} MB after",
+            end="",
+        )
+        print(f"; the sender was {found.behind:.2f} s late at most", flush=True)
+
+
+def _minutes(part: str, fleet: int) -> int:
+    return {"stream": 4, "cells": 4, "year": 1, "recovery": 3, "fleet": 2 * fleet + 1}[part]
+
+
+def _year(services: Endpoints, _: argparse.Namespace) -> None:
     found = year.year(_settings(services))
     spec = year.SPEC
     samples = spec.days * 86_400 // spec.interval_s * spec.inverters * 2
@@ -67,7 +114,7 @@ def _year(services: Endpoints) -> None:
     print(f"  CSV by Kafka and by process byte-equal: {found.equal}")
 
 
-def _recovery(services: Endpoints) -> None:
+def _recovery(services: Endpoints, _: argparse.Namespace) -> None:
     found = asyncio.run(recovery.recovery(_settings(services)))
     print(f"\n{recovery.FLEET.title}")
     print(f"  start of a worker to ready, Redis as it was {found.start:13.1f} s")

@@ -51,8 +51,21 @@ class BenchWorker:
 
     def peak_mb(self) -> float:
         """Peak resident memory [MB], as Linux counts it."""
+        return self._status_mb("VmHWM")
+
+    def memory_mb(self) -> float:
+        """Resident memory [MB]."""
+        return self._status_mb("VmRSS")
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all threads so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(") ")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _status_mb(self, name: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        found = re.search(rf"{name}:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) / 1000
 
