@@ -7,7 +7,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    NonNegativeFloat,
+    FiniteFloat,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -106,8 +106,8 @@ class Ratings(Section):
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None
     commissioned: LocalDate | None = None
-    own_limits: dict[LimitName, PositiveFloat] = Field(default_factory=dict)
-    own_rules: dict[RuleName, NonNegativeFloat] = Field(default_factory=dict)
+    own_limits: dict[LimitName, FiniteFloat] = Field(default_factory=dict)
+    own_rules: dict[RuleName, FiniteFloat] = Field(default_factory=dict)
 
 
 class Battery(Section):
@@ -115,8 +115,8 @@ class Battery(Section):
 
     chemistry: Chemistry = "lfp"
     limits: Name | None = None
-    own_limits: dict[LimitName, PositiveFloat] = Field(default_factory=dict)
-    own_rules: dict[RuleName, NonNegativeFloat] = Field(default_factory=dict)
+    own_limits: dict[LimitName, FiniteFloat] = Field(default_factory=dict)
+    own_rules: dict[RuleName, FiniteFloat] = Field(default_factory=dict)
     cells: PositiveInt | None = None
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None

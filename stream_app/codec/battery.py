@@ -22,6 +22,7 @@ from schemas.battery import (
 from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
 from stream_app.codec.checks import check_names, check_zone, other_version
 from stream_app.codec.limits import (
+    COLUMNS_OF_A_WINDOW,
     EARLIEST_MS,
     LARGEST_CELL_C,
     LARGEST_CELL_V,
@@ -36,6 +37,7 @@ from stream_app.codec.limits import (
     MOST_PACKS,
     MOST_ROWS,
     MOST_SIGNALS,
+    MOST_WINDOW_VALUES,
 )
 from stream_app.codec.packed import decode_packed, encode_packed, is_packed
 from stream_app.core.battery import (
@@ -69,6 +71,7 @@ _Record = (
 _decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
 _encoder = msgspec.json.Encoder()
 
+WINDOW_MS = 300_000
 _RANGES = {
     "voltage_v": (LARGEST_CELL_V, "V"),
     "temperature_c": (LARGEST_CELL_C, "degC"),
@@ -187,6 +190,8 @@ def _checked(samples: CellSamples) -> CellSamples:
         values: Values | None = getattr(samples, name)
         if values is not None:
             _check_range(name, values, largest, unit)
+    matrices = (samples.voltage_v, samples.temperature_c)
+    _check_windows(samples.times, max(each.shape[1] for each in matrices if each is not None))
     return samples
 
 
@@ -194,6 +199,20 @@ def _check_range(name: str, values: Values, largest: float, unit: str = "") -> N
     # NaN is no value; it fails the quick look, and the thorough one leaves it out.
     if not np.abs(values).max() <= largest and (np.abs(values) > largest).any():
         raise ValueError(f"a value in {name} is beyond {largest:g} {unit}".rstrip())
+
+
+def _check_windows(times: Ints, columns: int) -> None:
+    """Refuse rows so far apart that a small record would make a large state and many results."""
+    width = columns + COLUMNS_OF_A_WINDOW
+    if times.size * width <= MOST_WINDOW_VALUES:
+        return
+    windows = np.unique(times // WINDOW_MS).size
+    if windows * width > MOST_WINDOW_VALUES:
+        raise ValueError(
+            f"the {times.size} rows of {columns} columns lie in {windows} windows of five minutes; "
+            f"at most {MOST_WINDOW_VALUES // width} are read of a record so wide: "
+            "send it as several"
+        )
 
 
 def _check_times(name: str, times: Ints) -> None:
@@ -214,6 +233,7 @@ def _signals(record: SystemRecord | MeterRecord) -> SystemSamples | MeterSamples
         assert found is not None
         _check_range(f"values[{name!r}]", found, LARGEST_SIGNAL)
         values[name] = found
+    _check_windows(times, len(values))
     kind = SystemSamples if isinstance(record, SystemRecord) else MeterSamples
     return kind(times, values)
 

@@ -45,3 +45,8 @@ LARGEST_RATIO = 10.0
 """Of a state of charge, either sign: 1000 %, for a percentage in its place is a mistake."""
 LARGEST_SIGNAL = 1e15
 """Of any other signal, either sign: whole numbers up to it are exact."""
+MOST_WINDOW_VALUES = 500_000
+"""Five-minute windows of a record's rows, times its columns and ``COLUMNS_OF_A_WINDOW``: rows far
+apart close windows, and days, one by one. 52 cells at 15 min reach it after 76 days."""
+COLUMNS_OF_A_WINDOW = 16
+"""What a window costs, in columns, before any."""

@@ -5,7 +5,7 @@ decides the order of its rows, so that the records of a key come in one order, h
 packs and systems lay beside one another.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
@@ -54,6 +54,8 @@ MOST_VALUES = 20_000
 """Cells times windows in one record of windows: 2 MB or so."""
 DECIMALS_V, DECIMALS_C = 6, 3
 """uV and m degC, as values come in; means are rounded to them."""
+DECIMALS, DECIMALS_OF_A_RATE = 6, 8
+"""Of every other number: mWh, uAh, ppm; a rate per month is some ppm."""
 
 PRIORITIES: dict[BatteryRule, Priority] = {
     "OVER_VOLT_ALARM": "high",
@@ -125,7 +127,7 @@ def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[O
             start=iso(day.start),
             end=iso(day.end),
             rows=day.rows,
-            values=dict(day.values),
+            values=_rounded(day.values),
             missing=dict(day.missing),
             verdicts=dict(day.verdicts),
             revision=day.revision,
@@ -199,6 +201,14 @@ def _rounded(values: Floats, decimals: int) -> Floats:
     return found
 
 
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """Indicators as they are published: further digits only tell how the machine rounds."""
+    return {
+        name: round(value, DECIMALS_OF_A_RATE if "_per_month" in name else DECIMALS) + 0.0
+        for name, value in values.items()
+    }
+
+
 def _known(values: Ints) -> list[int | None]:
     return [None if each == MISSING else each for each in values.tolist()]
 
@@ -223,8 +233,8 @@ def _critical(battery: Battery, table: CriticalCells) -> Output:
                 since=iso(each.concern.since),
                 until=None if each.concern.until is None else iso(each.concern.until),
                 days=each.concern.days,
-                worst=each.concern.worst,
-                limit=each.concern.limit,
+                worst=round(each.concern.worst, DECIMALS),
+                limit=round(each.concern.limit, DECIMALS),
                 unit=each.concern.unit,
             )
             for each in table.cells
@@ -244,7 +254,7 @@ def _health(battery: Battery, day: HealthDay) -> Output:
         start=iso(day.start),
         end=iso(day.end),
         rows=day.rows,
-        values=dict(day.values),
+        values=_rounded(day.values),
         missing=dict(day.missing),
         band=day.band,
         cycles=list(day.cycles),
@@ -304,8 +314,8 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         cell=cell,
         time=iso(each.time),
         since=iso(each.since),
-        value=each.value,
-        limit=each.limit,
+        value=round(each.value, DECIMALS) + 0.0,
+        limit=round(each.limit, DECIMALS) + 0.0,
         unit=unit,
         message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g})",
     )

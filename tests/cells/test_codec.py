@@ -157,7 +157,7 @@ def packed(**head: Any) -> bytes:
         (changed(commissioned="soon"), "commissioned is 'soon'; it must be a date like 2024-05-31"),
         (changed(rules={**RULES, "interval_s": 0}), "interval_s is 0 s; it must be 0.001 s"),
         (changed(rules={**RULES, "rest_a": -1}), "rest_a is -1 A; it must be 0 to 100000"),
-        (changed(limits="lpf"), "there is no preset of limits 'lpf'; there are lfp, none"),
+        (changed(limits="lpf"), "there is no preset of limits 'lpf'; there are lfp, nmc, none"),
         (changed(more=1), "unknown field `more`"),
         (cells(), "the record has neither voltage_v nor temperature_c"),
         (cells(t=[], voltage_v=[]), "t has 0 times; it must have 1 to 100000"),
@@ -213,3 +213,30 @@ def test_damaged_bytes_are_read_or_refused_never_more(data: st.DataObject) -> No
     with suppress(ValueError):
         found = decode_battery(KEY, bytes(value[:end]))
         assert isinstance(found, CellSamples)
+
+
+def rows_apart(cells: int, rows: int, step_ms: int) -> CellSamples:
+    times = TIMES[0] + step_ms * np.arange(rows, dtype=np.int64)
+    return CellSamples("1", times, np.full((rows, cells), 3.3))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_far_apart_are_refused_before_they_make_many_windows(*, packed: bool) -> None:
+    """A small record would else make gigabytes of them; the same rows close together are read."""
+    day, second = 86_400_000, 1000
+    near, far = (
+        encode_battery(rows_apart(4, 30_000, step), packed=packed) for step in (second, day)
+    )
+    assert len(far) < 1_500_000
+
+    assert decode_battery(KEY, near)
+    with pytest.raises(ValueError, match="lie in 30000 windows of five minutes; at most 25000"):
+        decode_battery(KEY, far)
+
+
+def test_signals_far_apart_are_refused_likewise() -> None:
+    times = TIMES[0] + 604_800_000 * np.arange(3_000, dtype=np.int64)
+    samples = MeterSamples(times, {f"s{n}": np.zeros(3_000) for n in range(200)})
+
+    with pytest.raises(ValueError, match=r"3000 rows of 200 columns .* send it as several"):
+        decode_battery(METER_KEY, encode_battery(samples))

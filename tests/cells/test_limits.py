@@ -92,6 +92,8 @@ def test_each_number_of_a_preset_names_its_source(preset: object) -> None:
         ({"own_limits": {"over_volt": 3.6}}, "no limit 'over_volt'; there are over_volt_alarm_v,"),
         ({"own_limits": {"spread_rest_v": 0}}, "spread_rest_v is 0; it must be above 0"),
         ({"own_limits": {"over_volt_alarm_v": 3.5}}, "to the highest are 2.4, 2.6, 3.6, 3.5 V"),
+        ({"own_limits": {"over_temp_warning_c": 61}}, "the highest are -20, 0, 61, 60 degC"),
+        ({"own_limits": {"under_temp_alarm_c": -2000}}, "it must be above -1000 and below 1000"),
         ({"own_limits": {"under_volt_warning_v": 3.4}}, "the warnings must end before they meet"),
         ({"limits": "none", "own_limits": {"spread_rest_v": 1}}, "name another beside limits"),
         ({"own_rules": {"full": 0.9}}, "no rule of health 'full'; there are soc_full_ratio,"),
@@ -171,9 +173,9 @@ def test_without_a_preset_the_chemistry_says_which(
     ("battery", "told"),
     [
         ("  own_limits: {over_volts: 3.6}\n", "battery.own_limits.over_volts"),
-        ("  own_limits: {over_volt_alarm_v: 3}\n", "battery/bess1: voltages from the lowest"),
+        ("  own_limits: {over_volt_alarm_v: 3}\n", "battery/bess1: limits from the lowest"),
         ("  limits: lead\n", "there is no preset of limits 'lead'"),
-        ("  own_rules: {soc_full_ratio: -1}\n", "battery.own_rules.soc_full_ratio"),
+        ("  own_rules: {soc_full_ratio: -1}\n", "soc_full_ratio is -1; it must be 0 to 1"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused_before_anything_is_read(

@@ -83,6 +83,12 @@ class CellLimits:
     temperature_max_mdeg: int | None = None
 
 
+_TEMPERATURES = (
+    Threshold("OVER_TEMP_ALARM", 60_000, 55_000, 5_000, "degC"),
+    Threshold("OVER_TEMP_WARNING", 55_000, 50_000, 20_000, "degC"),
+    Threshold("UNDER_TEMP_ALARM", -20_000, -15_000, 5_000, "degC"),
+    Threshold("UNDER_TEMP_WARNING", 0, 2_000, 20_000, "degC", charging=True),
+)
 LFP = CellLimits(
     sources={
         "thresholds": "MG Energy, LFP battery manual: values and delays of the warnings and of the "
@@ -99,10 +105,7 @@ LFP = CellLimits(
         Threshold("OVER_VOLT_WARNING", 3_600_000, 3_520_000, 20_000),
         Threshold("UNDER_VOLT_ALARM", 2_400_000, 2_600_000, 5_000),
         Threshold("UNDER_VOLT_WARNING", 2_600_000, 2_800_000, 20_000),
-        Threshold("OVER_TEMP_ALARM", 60_000, 55_000, 5_000, "degC"),
-        Threshold("OVER_TEMP_WARNING", 55_000, 50_000, 20_000, "degC"),
-        Threshold("UNDER_TEMP_ALARM", -20_000, -15_000, 5_000, "degC"),
-        Threshold("UNDER_TEMP_WARNING", 0, 2_000, 20_000, "degC", charging=True),
+        *_TEMPERATURES,
     ),
     plateau_ratio=(0.20, 0.85),
     plateau_uv=(3_200_000, 3_420_000),
@@ -116,7 +119,7 @@ NMC = CellLimits(
         "thresholds": "MG Energy, manual of the RS battery MGRS12S4P176, cells of 4.2 V, strategy "
         "default: warnings and the critical over-voltage with their delays; the critical "
         "under-voltage, 2.50 V, is ours: where data sheets of such cells end a discharge; an alarm "
-        "ends where its warning begins",
+        "ends where its warning begins; temperatures as those of LFP",
         "plateau_ratio": "ours: where the curve of NMC is nearly straight",
         "plateau_uv": "the same part in voltage, widened by the drop under load",
         "deviation_uv": "10 mV at rest: requirement S4.6, critical cells; elsewhere ours, wider "
@@ -129,12 +132,14 @@ NMC = CellLimits(
         Threshold("OVER_VOLT_WARNING", 4_150_000, 4_050_000, 20_000),
         Threshold("UNDER_VOLT_ALARM", 2_500_000, 2_800_000, 5_000),
         Threshold("UNDER_VOLT_WARNING", 2_800_000, 3_000_000, 20_000),
+        *_TEMPERATURES,
     ),
     plateau_ratio=(0.10, 0.95),
     plateau_uv=(3_400_000, 4_150_000),
     moving_uv=60_000,
     deviation_uv={"rest": 10_000, "plateau": 30_000, "steep_rest": 40_000, "steep": 80_000},
     spread_uv={"rest": 30_000, "plateau": 80_000, "steep_rest": 100_000, "steep": 300_000},
+    temperature_max_mdeg=60_000,
 )
 PRESETS: dict[str, CellLimits | None] = {"lfp": LFP, "nmc": NMC, "none": None}
 """By the name that ``Battery.limits`` gives; without limits nothing is judged, and results say so.
@@ -147,6 +152,10 @@ LimitName = Literal[
     "over_volt_warning_v",
     "under_volt_warning_v",
     "under_volt_alarm_v",
+    "over_temp_alarm_c",
+    "over_temp_warning_c",
+    "under_temp_warning_c",
+    "under_temp_alarm_c",
     "deviation_rest_v",
     "deviation_plateau_v",
     "deviation_steep_rest_v",
@@ -158,6 +167,11 @@ LimitName = Literal[
     "temperature_deviation_c",
     "temperature_max_c",
 ]
+_OF_UNIT: dict[Literal["V", "degC"], tuple[str, int]] = {
+    "V": ("v", UV_PER_V),
+    "degC": ("c", MDEG_PER_DEG),
+}
+_RISING = "UNDER_VOLT_ALARM", "UNDER_VOLT_WARNING", "OVER_VOLT_WARNING", "OVER_VOLT_ALARM"
 LIMIT_NAMES: tuple[LimitName, ...] = get_args(LimitName)
 """Names in ``Battery.own_limits``: of thresholds, of deviations and spreads by regime."""
 
@@ -188,10 +202,11 @@ def _limits(preset: str, own: tuple[tuple[str, float], ...]) -> CellLimits | Non
 
 def _moved(threshold: Threshold, given: Mapping[str, float]) -> Threshold:
     """A limit of its own ends as far behind itself as the one of the preset."""
-    volts = given.get(f"{threshold.rule.lower()}_v")
-    if volts is None:
+    suffix, per_unit = _OF_UNIT[threshold.unit]
+    value = given.get(f"{threshold.rule.lower()}_{suffix}")
+    if value is None:
         return threshold
-    limit = round(volts * UV_PER_V)
+    limit = round(value * per_unit)
     return replace(threshold, limit=limit, back=limit + threshold.back - threshold.limit)
 
 
@@ -207,29 +222,29 @@ def objection_to_limits(preset: str, own: Mapping[str, float]) -> str | None:
     unknown = sorted(set(own) - set(LIMIT_NAMES))
     if unknown:
         return f"there is no limit {unknown[0]!r}; there are {', '.join(LIMIT_NAMES)}"
-    wrong = [name for name, value in own.items() if not 0 < value < LARGEST_LIMIT]
-    if wrong:
-        return f"{wrong[0]} is {own[wrong[0]]:g}; it must be above 0 and below {LARGEST_LIMIT:g}"
+    for name, value in own.items():
+        least = -LARGEST_LIMIT if "_temp_" in name else 0
+        if not least < value < LARGEST_LIMIT:
+            return f"{name} is {value:g}; it must be above {least:g} and below {LARGEST_LIMIT:g}"
     limits = _limits(preset, tuple(sorted(own.items())))
     if limits is None:
-        return (
-            "the preset none judges nothing: name another beside limits of its own" if own else None
-        )
-    over, under = (
-        {each.rule: each for each in limits.thresholds if each.above is above}
-        for above in (True, False)
+        told = "the preset none judges nothing: name another beside limits of its own"
+        return told if own else None
+    found = (_disorder(limits.thresholds, unit) for unit in _OF_UNIT)
+    return next((each for each in found if each is not None), None)
+
+
+def _disorder(thresholds: tuple[Threshold, ...], unit: Literal["V", "degC"]) -> str | None:
+    """How limits of one unit contradict one another."""
+    every = {
+        each.rule.replace("_TEMP_", "_VOLT_"): each for each in thresholds if each.unit == unit
+    }
+    rising = [every[name] for name in _RISING]
+    order, ends = [each.limit for each in rising], [each.back for each in rising[1:3]]
+    if order == sorted(order) and ends[0] < ends[1]:
+        return None
+    shown = ", ".join(f"{each / _OF_UNIT[unit][1]:g}" for each in order)
+    return (
+        f"limits from the lowest alarm to the highest are {shown} {unit}: they must rise, and "
+        "the warnings must end before they meet"
     )
-    order = [
-        under["UNDER_VOLT_ALARM"].limit,
-        under["UNDER_VOLT_WARNING"].limit,
-        over["OVER_VOLT_WARNING"].limit,
-        over["OVER_VOLT_ALARM"].limit,
-    ]
-    ends = [under["UNDER_VOLT_WARNING"].back, over["OVER_VOLT_WARNING"].back]
-    if order != sorted(order) or ends != sorted(set(ends)):
-        shown = ", ".join(f"{each / UV_PER_V:g}" for each in order)
-        return (
-            f"voltages from the lowest alarm to the highest are {shown} V: they must rise, and "
-            "the warnings must end before they meet"
-        )
-    return None
