@@ -127,7 +127,7 @@ def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[O
             start=iso(day.start),
             end=iso(day.end),
             rows=day.rows,
-            values=_rounded(day.values),
+            values=_indicators(day.values),
             missing=dict(day.missing),
             verdicts=dict(day.verdicts),
             revision=day.revision,
@@ -201,7 +201,7 @@ def _rounded(values: Floats, decimals: int) -> Floats:
     return found
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+def _indicators(values: Mapping[str, float]) -> dict[str, float]:
     """Indicators as they are published: further digits only tell how the machine rounds."""
     return {
         name: round(value, DECIMALS_OF_A_RATE if "_per_month" in name else DECIMALS) + 0.0
@@ -254,7 +254,7 @@ def _health(battery: Battery, day: HealthDay) -> Output:
         start=iso(day.start),
         end=iso(day.end),
         rows=day.rows,
-        values=_rounded(day.values),
+        values=_indicators(day.values),
         missing=dict(day.missing),
         band=day.band,
         cycles=list(day.cycles),
