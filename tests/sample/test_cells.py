@@ -268,7 +268,7 @@ def test_the_command_writes_an_export_that_replay_reads(tmp_path: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert "weak: bess1 pack 1 cell" in done.stdout
-    assert "3 files missing" in done.stdout
+    assert "2 files missing" in done.stdout
     assert "station/battery/bess1: packs 1 8 cells; ac_power_w, " in read_back.stdout
     assert "192 rows" in read_back.stdout
 
