@@ -8,10 +8,10 @@ import pytest
 from stream_app.core.cells.evaluability import Reason
 from stream_app.core.cells.findings import RULES
 from stream_app.core.cells.limits import REGIMES
-from stream_app.core.cells.rows import LateRowReason
+from stream_app.core.rows import RowReason
 
 ROOT = Path(__file__).parents[2]
-NAMES = (*RULES, *REGIMES, *get_args(Reason), *get_args(LateRowReason))
+NAMES = (*RULES, *REGIMES, *get_args(Reason), *get_args(RowReason))
 
 
 @pytest.mark.parametrize("name", NAMES)

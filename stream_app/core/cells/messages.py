@@ -11,7 +11,6 @@ from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
-from stream_app.core.cells.rows import LateRowReason
 from stream_app.core.cells.sums import (
     NO_HIGH,
     NO_LOW,
@@ -24,6 +23,7 @@ from stream_app.core.cells.sums import (
 )
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
+from stream_app.core.rows import RowReason
 
 CellsMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
 Temper = Literal["hot", "warm", "cold"]
@@ -182,7 +182,7 @@ class LateCells:
 
     pack: str
     times: Ints
-    reason: LateRowReason
+    reason: RowReason
 
 
 @dataclass

@@ -7,16 +7,15 @@ serial number of a row, so that rows of any width are judged by the very same ru
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.core.clock import Admitted, Clock, Samples, admit, follow, settle
 from stream_app.core.energy import Ints
+from stream_app.core.rows import LateRow
 
 Rows = NDArray[np.int32]
-LateRowReason = Literal["late", "ahead"]
 
 
 @dataclass
@@ -36,14 +35,6 @@ class RowClock:
     clock: Clock = field(default_factory=Clock)
     seen: int = 0
     held: dict[int, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class LateRow:
-    """A row that was not folded: its time [ms UTC] and why."""
-
-    time: int
-    reason: LateRowReason
 
 
 @dataclass(frozen=True, eq=False)
