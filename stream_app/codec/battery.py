@@ -20,7 +20,7 @@ from schemas.battery import (
     SystemRecord,
 )
 from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
-from stream_app.codec.checks import check_names, check_zone, other_version
+from stream_app.codec.checks import check_names, check_zone, milliseconds, other_version
 from stream_app.codec.limits import (
     COLUMNS_OF_A_WINDOW,
     EARLIEST_MS,
@@ -32,7 +32,6 @@ from stream_app.codec.limits import (
     LARGEST_VALUE,
     LATEST_MS,
     LONGEST_NAME,
-    LONGEST_S,
     MOST_CELLS,
     MOST_PACKS,
     MOST_ROWS,
@@ -290,9 +289,9 @@ def _meter_point(record: MeterPointRecord) -> MeterPoint:
         record.site,
         record.meter,
         record.zone,
-        _ms("interval_s", record.interval_s, least=1),
-        _ms("max_gap_s", record.max_gap_s, least=1),
-        _ms("skew_s", record.skew_s),
+        milliseconds("interval_s", record.interval_s, least=1),
+        milliseconds("max_gap_s", record.max_gap_s, least=1),
+        milliseconds("skew_s", record.skew_s),
     )
 
 
@@ -324,18 +323,12 @@ def _rules(record: BatteryRulesRecord) -> BatteryRules:
     if not 0 <= record.rest_a <= LARGEST_STRING_A:
         raise ValueError(f"rest_a is {record.rest_a:g} A; it must be 0 to {LARGEST_STRING_A:g}")
     return BatteryRules(
-        interval_ms=_ms("interval_s", record.interval_s, least=1),
-        max_gap_ms=_ms("max_gap_s", record.max_gap_s, least=1),
-        skew_ms=_ms("skew_s", record.skew_s),
+        interval_ms=milliseconds("interval_s", record.interval_s, least=1),
+        max_gap_ms=milliseconds("max_gap_s", record.max_gap_s, least=1),
+        skew_ms=milliseconds("skew_s", record.skew_s),
         rest_a=record.rest_a,
-        rest_ms=_ms("rest_s", record.rest_s),
+        rest_ms=milliseconds("rest_s", record.rest_s),
     )
-
-
-def _ms(name: str, seconds: float, least: int = 0) -> int:
-    if not least / 1000 <= seconds <= LONGEST_S:
-        raise ValueError(f"{name} is {seconds:g} s; it must be {least / 1000:g} s to 7 days")
-    return round(seconds * 1000)
 
 
 def _record(message: BatteryMessage) -> _Record:

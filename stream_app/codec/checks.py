@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfoNotFoundError, available_timezones
 import msgspec
 
 from schemas.telemetry import Version
-from stream_app.codec.limits import LONGEST_NAME
+from stream_app.codec.limits import LONGEST_NAME, LONGEST_S
 from stream_app.core.calendar import calendar
 
 VERSIONS: tuple[int, ...] = get_args(Version)
@@ -55,3 +55,16 @@ def check_zone(zone: str) -> None:
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime"})
+
+
+def milliseconds(name: str, seconds: float, least: int = 0) -> int:
+    """A duration of a record in ms, at least ``least``.
+
+    Raises
+    ------
+    ValueError
+        It is shorter, or longer than a week.
+    """
+    if not least / 1000 <= seconds <= LONGEST_S:
+        raise ValueError(f"{name} is {seconds:g} s; it must be {least / 1000:g} s to 7 days")
+    return round(seconds * 1000)

@@ -19,14 +19,13 @@ from schemas.telemetry import (
     TopologyRecord,
 )
 from stream_app.codec.battery import BatteryMessage, decode_battery
-from stream_app.codec.checks import check_names, check_zone, other_version
+from stream_app.codec.checks import check_names, check_zone, milliseconds, other_version
 from stream_app.codec.limits import (
     EARLIEST_MS,
     LARGEST_VALUE,
     LARGEST_W,
     LATEST_MS,
     LONGEST_KEY,
-    LONGEST_S,
     MOST_ENCLOSURES,
     MOST_INPUTS,
     MOST_TIMES,
@@ -338,24 +337,17 @@ def _nullable(power: np.ndarray) -> list[float | None]:
 
 
 def _rules(record: RulesRecord) -> Rules:
-    def ms(seconds: float) -> int:
-        if not 0 <= seconds <= LONGEST_S:
-            raise ValueError(f"a duration of {seconds} s in rules; it must be 0 to 7 days")
-        return round(seconds * 1000)
-
-    if min(record.interval_s, record.max_gap_s) < 0.001:
-        raise ValueError("interval_s and max_gap_s must be above 0, 1 ms at least")
     if record.rating_w is not None and not record.rating_w > 0:
         raise ValueError("rating_w must be above 0")
     return Rules(
         method=record.method,
-        interval_ms=ms(record.interval_s),
-        max_gap_ms=ms(record.max_gap_s),
-        lateness_ms=ms(record.lateness_s),
-        correction_ms=ms(record.correction_s),
-        skew_ms=ms(record.skew_s),
-        stale_ms=ms(record.stale_s),
-        frozen_ms=ms(record.frozen_s),
+        interval_ms=milliseconds("interval_s", record.interval_s, least=1),
+        max_gap_ms=milliseconds("max_gap_s", record.max_gap_s, least=1),
+        lateness_ms=milliseconds("lateness_s", record.lateness_s),
+        correction_ms=milliseconds("correction_s", record.correction_s),
+        skew_ms=milliseconds("skew_s", record.skew_s),
+        stale_ms=milliseconds("stale_s", record.stale_s),
+        frozen_ms=milliseconds("frozen_s", record.frozen_s),
         rating_w=record.rating_w,
         resolutions=tuple(dict.fromkeys(record.resolutions)),
     )

@@ -150,8 +150,8 @@ BAD: list[tuple[str, bytes | None, bytes | None, str]] = [
     ("no enclosure", KEY, topology(inputs={"1": {}}), "DC input 1 has no enclosure"),
     ("shares", KEY, topology(inputs={"1": {"A": 0.5, "B": 0.4}}), "sum to 0.9, not 1"),
     ("negative share", KEY, topology(inputs={"1": {"A": 1.5, "B": -0.5}}), "shares of DC input 1"),
-    ("negative lateness", KEY, topology(rules=RULES | {"lateness_s": -1}), "0 to 7 days"),
-    ("interval of zero", KEY, topology(rules=RULES | {"interval_s": 0}), "above 0"),
+    ("negative lateness", KEY, topology(rules=RULES | {"lateness_s": -1}), "lateness_s is -1 s"),
+    ("interval of zero", KEY, topology(rules=RULES | {"interval_s": 0}), "0.001 s to 7 days"),
     ("unknown method", KEY, topology(rules=RULES | {"method": "simpson"}), "simpson"),
     ("unknown window", KEY, topology(rules=RULES | {"resolutions": ["2h"]}), "2h"),
 ]
