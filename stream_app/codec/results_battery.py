@@ -297,7 +297,8 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     pack, cell, unit, each = condition
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
     where = f"{pack or ''}/{'' if cell is None else cell}"
-    ended = "" if each.raised else "ended; "
+    no_more = isinstance(each, CellFinding) and not each.judged
+    ended = "" if each.raised else "judged no more; " if no_more else "ended; "
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]
     )

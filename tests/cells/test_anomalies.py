@@ -11,7 +11,7 @@ from stream_app.core.cells.limits import REGIMES
 from stream_app.core.cells.messages import CellOutputs, CellWindows
 from stream_app.core.messages import EndOfData
 from tests.cells.generator import HOUR_MS, START_MS, Faults, battery, trace
-from tests.cells.strategies import run
+from tests.cells.strategies import MINUTE, run
 
 FAULTY = Faults(weak=3, drifting=17, hot=30, stuck=44)
 OWN_RULES = {
@@ -104,7 +104,7 @@ def slots(outputs: CellOutputs) -> CellWindows:
 
 
 def reasons(window: CellWindows, name: str) -> set[str]:
-    found: dict[str, list[str]] = evaluability(window.sums, window.regimes)  # type: ignore[assignment]
+    found: dict[str, list[str]] = evaluability(window.sums, 3 * MINUTE, window.regimes)  # type: ignore[assignment]
     return set(found[name])
 
 
@@ -120,7 +120,7 @@ def test_each_indicator_says_whether_the_data_can_support_it() -> None:
     assert reasons(minutes, "rest") == {"evaluable"}
     assert reasons(alone, "rest") == {"missing_signal"}
     assert reasons(minutes, "cell_degradation") == {"not_measured"}
-    assert set(evaluability(minutes.sums, None, limited=False)["voltage_limits"]) == {"no_limits"}
+    assert set(evaluability(minutes.sums, MINUTE, None)["voltage_limits"]) == {"no_limits"}
 
 
 def test_a_day_counts_its_windows_by_what_they_can_support() -> None:

@@ -1,25 +1,37 @@
 """Absolute limits of cells, judged at every row as it comes; the thermal rule beside them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.critical import Peak
+from stream_app.core.cells.findings import CellFinding, CellRule
 from stream_app.core.cells.limits import CellLimits, Threshold
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
+from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, value_of
 from stream_app.core.cells.thermal import ThermalState, runaways
 from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
+from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Ints
 
 PER_UNIT: dict[Literal["V", "degC"], int] = {"V": UV_PER_V, "degC": MDEG_PER_DEG}
+
+
+_EXTREMES = {
+    ("V", True): Cell.V_HIGH,
+    ("V", False): Cell.V_LOW,
+    ("degC", True): Cell.T_HIGH,
+    ("degC", False): Cell.T_LOW,
+}
 
 
 @dataclass
 class AlarmState:
     """What is remembered between rows: what stands or is about to."""
 
-    watches: dict[str, Watch] = field(default_factory=dict)
+    watches: dict[CellRule, Watch] = field(default_factory=dict)
     thermal: ThermalState = field(default_factory=ThermalState)
 
 
@@ -56,7 +68,21 @@ def alarms(
     return found + runaways(state.thermal, pack, limits, times, voltage, temperature)
 
 
-def _keep(watches: dict[str, Watch], rule: str, watch: Watch) -> None:
+def peaks(limits: CellLimits, windows: Windows) -> Iterator[tuple[int, Peak]]:
+    """How far values went beyond limits, with the place of the window (n,)."""
+    for threshold in limits.thresholds:
+        per_unit, extreme = PER_UNIT[threshold.unit], _EXTREMES[threshold.unit, threshold.above]
+        keys = windows.sums.cells[extreme]
+        known = (keys != NO_LOW) & (keys != NO_HIGH)
+        values = value_of(keys)
+        beyond = values >= threshold.limit if threshold.above else values <= threshold.limit
+        for place, cell in np.argwhere(beyond & known).tolist():
+            value, start = int(values[place, cell]), int(windows.starts[place])
+            limit = threshold.limit / per_unit
+            yield place, Peak(cell + 1, threshold.rule, value / per_unit, limit, start)
+
+
+def _keep(watches: dict[CellRule, Watch], rule: CellRule, watch: Watch) -> None:
     """Remember a watch that has something to remember, in an order that does not tell when."""
     watches.pop(rule, None)
     if watch:

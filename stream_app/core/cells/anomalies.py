@@ -27,12 +27,21 @@ from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 
 FEWEST_CELLS = 5
-"""With fewer there is no pack to compare a cell with."""
+"""With fewer there is no pack to compare a cell with at a glance."""
+FEWEST_TO_DRIFT = 3
+"""Of two that part nobody knows which it was."""
 Z_LIMIT = 3.5
 """Iglewicz and Hoaglin's limit of the modified z-score."""
 Z_LIMIT_STEEP = 8.0
 """At the steep ends the spread of capacities skews the voltages."""
-SENSOR_STEP_C = 0.1
+SENSOR_STEP_UV, SENSOR_STEP_MDEG = 1_000, 100
+"""Finer than this no sensor is taken to be."""
+MOST_STEPS = 20
+"""Nor coarser than so many times that: 20 mV, 2 degC."""
+MAD_OF_ROUNDING = 0.25
+"""Median absolute deviation that rounding to whole steps makes of one value, in steps."""
+STEPS_OFF = 1.5
+"""Of the sensor: a deviation of one step is none."""
 FAST_SHIFT, SLOW_SHIFT = 5, 9
 """Averages follow 1/32 and 1/512 of the way in each window: memories of 2.7 and 43 hours."""
 _SHIFTS = np.array([count.bit_length() for count in range(1 << SLOW_SHIFT)] + [SLOW_SHIFT])
@@ -41,7 +50,7 @@ FEWEST_WINDOWS = 288
 """A day of windows: before there is no past to drift from."""
 FRACTION_BITS = 8
 """Of a uV in the averages."""
-DRIFT_UV, DRIFT_BACK_UV = 8_000, 4_000
+DRIFT_UV, DRIFT_BACK = 8_000, 0.5
 STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""
 HOT_BACK = 2 / 3
@@ -70,14 +79,27 @@ class Hold:
 
 
 @dataclass
+class Step:
+    """The step of the sensors as far as values show it: what divides all their differences.
+
+    ``origin`` is the first value, None before it; ``size`` 0: there was no other.
+    """
+
+    origin: int | None = None
+    size: int = 0
+
+
+@dataclass
 class AnomalyState:
     """What is remembered between closed five-minute windows; ``seen`` counts those judged."""
 
     regime: RegimeState = field(default_factory=RegimeState)
     average: Average = field(default_factory=Average)
+    voltage_step: Step = field(default_factory=Step)
+    temperature_step: Step = field(default_factory=Step)
     voltage: Hold = field(default_factory=Hold)
     temperature: Hold = field(default_factory=Hold)
-    watches: dict[str, Watch] = field(default_factory=dict)
+    watches: dict[CellRule, Watch] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
 
 
@@ -99,9 +121,13 @@ class Judged(NamedTuple):
 
 
 class Anomalies(NamedTuple):
-    """What windows (n,) came to: their regimes, findings and peaks with the place of a window."""
+    """What windows (n,) came to: their regimes, findings and peaks with the place of a window.
+
+    ``past`` (n,) are the windows so far that cells could be compared with for a drift.
+    """
 
     regimes: Ints
+    past: Ints
     findings: list[tuple[int, CellFinding]]
     peaks: list[tuple[int, Peak]]
 
@@ -110,14 +136,19 @@ def anomalies(
     state: AnomalyState, pack: str, limits: CellLimits, rules: BatteryRules, windows: Windows
 ) -> Anomalies:
     """Judge closed five-minute windows (n,)."""
-    result = Anomalies(regimes(state.regime, limits, rules, windows), [], [])
-    if windows.sums.cells.shape[2] < FEWEST_CELLS:
-        return result
-    for judged in _judged(state, limits, windows, result.regimes):
+    regime = regimes(state.regime, limits, rules, windows)
+    before = state.seen.get("CELL_VOLTAGE_DRIFT", 0)
+    result = Anomalies(regime, before + np.cumsum(_is_level(regime)), [], [])
+    for judged in _judged(state, limits, windows, regime):
         watch, found = _changes(state, windows, judged)
         result.findings.extend(_findings(pack, windows, judged, found))
         result.peaks.extend(_peaks(windows, judged, watch, found))
     return result
+
+
+def _is_level(regime: Ints) -> Flags:
+    found: Flags = (regime == REST) | (regime == PLATEAU)
+    return found
 
 
 def _judged(
@@ -126,15 +157,32 @@ def _judged(
     sums = windows.sums
     volts = _mean(sums, Cell.V_OFF, Cell.V_COUNT, UV_PER_V)
     warmth = _mean(sums, Cell.T_OFF, Cell.T_COUNT, MDEG_PER_DEG)
-    flat = np.flatnonzero((regime == REST) | (regime == PLATEAU) | (regime == STEEP_REST))
-    yield _deviation("CELL_VOLTAGE_DEVIATION", limits, regime, flat, volts)
-    yield _deviation("WEAK_CELL", limits, regime, np.flatnonzero(regime == STEEP), volts)
-    level = np.flatnonzero((regime == REST) | (regime == PLATEAU))
-    yield _drift(state.average, sums, level)
-    yield _hot(limits, warmth)
+    volt_step = _steps(state.voltage_step, sums, (Cell.V_LOW, Cell.V_HIGH), SENSOR_STEP_UV)
+    warm_step = _steps(state.temperature_step, sums, (Cell.T_LOW, Cell.T_HIGH), SENSOR_STEP_MDEG)
+    many = np.isfinite(volts).sum(axis=1) >= FEWEST_CELLS
+    flat = np.flatnonzero(many & (_is_level(regime) | (regime == STEEP_REST)))
+    steep = np.flatnonzero(many & (regime == STEEP))
+    yield _deviation("CELL_VOLTAGE_DEVIATION", limits, regime, flat, volts, volt_step / UV_PER_V)
+    yield _deviation("WEAK_CELL", limits, regime, steep, volts, volt_step / UV_PER_V)
+    yield _drift(state.average, sums, np.flatnonzero(_is_level(regime)), volt_step)
+    yield _hot(limits, warmth, warm_step / MDEG_PER_DEG)
     yield _stuck("CELL_VOLTAGE_STUCK", state.voltage, sums)
     yield _stuck("CELL_TEMPERATURE_STUCK", state.temperature, sums)
     yield _imbalance(limits, sums, regime)
+
+
+def _steps(state: Step, sums: Sums, extremes: tuple[Cell, Cell], finest: int) -> Ints:
+    """Step of the sensors as it shows at each window (n,); at least the finest."""
+    keys = np.concatenate([sums.cells[each] for each in extremes], axis=1)
+    known = (keys != NO_LOW) & (keys != NO_HIGH)
+    values = value_of(keys)
+    if state.origin is None and known.any():
+        state.origin = int(values[known][0])
+    apart = np.where(known, values - (state.origin or 0), 0)
+    sizes = np.gcd.accumulate(np.append(state.size, np.gcd.reduce(apart, axis=1)))
+    state.size = int(sizes[-1])
+    found: Ints = np.clip(sizes[1:], finest, MOST_STEPS * finest)
+    return found
 
 
 def _mean(sums: Sums, total: Cell, count: Cell, per_unit: int) -> Floats:
@@ -153,30 +201,44 @@ def _by_regime(limits: Mapping[Regime, int], regime: Ints) -> Floats:
 
 
 def _deviation(
-    rule: CellRule, limits: CellLimits, regime: Ints, where: Ints, deviation: Floats
+    rule: CellRule,
+    limits: CellLimits,
+    regime: Ints,
+    where: Ints,
+    deviation: Floats,
+    step: Floats,
 ) -> Judged:
-    off, limit = deviation[where], _by_regime(limits.deviation_uv, regime[where])[:, None]
+    off, step = deviation[where], step[where][:, None]
+    by_regime = _by_regime(limits.deviation_uv, regime[where])[:, None]
+    limit = np.maximum(by_regime, _beyond_a_step(step)) + 0 * off
     beyond = np.abs(off) >= limit
     candidates = np.flatnonzero(beyond.any(axis=1))
     steep = rule == "WEAK_CELL"
     if candidates.size:
-        scores = np.abs(robust_z(off[candidates]))
+        floor = np.maximum(step[candidates] * MAD_OF_ROUNDING, SENSOR_STEP_UV / UV_PER_V)
+        scores = np.abs(robust_z(off[candidates], floor))
         beyond[candidates] &= scores >= (Z_LIMIT_STEEP if steep else Z_LIMIT)
     back = np.abs(off) < DEVIATION_BACK * limit
     delay = Delay(1, 144) if steep else Delay(2, 2)
-    return Judged(rule, where, beyond, back, off, limit + 0 * off, "V", delay)
+    return Judged(rule, where, beyond, back, off, limit, "V", delay)
 
 
-def _drift(average: Average, sums: Sums, where: Ints) -> Judged:
+def _beyond_a_step(step: Floats) -> Floats:
+    """What is more than a coarse sensor shows of cells that are alike; 0 for a fine one."""
+    return np.where(step > SENSOR_STEP_UV / UV_PER_V, STEPS_OFF * step, 0.0)
+
+
+def _drift(average: Average, sums: Sums, where: Ints, step: Ints) -> Judged:
     cells = sums.cells.shape[2]
     if not average.count.size:
         zeros = np.zeros(cells, dtype=np.int64)
         average.fast, average.slow, average.count = zeros, zeros, zeros
     counts = sums.cells[Cell.V_COUNT][where]
+    many = (counts > 0).sum(axis=1) >= FEWEST_TO_DRIFT
     scaled = (sums.cells[Cell.V_OFF][where] << FRACTION_BITS) // np.maximum(counts, 1)
     gap = np.zeros((where.size, cells), dtype=np.int64)
     fast, slow, count = average.fast, average.slow, average.count
-    for at, (value, known) in enumerate(zip(scaled, counts > 0, strict=True)):
+    for at, (value, known) in enumerate(zip(scaled, (counts > 0) & many[:, None], strict=True)):
         shift = _SHIFTS[count]
         fast = fast + np.where(known, (value - fast) >> np.minimum(shift, FAST_SHIFT), 0)
         slow = slow + np.where(known, (value - slow) >> shift, 0)
@@ -184,19 +246,23 @@ def _drift(average: Average, sums: Sums, where: Ints) -> Judged:
         gap[at] = np.where(count < FEWEST_WINDOWS, 0, fast - slow)
     average.fast, average.slow, average.count = fast, slow, count
     drift = gap / (1 << FRACTION_BITS) / UV_PER_V
-    limit = np.full(drift.shape, DRIFT_UV / UV_PER_V)
-    beyond, back = np.abs(drift) >= limit, np.abs(drift) < DRIFT_BACK_UV / UV_PER_V
+    least = _beyond_a_step(step[where] / UV_PER_V)[:, None]
+    limit = np.maximum(DRIFT_UV / UV_PER_V, least) + 0 * drift
+    beyond, back = np.abs(drift) >= limit, np.abs(drift) < DRIFT_BACK * limit
     return Judged("CELL_VOLTAGE_DRIFT", where, beyond, back, drift, limit, "V", Delay(5, 11))
 
 
-def _hot(limits: CellLimits, deviation: Floats) -> Judged:
+def _hot(limits: CellLimits, warmth: Floats, step: Floats) -> Judged:
+    where = np.flatnonzero(np.isfinite(warmth).sum(axis=1) >= FEWEST_CELLS)
+    deviation, step = warmth[where], step[where][:, None]
     limit = np.full(deviation.shape, limits.temperature_deviation_mdeg / MDEG_PER_DEG)
     beyond = deviation >= limit
     candidates = np.flatnonzero(beyond.any(axis=1))
     if candidates.size:
-        beyond[candidates] &= robust_z(deviation[candidates], SENSOR_STEP_C) >= Z_LIMIT
+        finest = SENSOR_STEP_MDEG / MDEG_PER_DEG
+        floor = np.maximum(step[candidates] * MAD_OF_ROUNDING, finest)
+        beyond[candidates] &= robust_z(deviation[candidates], floor) >= Z_LIMIT
     back = deviation < HOT_BACK * limit
-    where = np.arange(deviation.shape[0])
     return Judged("HOT_CELL", where, beyond, back, deviation, limit, "degC", Delay(2, 2))
 
 
@@ -322,4 +388,6 @@ def _peaks(
             beyond = np.abs(judged.value[part, cell]) - judged.limit[part, cell]
             row = int(part[np.argmax(beyond)])
             value, limit = float(judged.value[row, cell]), float(judged.limit[row, cell])
-            yield int(judged.where[part[-1]]), Peak(cell + 1, judged.rule, value, limit)
+            place = int(judged.where[part[-1]])
+            start = int(windows.starts[place])
+            yield place, Peak(cell + 1, judged.rule, value, limit, start)

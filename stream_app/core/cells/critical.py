@@ -1,7 +1,7 @@
 """Critical cells of a pack: what, how much, since when, and on how many days."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
@@ -9,6 +9,8 @@ from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 DAY_MS = 86_400_000
 FORGET_MS = 30 * DAY_MS
 """A cell that has not been critical for so long leaves the table."""
+SILENT_MS = 3 * DAY_MS
+"""What could not be judged for so long is told to have ended when it last could."""
 
 
 @dataclass
@@ -20,7 +22,9 @@ class Concern:
     since, until
         Begin and end of the newest time that it was so [ms UTC]; None: it still is.
     days
-        Local days on which it was so.
+        Local days on which it was so, of those on which the cell had values.
+    judged
+        End of the newest of those, or the begin [ms UTC].
     worst, limit, unit
         What lay furthest beyond its limit so far.
     """
@@ -30,6 +34,7 @@ class Concern:
     since: int
     until: int | None
     days: int
+    judged: int
     worst: float
     limit: float
     unit: Unit
@@ -42,13 +47,28 @@ class CriticalState:
     concerns: dict[str, Concern] = field(default_factory=dict)
 
 
+class Day(NamedTuple):
+    """A local day that closed [ms UTC], and the cells (from 0) that had values of each kind."""
+
+    start: int
+    end: int
+    voltages: frozenset[int]
+    temperatures: frozenset[int]
+
+    def judges(self, concern: Concern) -> bool:
+        """Whether what the concern is about could be judged."""
+        cells = self.voltages if concern.unit == "V" else self.temperatures
+        return concern.cell - 1 in cells
+
+
 class Peak(NamedTuple):
-    """What lay furthest beyond its limit while a condition stood."""
+    """What lay furthest beyond its limit in a window that begins at ``start`` [ms UTC]."""
 
     cell: int
     rule: CellRule
     value: float
     limit: float
+    start: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,7 @@ def note(state: CriticalState, finding: CellFinding) -> None:
             known.until = finding.time
         return
     if known is not None:
-        known.since, known.until = finding.since, None
+        known.since, known.until, known.judged = finding.since, None, finding.time
         _worsen(known, finding.value, finding.limit)
         return
     state.concerns[key] = Concern(
@@ -89,6 +109,7 @@ def note(state: CriticalState, finding: CellFinding) -> None:
         finding.since,
         None,
         0,
+        finding.time,
         finding.value,
         finding.limit,
         finding.unit,
@@ -96,40 +117,49 @@ def note(state: CriticalState, finding: CellFinding) -> None:
     state.concerns = dict(sorted(state.concerns.items()))
 
 
+def concern_of(state: CriticalState, rule: CellRule, cell: int) -> Concern | None:
+    """What is known of a cell for one reason."""
+    return state.concerns.get(_key(rule, cell))
+
+
 def note_peak(state: CriticalState, peak: Peak) -> None:
-    """Take up how far a condition that stands went beyond its limit."""
+    """Take up how far a condition went beyond its limit, if it stood in that window."""
     known = state.concerns.get(_key(peak.rule, peak.cell))
-    if known is not None:
+    if known is not None and (known.until is None or known.until > peak.start):
         _worsen(known, peak.value, peak.limit)
 
 
-def close_day(state: CriticalState, pack: str, start: int, end: int) -> CriticalCells | None:
-    """Count a local day [ms UTC] for those that were critical in it; None if none ever was."""
+def close_day(state: CriticalState, pack: str, day: Day) -> CriticalCells | None:
+    """Count a local day for those that were critical in it; None if none ever was."""
     for each in state.concerns.values():
-        if each.until is None or each.until > start:
-            each.days += 1
+        if (each.until is None or each.until > day.start) and day.judges(each):
+            each.days, each.judged = each.days + 1, day.end
     state.concerns = {
         key: each
         for key, each in state.concerns.items()
-        if each.until is None or each.until > end - FORGET_MS
+        if min(each.judged, each.until or day.end) > day.end - FORGET_MS
     }
-    table = ranked(state.concerns)
-    return CriticalCells(pack, start, end, table) if table else None
+    table = ranked(state.concerns, day.end)
+    return CriticalCells(pack, day.start, day.end, table) if table else None
 
 
-def ranked(concerns: Mapping[str, Concern]) -> tuple[CriticalCell, ...]:
-    """Those critical on most days first, among them those furthest beyond their limit."""
+def ranked(concerns: Mapping[str, Concern], now: int) -> tuple[CriticalCell, ...]:
+    """Those critical on most days first, among them those furthest beyond their limit.
+
+    Those whose cells have had no values for long are told to have ended.
+    """
 
     def place(each: Concern) -> tuple[int, float, int, str]:
         size = abs(each.limit) or 1.0
         return -each.days, -_beyond(each.worst, each.limit) / size, each.cell, each.rule
 
     found = sorted(concerns.values(), key=place)
-    return tuple(CriticalCell(at + 1, _copy(each)) for at, each in enumerate(found))
+    return tuple(CriticalCell(at + 1, _told(each, now)) for at, each in enumerate(found))
 
 
-def _copy(concern: Concern) -> Concern:
-    return Concern(**vars(concern))
+def _told(concern: Concern, now: int) -> Concern:
+    silent = concern.until is None and now - concern.judged >= SILENT_MS
+    return replace(concern, until=concern.judged if silent else concern.until)
 
 
 def _key(rule: str, cell: int) -> str:

@@ -3,18 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stream_app.core.cells.anomalies import FEWEST_CELLS
+from stream_app.core.calendar import RESOLUTIONS_MS
+from stream_app.core.cells.anomalies import FEWEST_CELLS, FEWEST_TO_DRIFT, FEWEST_WINDOWS
 from stream_app.core.cells.limits import PLATEAU, REST, STEEP, STEEP_REST
-from stream_app.core.cells.sums import Pack, Sums
+from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS
+from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Ints
+
+WINDOW_MS = RESOLUTIONS_MS["5min"]
 
 Indicator = Literal[
     "voltage_limits",
+    "temperature_limits",
+    "voltage_spread",
     "voltage_deviation",
     "voltage_drift",
     "weak_cell",
@@ -30,6 +36,7 @@ Reason = Literal[
     "sample_rate",
     "regime",
     "too_few_cells",
+    "no_past",
     "no_limits",
     "not_measured",
 ]
@@ -47,31 +54,45 @@ class Needs:
     ----------
     signals
         Rows of ``Sums.pack`` that count the rows with a value of each.
-    compares, limited
-        Whether it compares cells with their pack, and goes by a preset of limits.
+    cells
+        With values of how many cells it can begin; None: of one, as there is none to compare with.
+    past, limited
+        Whether it compares cells with their past, and goes by a preset of limits.
     regimes
         Regimes that it can be judged in; None: all.
+    held
+        Whether values must hold for a time, so that they must not be further apart than a gap.
     step_ms
         Longest time between rows; None: any, 0: a single row will do.
     """
 
     signals: tuple[Pack, ...]
-    compares: bool = False
+    cells: int = 1
+    past: bool = False
     limited: bool = True
     regimes: tuple[int, ...] | None = None
+    held: bool = False
     step_ms: int | None = 0
 
 
 NEEDS: dict[Indicator, Needs] = {
-    "voltage_limits": Needs((Pack.V_ROWS,)),
-    "voltage_deviation": Needs((Pack.V_ROWS,), compares=True, regimes=(REST, PLATEAU, STEEP_REST)),
-    "voltage_drift": Needs((Pack.V_ROWS,), compares=True, regimes=(REST, PLATEAU)),
-    "weak_cell": Needs((Pack.V_ROWS,), compares=True, regimes=(STEEP,)),
-    "temperature_deviation": Needs((Pack.T_ROWS,), compares=True),
+    "voltage_limits": Needs((Pack.V_ROWS,), held=True),
+    "temperature_limits": Needs((Pack.T_ROWS,), held=True),
+    "voltage_spread": Needs((Pack.V_ROWS,), cells=2),
+    "voltage_deviation": Needs(
+        (Pack.V_ROWS,), cells=FEWEST_CELLS, regimes=(REST, PLATEAU, STEEP_REST)
+    ),
+    "voltage_drift": Needs(
+        (Pack.V_ROWS,), cells=FEWEST_TO_DRIFT, past=True, regimes=(REST, PLATEAU)
+    ),
+    "weak_cell": Needs((Pack.V_ROWS,), cells=FEWEST_CELLS, regimes=(STEEP,)),
+    "temperature_deviation": Needs((Pack.T_ROWS,), cells=FEWEST_CELLS),
     "temperature_rise": Needs((Pack.T_ROWS,), limited=False, step_ms=None),
     "thermal_runaway": Needs((Pack.V_ROWS, Pack.T_ROWS), step_ms=FAST_STEP_MS),
     "rest": Needs((Pack.V_ROWS, Pack.CURRENT_ROWS)),
 }
+COUNTS = {Pack.V_ROWS: Cell.V_COUNT, Pack.T_ROWS: Cell.T_COUNT}
+"""Values of each cell, by what counts the rows that have one."""
 
 
 @dataclass
@@ -110,42 +131,70 @@ class EvaluableState:
         return [{name: dict(each) for name, each in self.days.get(start, {}).items()}]
 
 
-def evaluability(sums: Sums, regimes: Ints | None, *, limited: bool = True) -> Reasons:
+def evaluability(
+    sums: Sums, max_gap_ms: int, regimes: Ints | None, past: Ints | None = None
+) -> Reasons:
     """For each indicator whether n closed five-minute windows can support it, or why not.
 
     Parameters
     ----------
     regimes
-        (n,) places in ``limits.REGIMES``; None: not judged.
-    limited
-        Whether the battery names a preset of limits that is known.
+        (n,) places in ``limits.REGIMES``; None: the battery names no limits that are known.
+    past
+        (n,) windows that cells could be compared with when each was judged.
 
     Returns
     -------
-    n reasons each. ``missing_signal``: no cell has a value, or the string's current is not there;
-    ``sample_rate``: rows too far apart; ``regime``: a part of the curve in which it tells nothing;
-    ``too_few_cells``: no pack to compare a cell with; ``no_limits``: nothing to judge against;
-    ``not_measured``: voltages and temperatures do not tell the capacity of a single cell.
+    n reasons each. ``missing_signal``: fewer than half of the cells have a value, or the string's
+    current is not there; ``sample_rate``: values too far apart; ``regime``: a part of the curve in
+    which it tells nothing; ``too_few_cells``: no pack to compare a cell with; ``no_past``: less
+    than a day to compare with; ``no_limits``: nothing to judge against; ``not_measured``: voltages
+    and temperatures do not tell the capacity of a single cell.
     """
-    found = {name: _reasons(sums, regimes, needs, limited) for name, needs in NEEDS.items()}
+    seen = _Seen(sums, max_gap_ms, regimes, past)
+    found = {name: _reasons(seen, needs) for name, needs in NEEDS.items()}
     return {**found, "cell_degradation": ["not_measured"] * sums.pack.shape[1]}
 
 
-def _reasons(sums: Sums, regimes: Ints | None, needs: Needs, limited: bool) -> list[Reason]:
-    pack = sums.pack
+class _Seen(NamedTuple):
+    sums: Sums
+    max_gap_ms: int
+    regimes: Ints | None
+    past: Ints | None
+
+
+def _reasons(seen: _Seen, needs: Needs) -> list[Reason]:
+    pack = seen.sums.pack
     found = np.full(pack.shape[1], "evaluable", dtype=object)
     # What is said last holds: the gravest comes last.
-    if needs.regimes is not None and regimes is not None:
-        found[~np.isin(regimes, needs.regimes)] = "regime"
-    if needs.step_ms != 0:
-        steps = pack[Pack.STEP]
-        too_far = needs.step_ms is not None and (steps > needs.step_ms)
-        found[(steps == 0) | too_far] = "sample_rate"
-    if needs.compares and sums.cells.shape[2] < FEWEST_CELLS:
-        found[:] = "too_few_cells"
+    if needs.regimes is not None and seen.regimes is not None:
+        found[~np.isin(seen.regimes, needs.regimes)] = "regime"
+    if needs.past and seen.past is not None:
+        found[(seen.past < FEWEST_WINDOWS) & (found == "evaluable")] = "no_past"
+    found[_too_far_apart(seen, needs)] = "sample_rate"
     for signal in needs.signals:
+        if signal in COUNTS:
+            cells = (seen.sums.cells[COUNTS[signal]] > 0).sum(axis=1)
+            found[cells < needs.cells] = "too_few_cells"
+            found[2 * cells < seen.sums.cells.shape[2]] = "missing_signal"
         found[pack[signal] == 0] = "missing_signal"
-    if needs.limited and not limited:
+    if needs.limited and seen.regimes is None:
         found[:] = "no_limits"
     reasons: list[Reason] = found.tolist()
     return reasons
+
+
+def _too_far_apart(seen: _Seen, needs: Needs) -> Flags:
+    """Windows whose values are too far apart for what they must show; (n,)."""
+    pack = seen.sums.pack
+    found = np.zeros(pack.shape[1], dtype=np.bool_)
+    for signal in needs.signals if needs.held else ():
+        found |= pack[signal] * seen.max_gap_ms < WINDOW_MS
+    if needs.step_ms != 0:
+        steps = pack[Pack.STEP]
+        found |= steps == 0
+    if needs.step_ms:
+        # Rows may come that often without a value in each.
+        found |= steps > needs.step_ms
+        found |= (2 * pack[list(needs.signals)] < pack[Pack.ROWS]).any(axis=0)
+    return found

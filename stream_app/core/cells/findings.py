@@ -40,7 +40,9 @@ class CellFinding:
     since
         When the condition was first seen [ms UTC].
     value, limit, unit
-        What was judged at ``time``, and against what.
+        What was judged at ``time``, and against what; of what is judged no more, what was worst.
+    judged
+        False where it ended because it is judged no more: its limits or its pack went.
     """
 
     pack: str
@@ -52,3 +54,4 @@ class CellFinding:
     value: float
     limit: float
     unit: Unit
+    judged: bool = True

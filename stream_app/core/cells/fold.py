@@ -10,7 +10,8 @@ import numpy as np
 from stream_app.core.battery import Battery, BatteryRules, CellSamples
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.alarms import alarms
-from stream_app.core.cells.anomalies import anomalies
+from stream_app.core.cells.anomalies import Anomalies, anomalies
+from stream_app.core.cells.closing import close
 from stream_app.core.cells.evaluability import Evaluable, evaluability
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import limits_of
@@ -85,7 +86,10 @@ def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutpu
 
 
 def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
-    """Take a new battery; what is open of packs that it leaves out is published as it stands."""
+    """Take a new battery; what is open of packs that it leaves out is published as it stands.
+
+    What stands of those ends, and so it does of all if the limits are others.
+    """
     outputs = CellOutputs()
     reason = objection(state, battery)
     if reason is not None:
@@ -94,11 +98,15 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
         return outputs
     if state.battery is not None:
         rules, zone = state.battery.rules, calendar(battery.zone)
+        limits = PRESETS.get(state.battery.limits)
         for name in state.battery.packs:
             # What waits came under the old rules.
             flush(state.packs[name], zone, rules)
-            if name not in battery.packs:
+            gone = name not in battery.packs
+            if gone:
                 outputs.windows += preview(state.packs[name], name, zone)
+            if limits is not None and (gone or battery.limits != state.battery.limits):
+                outputs.findings += close(state.packs[name], name, limits)
     state.battery = battery
     for name, cells in battery.packs.items():
         state.packs.setdefault(name, PackState(cells))
@@ -236,14 +244,14 @@ def _fold_pack(
     if closed or story.alarms:
         outputs.touched.add((name, "cold"))
     for resolution, windows in closed:
-        regime = None
+        found = None
         if resolution == SLOT and limits is not None:
             found = anomalies(each.cold.anomalies, name, limits, rules, windows)
-            regime = found.regimes
-            story.judged(found, windows, np.searchsorted(times, windows.ends))
+            story.judged(found, limits, windows, np.searchsorted(times, windows.ends))
         elif resolution == DAY:
-            story.days += zip(windows.starts.tolist(), windows.ends.tolist(), strict=True)
-        told = _evaluable(each, resolution, windows, regime, limits is not None)
+            story.closed(windows)
+        told = _evaluable(each, rules, resolution, windows, found)
+        regime = None if found is None else found.regimes
         outputs.windows.append(publish(each, name, resolution, windows, regime, told))
     outputs.critical += story.told()
     return outputs, story.findings
@@ -257,10 +265,15 @@ def _charging(rules: BatteryRules, current: Whole) -> Ints:
 
 
 def _evaluable(
-    state: PackState, resolution: str, windows: Windows, regimes: Ints | None, limited: bool
+    state: PackState,
+    rules: BatteryRules,
+    resolution: str,
+    windows: Windows,
+    found: Anomalies | None,
 ) -> Evaluable | None:
     if resolution == SLOT:
-        reasons = evaluability(windows.sums, regimes, limited=limited)
+        judged = (None, None) if found is None else (found.regimes, found.past)
+        reasons = evaluability(windows.sums, rules.max_gap_ms, *judged)
         return state.cold.evaluable.take(reasons, windows.days)
     return state.cold.evaluable.close(windows.starts) if resolution == DAY else None
 

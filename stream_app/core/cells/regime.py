@@ -53,12 +53,14 @@ def regimes(state: RegimeState, limits: CellLimits, rules: BatteryRules, windows
 
 
 def _rests(state: RegimeState, rules: BatteryRules, windows: Windows) -> Ints:
-    """Which windows come after the battery has been quiet long enough, and are so themselves."""
+    """Which windows come after the battery has been quiet long enough, and are so themselves.
+
+    Quiet is a window in which the current is known at least once, and never beyond the limit.
+    """
     pack = windows.sums.pack
     current = value_of(pack[Pack.CURRENT])
-    quiet = (pack[Pack.CURRENT_ROWS] == pack[Pack.ROWS]) & (
-        current <= round(rules.rest_a * MA_PER_A)
-    )
+    # The largest current that is known, which need not come with every row.
+    quiet = (pack[Pack.CURRENT_ROWS] > 0) & (current <= round(rules.rest_a * MA_PER_A))
     found = np.zeros(windows.size, dtype=np.int64)
     spans = zip(windows.starts.tolist(), windows.ends.tolist(), quiet.tolist(), strict=True)
     for at, (start, end, is_quiet) in enumerate(spans):

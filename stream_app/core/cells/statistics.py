@@ -76,7 +76,7 @@ def worst(deviation: Whole) -> Ints:
     return found
 
 
-def robust_z(values: Floats, step: float = SENSOR_STEP_V) -> Floats:
+def robust_z(values: Floats, step: float | Floats = SENSOR_STEP_V) -> Floats:
     """Modified z-score of each value within its row.
 
     Parameters
@@ -84,7 +84,8 @@ def robust_z(values: Floats, step: float = SENSOR_STEP_V) -> Floats:
     values
         (..., cells); NaN where a cell has no value.
     step
-        Smallest difference that the sensor can show, in the unit of ``values``: the floor of the
+        Smallest difference that the sensor can show, in the unit of ``values``, of each row
+        (..., 1) or of all: the floor of the
         median absolute deviation, so that quiet neighbours make no giants.
 
     Notes
