@@ -53,6 +53,26 @@ def test_a_cell_is_judged_by_its_preset_and_by_numbers_in_its_place(
     assert raised(battery, voltage) == found
 
 
+@pytest.mark.parametrize(
+    ("own", "celsius", "found"),
+    [
+        ({}, 60, ["OVER_TEMP_ALARM", "OVER_TEMP_WARNING"]),
+        ({"over_temp_alarm_c": 65}, 60, ["OVER_TEMP_WARNING"]),
+        ({}, -25, ["UNDER_TEMP_ALARM"]),
+        ({"under_temp_alarm_c": -30}, -25, []),
+    ],
+)
+def test_temperatures_have_presets_and_own_limits_too(
+    own: dict[str, float], celsius: float, found: list[str]
+) -> None:
+    times = START + SECOND * np.arange(40, dtype=np.int64)
+    samples = CellSamples("1", times, None, np.full((40, 6), celsius, dtype=float))
+
+    every = fold_cells(CellsState(), [replace(BATTERY, own_limits=own), samples]).findings
+
+    assert {each.rule for each in every if each.raised} == set(found)
+
+
 def test_each_own_limit_changes_a_number_and_nothing_else() -> None:
     preset = limits_of(BATTERY)
 

@@ -98,14 +98,14 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
         return outputs
     if state.battery is not None:
         rules, zone = state.battery.rules, calendar(battery.zone)
-        limits = PRESETS.get(state.battery.limits)
+        limits, others = limits_of(state.battery), limits_of(battery)
         for name in state.battery.packs:
             # What waits came under the old rules.
             flush(state.packs[name], zone, rules)
             gone = name not in battery.packs
             if gone:
                 outputs.windows += preview(state.packs[name], name, zone)
-            if limits is not None and (gone or battery.limits != state.battery.limits):
+            if limits is not None and (gone or limits != others):
                 outputs.findings += close(state.packs[name], name, limits)
     state.battery = battery
     for name, cells in battery.packs.items():
