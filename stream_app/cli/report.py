@@ -95,7 +95,10 @@ def process(
     out: Out = None,
     windows: Annotated[
         CellLevel,
-        typer.Option(help="Windows of cells to keep, beside the days, for `bess cells --from`."),
+        typer.Option(
+            help="Windows of cells to keep beside the days, for `bess cells --from`; some 20 kB "
+            "of memory each."
+        ),
     ] = CellLevel.DAY,
 ) -> None:
     """Write the same files straight from the export, without Kafka and Redis.

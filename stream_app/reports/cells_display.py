@@ -1,7 +1,7 @@
 """The cells of a battery system as a person reads them in a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from stream_app.core.cells.statistics import robust_z
 from stream_app.core.energy import Floats
 from stream_app.reports.battery_data import SystemData, cells
 
+GOOD = "evaluable"
 Z_STEP_V = 0.001
 """Step of a voltage sensor: the least spread that a robust z is told by."""
 
@@ -36,7 +37,7 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
         for pack, record in newest.items():
             console.print(_cells(data, pack, record))
     console.print(_critical(data))
-    console.print(_evaluable(list(newest.values())))
+    console.print(_evaluable(data, level))
 
 
 def local(ms: int, zone: str) -> str:
@@ -167,24 +168,35 @@ def _instant(time: str | None, data: SystemData) -> str:
     return local(round(datetime.fromisoformat(time).timestamp() * 1000), data.battery.zone)
 
 
-def _evaluable(records: Sequence[CellWindowsRecord]) -> RenderableType:
-    """Of how many five-minute windows of all packs each indicator can be told, and why not."""
+def _evaluable(data: SystemData, level: str) -> RenderableType:
+    """Of how many five-minute windows of all packs each indicator can be told, and why not.
+
+    Windows that are not judged yet, or longer than five minutes and shorter than a day, do not
+    say; then those of a day do.
+    """
+    for each in dict.fromkeys((level, "1d", "5min")):
+        counts = evaluable_windows(data.newest(each).values())
+        if counts:
+            return _evaluable_table(each, counts)
+    about = "what the data can support: see Redis or `bess process`, windows of 5min or 1d"
+    return Text(about, style="dim")
+
+
+def evaluable_windows(records: Iterable[CellWindowsRecord]) -> dict[str, Counter[str]]:
+    """Five-minute windows of all records by indicator and reason."""
     counts: dict[str, Counter[str]] = {}
     for record in records:
         for name, reasons in record.evaluability[0].items() if record.evaluability else ():
             counts.setdefault(name, Counter()).update(reasons)
-    if not counts:
-        about = "what the data can support: see Redis or `bess process`, windows of 5min or 1d"
-        return Text(about, style="dim")
-    table = plain_table(
-        "what the data can support",
-        *("indicator", "evaluable", "else, in so many windows of 5 min"),
-        left=("indicator", "else, in so many windows of 5 min"),
-    )
+    return counts
+
+
+def _evaluable_table(level: str, counts: dict[str, Counter[str]]) -> RenderableType:
+    why = f"else, in so many windows of 5 min ({level})"
+    columns = ("indicator", "evaluable", why)
+    table = plain_table("what the data can support", *columns, left=("indicator", why))
     for name, reasons in counts.items():
-        good, total = reasons["evaluable"], reasons.total()
-        why = [
-            f"{each} {count:,}" for each, count in sorted(reasons.items()) if each != "evaluable"
-        ]
-        table.add_row(*map(Text, [name, f"{good / total:.0%}", ", ".join(why)]))
+        good, total = reasons[GOOD], reasons.total()
+        rest = [f"{each} {count:,}" for each, count in sorted(reasons.items()) if each != GOOD]
+        table.add_row(*map(Text, [name, f"{good / total:.0%}", ", ".join(rest)]))
     return table

@@ -80,8 +80,9 @@ def test_the_weak_cell_is_the_worst_of_its_pack_and_stands_among_the_critical(
 def test_a_pack_is_shown_cell_by_cell(folder: Path, planted: tuple[str, str, int]) -> None:
     system, pack, cell = planted
 
-    told = run("cells", f"station/{system}", "--from", str(folder), "--pack", pack)
+    told = run("cells", f"station/{system}", "--from", str(folder), "--pack", pack, "--level", "1h")
 
+    assert "sample_rate" in line(told, r"^thermal_runaway +0%.*"), "told of the day"
     numbers = re.findall(r"^ *(\d+) +\d\.\d{3} ", told.partition(f"pack {pack}")[2], re.MULTILINE)
     assert [int(each) for each in numbers] == [*range(1, SPEC.cells + 1)]
     assert "WEAK_CELL" in line(told, rf"^ +{cell} +\d\.\d{{3}} .*")
@@ -131,6 +132,15 @@ def test_a_folder_without_records_names_the_command_that_writes_them(tmp_path: P
     (tmp_path / FILE).write_text('{"topic":"telemetry.v1"}\n', encoding="utf-8")
     with pytest.raises(UserError, match=f"{FILE} line 1"):
         run("health", "bess1", "--from", str(tmp_path))
+
+
+def test_a_redis_that_does_not_answer_is_named_with_its_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BESS_REDIS_URL", "redis://127.0.0.1:1/0")
+    for command in ("cells", "health"):
+        with pytest.raises(UserError, match="BESS_REDIS_URL"):
+            run(command, "bess1")
 
 
 def test_a_system_whose_name_two_sites_have_must_be_named_with_its_site() -> None:
