@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.results_battery import CellWindowsRecord, CriticalCellRecord
-from stream_app.core.cells.statistics import robust_z
+from stream_app.core.cells.statistics import neighbour_influence, robust_z
 from stream_app.core.energy import Floats
 from stream_app.reports.battery_data import SystemData, cells
 
@@ -35,7 +35,8 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
     console.print(_packs(data, newest))
     if every:
         for pack, record in newest.items():
-            console.print(_cells(data, pack, record))
+            influence = influences(data, level, pack)
+            console.print(_cells(record, influence, standing(data, pack)))
     console.print(_critical(data))
     console.print(_evaluable(data, level))
 
@@ -119,11 +120,22 @@ def _over(how: "np.ufunc | object", values: Floats) -> float | None:
     return None if np.isnan(values).all() else float(how(values))  # type: ignore[operator]
 
 
-def _cells(data: SystemData, pack: str, record: CellWindowsRecord) -> RenderableType:
+def influences(data: SystemData, level: str, pack: str) -> Floats:
+    """How much each cell's temperature goes with its neighbours' over all windows (cells,).
+
+    See :func:`stream_app.core.cells.statistics.neighbour_influence`; NaN with too few windows.
+    """
+    name = "temperature_deviation_c"
+    return neighbour_influence(np.stack([cells(each, name) for each in data.of(level, pack)]))
+
+
+def _cells(
+    record: CellWindowsRecord, influence: Floats, critical: dict[int, list[CriticalCellRecord]]
+) -> RenderableType:
     table = plain_table(
-        f"pack {pack}",
+        f"pack {record.pack}",
         *("cell", "V min", "mean", "max", "off mV", "robust z"),
-        *("degC mean", "max", "off K", "K/s", "critical"),
+        *("degC mean", "max", "off K", "K/s", "neighbours", "critical"),
         left=("critical",),
     )
     names = ("voltage_min_v", "voltage_mean_v", "voltage_max_v", "voltage_deviation_v")
@@ -133,12 +145,12 @@ def _cells(data: SystemData, pack: str, record: CellWindowsRecord) -> Renderable
         cells(record, f"temperature_{name}")
         for name in ("mean_c", "max_c", "deviation_c", "rise_c_per_s")
     ]
-    critical = standing(data, pack)
     for at in range(scores.size):
         of_volts = [number(each[at]) for each in volts[:3]]
         off = [number(volts[3][at], "+.1f", 1000), number(scores[at], "+.1f")]
         of_warmth = [number(warmth[0][at], ".1f"), number(warmth[1][at], ".1f")]
         rise = [number(warmth[2][at], "+.1f"), number(warmth[3][at], "+.3f")]
+        rise += [number(influence[at], "+.2f")]
         rules = ", ".join(each.rule for each in critical.get(at + 1, ()))
         row = [f"{at + 1}", *of_volts, *off, *of_warmth, *rise, rules]
         table.add_row(*map(Text, row), style="bold red" if rules else None)

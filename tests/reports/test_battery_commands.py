@@ -20,6 +20,7 @@ from stream_app.reports.battery_data import NotFoundError, SystemData, cells, ch
 from stream_app.reports.battery_files import FILE, read
 from stream_app.reports.cell_grid import day_marks, strips, surface
 from stream_app.reports.cell_pictures import cell_pictures
+from stream_app.reports.cells_display import influences
 from stream_app.reports.health_display import dwell_bins
 from stream_app.reports.health_pictures import health_pictures, series, trend_lines
 
@@ -86,6 +87,10 @@ def test_a_pack_is_shown_cell_by_cell(folder: Path, planted: tuple[str, str, int
     numbers = re.findall(r"^ *(\d+) +\d\.\d{3} ", told.partition(f"pack {pack}")[2], re.MULTILINE)
     assert [int(each) for each in numbers] == [*range(1, SPEC.cells + 1)]
     assert "WEAK_CELL" in line(told, rf"^ +{cell} +\d\.\d{{3}} .*")
+    shared = influences(read(folder, system), "1h", pack)
+    known = [f"{each:+.2f}" for each in shared[~np.isnan(shared)]]
+    assert known
+    assert all(each in told for each in known)
 
 
 def test_programs_get_the_records(folder: Path, data: SystemData) -> None:
