@@ -25,7 +25,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         (
             r"hangs on more|without a slash|rating_w|the topology (?:changes|moves)|"
             r"^the shares of|has no enclosure|has no DC input$|time zone|ZoneInfo|in rules;|"
-            r"above 0|preset of limits|commissioned is|must have no slash|"
+            r"above 0|must be [\d.]+ s to 7 days|preset of limits|commissioned is|"
+            r"must have no slash|"
             r"^the battery (?:changes|would)|are counted: use another|cannot move to"
         ),
     ),
