@@ -5,6 +5,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+COMMA := ,
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -47,8 +48,8 @@ test: check ## the checks, then every test on a real Kafka and Redis
 demo: setup ## the whole way from an export to daily energy, on local services; KEEP=1 leaves them up
 	@$(RUN) -m deploy.demo $(if $(KEEP),--keep)
 
-bench: setup ## measure the speed
-	@$(RUN) -m bench
+bench: setup ## measure the speed, half an hour; PARTS=cells,fleet for some
+	@$(RUN) -m bench $(subst $(COMMA), ,$(PARTS))
 
 fuzz: setup ## 200,000 mutated records through the fold and through a worker; FUZZ_SEED repeats a run
 	@FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} FUZZ_RECORDS=$${FUZZ_RECORDS:-200000} \

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
 from stream_app.core.cells.histogram import Histogram
@@ -140,13 +139,10 @@ def standing(
 
 
 def _opened(window: OpenWindow) -> Windows:
-    def one(value: int) -> NDArray[np.int64]:
-        return np.array([value], dtype=np.int64)
-
+    start, end, day = np.array([[window.start], [window.end], [window.day]], dtype=np.int64)
     cells = window.cells.reshape(len(Cell), 1, -1)
     sums = Sums(cells, window.pack.reshape(len(Pack), 1))
-    histogram = Histogram(window.bins, window.counts)
-    return Windows(one(window.start), one(window.end), one(window.day), sums, histogram)
+    return Windows(start, end, day, sums, Histogram(window.bins, window.counts))
 
 
 def _open(windows: Windows) -> OpenWindow:
