@@ -235,7 +235,7 @@ def _drift(before: Anchor | None, events: Ints, rows: SocRows, rules: HealthRule
     by = np.append(base.capacity, capacities)[which]
     since = rows.counters - counters
     known = (by > 0) & (since[GAPS] == 0) & ((which > 0) | (before is not None))
-    per_ppm = PPM / np.where(by > 0, by, 1)
+    per_ppm = np.where(by > 0, PPM / np.where(by > 0, by, 1), 0.0)
     net = since[NET] * per_ppm
     bound = _error(since, rules) * per_ppm + np.abs(net) * (rules.capacity_error / PPM)
     bound = np.rint(bound).astype(np.int64) + rules.soc_error
