@@ -137,7 +137,11 @@ def lost(expected: int, first_kept: int, found: int) -> int:
 
 
 async def committed(client: Mapping[str, Any], group: str) -> dict[TP, int]:
-    """Offsets that a consumer group has committed."""
+    """Offsets that a consumer group has committed.
+
+    A take-over judges by them: where no coordinator answers it fails, instead of taking that for a
+    group which has committed nothing, as those do who only look.
+    """
     admin = AIOKafkaAdminClient(**client)
     try:
         await admin.start()
