@@ -56,9 +56,12 @@ async def view_is_whole(deployment: Deployment, redis: Redis) -> None:
     await deployment.wait_for("Redis showing the changelog", equal)
 
 
-async def mending_is_counted(deployment: Deployment) -> None:
+MENDED = "bess_pipeline_view_mismatches_total"
+
+
+async def mending_is_counted(deployment: Deployment, before: float = 0.0) -> None:
     async def counted() -> bool:
-        return metric("bess_pipeline_view_mismatches_total") > 0
+        return metric(MENDED) > before
 
     await deployment.wait_for("what was put right being counted", counted)
 
@@ -129,14 +132,15 @@ async def test_a_redis_without_memory_is_waited_for(deployment: Deployment, redi
 async def test_what_redis_loses_or_changes_is_put_right(
     deployment: Deployment, redis: Redis
 ) -> None:
-    with deployment.worker() as worker:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
         await deployment.produce(EVERYTHING)
         await deployment.wait_until_done()
-        for how in ("all", "states", "positions", "field"):
-            await view_is_whole(deployment, redis)
-            await spoil(redis, deployment.settings.app_id, how)
         await view_is_whole(deployment, redis)
-        await mending_is_counted(deployment)
+        for how in ("all", "states", "field", "positions"):
+            before = metric(MENDED)
+            await spoil(redis, deployment.settings.app_id, how)
+            await mending_is_counted(deployment, before)
+            await view_is_whole(deployment, redis)
         assert worker.poll() is None
 
     assert await streamed(deployment) == expected(MESSAGES)
