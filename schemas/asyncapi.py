@@ -15,6 +15,7 @@ import msgspec
 
 from schemas import VERSION, glossary, topics
 from schemas.battery import (
+    AnomalyModelRecord,
     BatteryRecord,
     BatteryRulesRecord,
     CellsRecord,
@@ -72,6 +73,7 @@ CARRIES: Mapping[Topic, tuple[Model, ...]] = {
         BatteryRecord,
         CellsRecord,
         SystemRecord,
+        AnomalyModelRecord,
         MeterPointRecord,
         MeterRecord,
     ),

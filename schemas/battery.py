@@ -90,6 +90,38 @@ class SystemRecord(
     values: dict[str, Column]
 
 
+class AnomalyModelRecord(
+    msgspec.Struct, tag_field="kind", tag="anomaly_model", forbid_unknown_fields=True
+):
+    """An isolation forest that was learned from a battery system; judges windows from here on.
+
+    Numbers in base64 are little-endian. ``usual`` has for each pack what is usual of its cells:
+    float64, a cell after another, a number for each feature. Trees stand one after another, each
+    node before its children, the left child next to it: ``sizes`` are their nodes; ``feature``
+    int8, -1 for a leaf; ``value`` float64, the threshold (float32 values at most that large go
+    left) or the path length of a leaf; ``right`` int32, the place of the right child in its tree.
+    """
+
+    v: Version
+    version: str
+    site: str
+    system: str
+    features: list[str]
+    contamination: float
+    threshold: float
+    back: float
+    since: str
+    until: str
+    windows: int
+    learned_with: str
+    samples: int
+    usual: dict[str, bytes]
+    sizes: list[int]
+    feature: bytes
+    value: bytes
+    right: bytes
+
+
 class MeterPointRecord(
     msgspec.Struct, tag_field="kind", tag="meter_point", forbid_unknown_fields=True
 ):

@@ -30,6 +30,7 @@ BatteryRule = Literal[
     "CELL_TEMPERATURE_STUCK",
     "HOT_CELL",
     "VOLTAGE_IMBALANCE_WARNING",
+    "LEARNED_ANOMALY",
     "SOC_JUMP",
     "SOC_FROZEN",
     "SOC_DRIFT",
@@ -161,6 +162,7 @@ class BatteryAlarmRecord(msgspec.Struct):
     value: float
     limit: float
     unit: str
+    model: str | None
     message: str
 
 
@@ -181,6 +183,7 @@ class BatteryFindingRecord(msgspec.Struct):
     value: float
     limit: float
     unit: str
+    model: str | None
     message: str
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from stream_app.codec.results import Output
 from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
 from stream_app.core.battery_system import Part
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData
 from stream_app.families import family_of
@@ -17,7 +18,7 @@ BATCH_ROWS = 500
 """Rows folded at a time: a day of cells in minutes takes three, and memory stays small."""
 
 Samples = CellSamples | SystemSamples | MeterSamples
-SignalMessage = Battery | MeterPoint | Samples | EndOfData
+SignalMessage = Battery | AnomalyModel | MeterPoint | Samples | EndOfData
 
 
 class SignalBatch(Protocol):
@@ -69,7 +70,10 @@ class SignalResult:
 
 
 def process_signals(
-    source: SignalSource, take: Callable[[Output], None], on_progress: OnProgress
+    source: SignalSource,
+    take: Callable[[Output], None],
+    on_progress: OnProgress,
+    models: Sequence[AnomalyModel] = (),
 ) -> SignalResult:
     """Fold a whole export; in memory are the states and one batch.
 
@@ -79,11 +83,15 @@ def process_signals(
         Told every record that a worker would publish.
     on_progress
         Told the rows of the export that are done with, and the event time reached [ms UTC].
+    models
+        Judge all windows of their systems.
     """
     run = _Run(take)
     subjects: list[Battery | MeterPoint] = [*source.batteries, *source.meters]
     for subject in subjects:
         run.fold(subject.key, subject)
+    for model in models:
+        run.fold(model.key, model)
     for batch in source.batches(rows=BATCH_ROWS):
         for key, samples in batch.samples:
             run.fold(key, samples)

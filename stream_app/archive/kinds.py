@@ -85,6 +85,7 @@ _CONDITION = (
     ("value", REAL),
     ("limit", REAL),
     ("unit", TEXT),
+    ("model", TEXT),
     ("message", TEXT),
     ("id", TEXT),
 )

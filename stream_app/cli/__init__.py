@@ -40,6 +40,7 @@ def build() -> typer.Typer:
         app.command(name)(_attribute(module, function))
     app.add_typer(_attribute("stream_app.cli.worker", "topics_app"), name="topics")
     app.add_typer(_attribute("stream_app.cli.state", "app"), name="state")
+    app.add_typer(_attribute("stream_app.cli.anomalies", "app"), name="anomalies")
     app.add_typer(_attribute("stream_app.cli.dashboards", "app"), name="dashboards")
     return app
 

@@ -1,6 +1,6 @@
 """``bess process`` of an export of signals: tables of batteries and meters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,28 +10,38 @@ from stream_app.cli.errors import UserError
 
 if TYPE_CHECKING:
     from replay.signals.export import SignalExport
+    from stream_app.core.cells.forest import AnomalyModel
     from stream_app.process_signals import SignalResult
     from stream_app.reports.batteries import BatteryTables
 
 
-def process_signals(export: "SignalExport", folder: Path, level: str) -> None:
+def process_signals(
+    export: "SignalExport", folder: Path, level: str, models: Sequence[Path] = ()
+) -> None:
     """Fold the export, write its tables into ``folder``, and say what there is.
 
     Parameters
     ----------
     level
         Length of the windows that are kept for tables and pictures, beside the days.
+    models
+        Files of models of anomalies, each of one of the export's batteries.
 
     Raises
     ------
     UserError
-        The export has no row, or a file cannot be written.
+        The export has no row, a model is none of its systems, or a file cannot be written.
     """
+    from stream_app.cli.anomalies import read_model
     from stream_app.reports.batteries import BatteryTables
     from stream_app.reports.files import write_files
 
+    judges = [read_model(each) for each in models]
+    for path, each in zip(models, judges, strict=True):
+        if each.key not in {battery.key for battery in export.batteries}:
+            raise UserError(f"{path}: is of {each.key}, which the export does not have")
     tables = BatteryTables(export.batteries, level)
-    result = _with_progress(export, tables)
+    result = _with_progress(export, tables, judges)
     if result.clock_ms is None:
         raise UserError("\n".join(["no row of the export has a value", *export.issues.lines()]))
     try:
@@ -44,7 +54,9 @@ def process_signals(export: "SignalExport", folder: Path, level: str) -> None:
         typer.echo(f"wrote {path}")
 
 
-def _with_progress(export: "SignalExport", tables: "BatteryTables") -> "SignalResult":
+def _with_progress(
+    export: "SignalExport", tables: "BatteryTables", models: "Sequence[AnomalyModel]"
+) -> "SignalResult":
     from stream_app.cli.report import time_of
     from stream_app.process_signals import process_signals as fold
     from stream_app.reports.progress import progress
@@ -55,7 +67,7 @@ def _with_progress(export: "SignalExport", tables: "BatteryTables") -> "SignalRe
         def on_progress(row: int, clock_ms: int | None) -> None:
             shown.update(task, completed=row, note=time_of(clock_ms))
 
-        return fold(export, tables.take, on_progress)
+        return fold(export, tables.take, on_progress, models)
 
 
 def _summary(

@@ -100,6 +100,10 @@ def process(
             "of memory each."
         ),
     ] = CellLevel.DAY,
+    anomaly_model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Model of `bess anomalies train`, for one of the export's batteries."),
+    ] = None,
 ) -> None:
     """Write the same files straight from the export, without Kafka and Redis.
 
@@ -114,8 +118,10 @@ def process(
     station = _config(config, exports or [])
     if station.signals.rules:
         folder = out if out is not None else config.parent / station.output.dir
-        _process_signals(station, folder, windows.value)
+        _process_signals(station, folder, windows.value, anomaly_model or [])
         return
+    if anomaly_model:
+        raise UserError(f"--anomaly-model: {config} has no batteries with cells")
     try:
         export = Export.open(station)
         result = _process_with_progress(export)
@@ -130,13 +136,13 @@ def process(
     _finish(result.daily, paths, results, told, _figures(result))
 
 
-def _process_signals(station: "Config", folder: Path, level: str) -> None:
+def _process_signals(station: "Config", folder: Path, level: str, models: Sequence[Path]) -> None:
     from replay.errors import ReplayError
     from stream_app.cli.feeds import open_signals
     from stream_app.cli.process_signals import process_signals
 
     try:
-        process_signals(open_signals(station), folder, level)
+        process_signals(open_signals(station), folder, level, models)
     except ReplayError as fault:
         raise UserError(str(fault)) from fault
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 import numpy as np
 
 from schemas.battery import (
+    AnomalyModelRecord,
     BatteryRecord,
     BatteryRulesRecord,
     CellsRecord,
@@ -20,6 +20,8 @@ from schemas.battery import (
     SystemRecord,
 )
 from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
+from stream_app.codec.anomaly_model import model_under
+from stream_app.codec.battery_records import Message, Record, record_of
 from stream_app.codec.checks import check_names, check_zone, milliseconds, other_version
 from stream_app.codec.limits import (
     COLUMNS_OF_A_WINDOW,
@@ -48,26 +50,18 @@ from stream_app.core.battery import (
     SystemSamples,
     Values,
 )
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import PRESETS, objection_to_limits
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.health.rules import objection_to_rules
 from stream_app.core.messages import EndOfData, Heartbeat
 from stream_app.keys import subject_of
 
-BatteryMessage = (
-    Battery | CellSamples | SystemSamples | MeterPoint | MeterSamples | Heartbeat | EndOfData
-)
-_Record = (
-    BatteryRecord
-    | CellsRecord
-    | SystemRecord
-    | MeterPointRecord
-    | MeterRecord
-    | HeartbeatRecord
-    | EndOfDataRecord
-)
+BatteryMessage = Message | AnomalyModel
 
-_decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
+_decoder: msgspec.json.Decoder[Record | AnomalyModelRecord] = msgspec.json.Decoder(
+    Record | AnomalyModelRecord
+)
 _encoder = msgspec.json.Encoder()
 
 WINDOW_MS = 300_000
@@ -96,7 +90,9 @@ def decode_battery(key: str, value: bytes) -> BatteryMessage:
         raise ValueError(f"the record has {len(value)} bytes; at most {LARGEST_VALUE} are read")
     message = _message(key, value)
     subject = subject_of(key)
-    if subject == "meter" and isinstance(message, Battery | CellSamples | SystemSamples):
+    if subject == "meter" and isinstance(
+        message, Battery | AnomalyModel | CellSamples | SystemSamples
+    ):
         raise _misplaced(key, "a battery system")
     if subject == "battery" and isinstance(message, MeterPoint | MeterSamples):
         raise _misplaced(key, "a meter")
@@ -126,6 +122,8 @@ def _message(key: str, value: bytes) -> BatteryMessage:
     if isinstance(record, HeartbeatRecord | EndOfDataRecord):
         _check_times("t", np.array([record.t]))
         return Heartbeat(record.t) if isinstance(record, HeartbeatRecord) else EndOfData(record.t)
+    if isinstance(record, AnomalyModelRecord):
+        return model_under(key, record)
     return _topology(key, record)
 
 
@@ -133,7 +131,9 @@ def encode_battery(message: BatteryMessage, *, packed: bool = False) -> bytes:
     """One message as JSON; with ``packed`` cells become binary."""
     if packed and isinstance(message, CellSamples):
         return encode_packed(message)
-    return _encoder.encode(_record(message))
+    if isinstance(message, AnomalyModel):
+        return message.data
+    return _encoder.encode(record_of(message))
 
 
 def _cells(record: CellsRecord) -> CellSamples:
@@ -329,61 +329,3 @@ def _rules(record: BatteryRulesRecord) -> BatteryRules:
         rest_a=record.rest_a,
         rest_ms=milliseconds("rest_s", record.rest_s),
     )
-
-
-def _record(message: BatteryMessage) -> _Record:
-    if isinstance(message, CellSamples):
-        columns = {name: _nullable(getattr(message, name)) for name in _RANGES}
-        return CellsRecord(v=1, pack=message.pack, t=message.times.tolist(), **columns)
-    if isinstance(message, SystemSamples | MeterSamples):
-        values = {name: _nullable(each) for name, each in message.values.items()}
-        kind = SystemRecord if isinstance(message, SystemSamples) else MeterRecord
-        return kind(v=1, t=message.times.tolist(), values=values)
-    if isinstance(message, Battery):
-        return _battery_record(message)
-    if isinstance(message, MeterPoint):
-        return MeterPointRecord(
-            v=1,
-            site=message.site,
-            meter=message.meter,
-            zone=message.zone,
-            interval_s=message.interval_ms / 1000,
-            max_gap_s=message.max_gap_ms / 1000,
-            skew_s=message.skew_ms / 1000,
-        )
-    kind_of_time = HeartbeatRecord if isinstance(message, Heartbeat) else EndOfDataRecord
-    return kind_of_time(v=1, t=message.time)
-
-
-def _battery_record(battery: Battery) -> BatteryRecord:
-    rules = battery.rules
-    return BatteryRecord(
-        v=1,
-        site=battery.site,
-        system=battery.system,
-        zone=battery.zone,
-        packs={name: PackRecord(cells) for name, cells in battery.packs.items()},
-        rules=BatteryRulesRecord(
-            interval_s=rules.interval_ms / 1000,
-            max_gap_s=rules.max_gap_ms / 1000,
-            skew_s=rules.skew_ms / 1000,
-            rest_a=rules.rest_a,
-            rest_s=rules.rest_ms / 1000,
-        ),
-        chemistry=battery.chemistry,
-        limits=battery.limits,
-        capacity_ah=battery.capacity_ah,
-        energy_wh=battery.energy_wh,
-        commissioned=battery.commissioned,
-        signals=dict(battery.signals),
-        own_limits=dict(battery.own_limits),
-        own_rules=dict(battery.own_rules),
-    )
-
-
-def _nullable(values: Values | None) -> Any:
-    """Nested lists with null for no value."""
-    if values is None:
-        return None
-    known = np.isfinite(values)
-    return (values if known.all() else np.where(known, values, np.array(None))).tolist()

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from stream_app.codec.anomaly_model import load_model
 from stream_app.codec.cells_state import restore_cells, snapshot_cells
 from stream_app.codec.health import restore, snapshot
 from stream_app.core.battery import Battery
 from stream_app.core.battery_system import (
+    MODEL,
     PAST,
     PRESENT,
     TOPOLOGY,
@@ -55,7 +57,9 @@ def load_battery(read: Read) -> BatteryState:
     topology = restore(_Topology, read(TOPOLOGY))
     packs = {name: _pack(read, name, cells) for name, cells in topology.packs.items()}
     health = SystemState(restore(Present, read(PRESENT)), restore(Past, read(PAST)))
-    return BatteryState(CellsState(topology.battery, packs), health)
+    data = read(MODEL)
+    model = None if data is None else load_model(data)
+    return BatteryState(CellsState(topology.battery, packs, model), health)
 
 
 def battery_of(root: bytes | None) -> Battery | None:
@@ -81,6 +85,9 @@ def _saved(state: BatteryState, part: Part) -> bytes:
         return snapshot(_Topology(state.cells.battery, sizes))
     if part in (PRESENT, PAST):
         return snapshot(state.health.present if part == PRESENT else state.health.past)
+    if part == MODEL:
+        assert state.cells.model is not None
+        return state.cells.model.data
     _, name, temper = part
     return snapshot_cells(getattr(state.cells.packs[name], temper))
 

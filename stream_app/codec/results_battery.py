@@ -74,6 +74,7 @@ PRIORITIES: dict[BatteryRule, Priority] = {
     "CELL_TEMPERATURE_STUCK": "medium",
     "HOT_CELL": "medium",
     "VOLTAGE_IMBALANCE_WARNING": "medium",
+    "LEARNED_ANOMALY": "low",
     "SOC_JUMP": "low",
     "SOC_FROZEN": "medium",
     "SOC_DRIFT": "low",
@@ -302,6 +303,8 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]
     )
+    model = each.model if isinstance(each, CellFinding) else None
+    by = f", model {model}" if model else ""
     return BatteryAlarmRecord(
         v=1,
         id=f"{battery.key}/{where}/{each.rule}/{each.since}/{state}",
@@ -318,7 +321,8 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         value=round(each.value, DECIMALS) + 0.0,
         limit=round(each.limit, DECIMALS) + 0.0,
         unit=unit,
-        message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g})",
+        model=model,
+        message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g}{by})",
     )
 
 
@@ -339,6 +343,7 @@ def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
         value=alarm.value,
         limit=alarm.limit,
         unit=alarm.unit,
+        model=alarm.model,
         message=alarm.message,
     )
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.fold import CellsState, fold_cells, objection
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.messages import CellOutputs, Temper
 from stream_app.core.health.result import HealthDay, SystemOutputs
 from stream_app.core.health.soc import SocChange
@@ -15,12 +16,14 @@ from stream_app.core.health.system import fold_system, refusal
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import LateRow
 
-SystemMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
+SystemMessage = Battery | AnomalyModel | CellSamples | SystemSamples | Heartbeat | EndOfData
 Part = tuple[str, ...]
 """Name of a part of what is remembered."""
 TOPOLOGY: Part = ()
 PRESENT: Part = ("health", "present")
 PAST: Part = ("health", "past")
+MODEL: Part = ("model",)
+"""The model that judges windows, where there is one."""
 TEMPERS: tuple[Temper, ...] = get_args(Temper)
 
 
@@ -35,7 +38,8 @@ class BatteryState:
     def parts(self) -> set[Part]:
         """Names of all parts."""
         packs = {pack_part(name, temper) for name in self.cells.packs for temper in TEMPERS}
-        return {TOPOLOGY, PRESENT, PAST, *packs}
+        model = [MODEL] if self.cells.model is not None else []
+        return {TOPOLOGY, PRESENT, PAST, *model, *packs}
 
 
 @dataclass
@@ -92,11 +96,14 @@ def _fold(
     outputs.rows += cells.rows
     outputs.cells.extend(cells)
     outputs.touched |= {pack_part(*each) for each in cells.touched}
-    places = [place for place, each in batch if not isinstance(each, CellSamples)]
+    if state.cells.model is not None and any(isinstance(each, AnomalyModel) for _, each in batch):
+        outputs.touched.add(MODEL)
+    places = [place for place, each in batch if not isinstance(each, CellSamples | AnomalyModel)]
     if not places:
         return
     found = fold_system(
-        state.health, [each for _, each in batch if not isinstance(each, CellSamples)]
+        state.health,
+        [each for _, each in batch if not isinstance(each, CellSamples | AnomalyModel)],
     )
     outputs.refusals += _refused(places, found.refusals)
     _add(outputs, found)

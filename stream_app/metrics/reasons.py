@@ -4,6 +4,7 @@ import re
 
 OTHER = "other"
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    ("bad_model", r"\b[Tt]he model\b|^what is usual|of the model\b"),
     ("no_topology", r"no (?:topology|battery|meter) is known"),
     ("unknown_input", r"the topology has no DC input |the battery has no pack "),
     ("no_key", r"the record has no key"),

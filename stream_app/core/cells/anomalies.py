@@ -9,6 +9,8 @@ import numpy as np
 from stream_app.core.battery import BatteryRules
 from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
+from stream_app.core.cells.forest import AnomalyModel
+from stream_app.core.cells.learned import learned
 from stream_app.core.cells.limits import (
     PLATEAU,
     REGIMES,
@@ -107,7 +109,7 @@ class Judged(NamedTuple):
     """A condition over windows (n, cells), or (n, 1) of the pack.
 
     ``where`` are the places of the windows that it can be judged in; ``value`` and ``limit`` are
-    in ``unit``.
+    in ``unit``; ``model`` is the version of the one that judged, if it was one.
     """
 
     rule: CellRule
@@ -118,6 +120,7 @@ class Judged(NamedTuple):
     limit: Floats
     unit: Unit
     delay: Delay
+    model: str | None = None
 
 
 class Anomalies(NamedTuple):
@@ -133,13 +136,21 @@ class Anomalies(NamedTuple):
 
 
 def anomalies(
-    state: AnomalyState, pack: str, limits: CellLimits, rules: BatteryRules, windows: Windows
+    state: AnomalyState,
+    pack: str,
+    limits: CellLimits,
+    rules: BatteryRules,
+    windows: Windows,
+    model: AnomalyModel | None = None,
 ) -> Anomalies:
-    """Judge closed five-minute windows (n,)."""
+    """Judge closed five-minute windows (n,); by a model too if it knows the pack."""
     regime = regimes(state.regime, limits, rules, windows)
     before = state.seen.get("CELL_VOLTAGE_DRIFT", 0)
     result = Anomalies(regime, before + np.cumsum(_is_level(regime)), [], [])
-    for judged in _judged(state, limits, windows, regime):
+    every = [*_judged(state, limits, windows, regime)]
+    if model is not None and pack in model.usual and windows.sums.cells.shape[2] >= FEWEST_CELLS:
+        every.append(_learned(model, pack, windows))
+    for judged in every:
         watch, found = _changes(state, windows, judged)
         result.findings.extend(_findings(pack, windows, judged, found))
         result.peaks.extend(_peaks(windows, judged, watch, found))
@@ -335,6 +346,22 @@ def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
     return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, 2))
 
 
+def _learned(model: AnomalyModel, pack: str, windows: Windows) -> Judged:
+    found = learned(model, pack, windows.sums)
+    where, limit = np.arange(found.score.shape[0]), np.full(found.score.shape, model.threshold)
+    return Judged(
+        "LEARNED_ANOMALY",
+        where,
+        found.beyond,
+        found.back,
+        found.score,
+        limit,
+        "score",
+        Delay(11, 11),
+        model.version,
+    )
+
+
 def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Watch, list[Change]]:
     """What began and ended among the judged windows, and the watch as it was before them."""
     rule, where = judged.rule, judged.where
@@ -369,6 +396,7 @@ def _findings(
                 float(judged.value[row, cell]),
                 float(judged.limit[row, cell]),
                 judged.unit,
+                model=judged.model,
             ),
         )
 

@@ -20,9 +20,10 @@ CellRule = Literal[
     "CELL_TEMPERATURE_STUCK",
     "HOT_CELL",
     "VOLTAGE_IMBALANCE_WARNING",
+    "LEARNED_ANOMALY",
 ]
 RULES: tuple[CellRule, ...] = get_args(CellRule)
-Unit = Literal["V", "degC", "degC/s"]
+Unit = Literal["V", "degC", "degC/s", "score"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class CellFinding:
         What was judged at ``time``, and against what; of what is judged no more, what was worst.
     judged
         False where it ended because it is judged no more: its limits or its pack went.
+    model
+        Version of the model that judged, if it was one.
     """
 
     pack: str
@@ -55,3 +58,4 @@ class CellFinding:
     limit: float
     unit: Unit
     judged: bool = True
+    model: str | None = None

@@ -13,7 +13,9 @@ from stream_app.core.cells.alarms import alarms
 from stream_app.core.cells.anomalies import Anomalies, anomalies
 from stream_app.core.cells.closing import close
 from stream_app.core.cells.evaluability import Evaluable, evaluability
+from stream_app.core.cells.features import FEATURES
 from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import limits_of
 from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
 from stream_app.core.cells.pack import (
@@ -51,6 +53,8 @@ UNITS = {
 """Columns of samples in the order of a row, and how many of its unit make theirs."""
 Found = tuple[tuple[int, int], CellFinding]
 """Message and row that brought a finding about, and the finding."""
+LONGEST_LIST = 100
+"""Characters of a list in a reason."""
 Parts = list[tuple[int, CellSamples]]
 """Records of one pack with their places among the messages."""
 MOST_PACKS = 256
@@ -59,10 +63,14 @@ MOST_PACKS = 256
 
 @dataclass
 class CellsState:
-    """Everything remembered of the cells of one battery; ``packs`` also has those it once had."""
+    """Everything remembered of the cells of one battery.
+
+    ``packs`` also has those it once had; ``model`` judges windows that close from now on.
+    """
 
     battery: Battery | None = None
     packs: dict[str, PackState] = field(default_factory=dict)
+    model: AnomalyModel | None = None
 
 
 def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutputs:
@@ -80,6 +88,8 @@ def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutpu
         for place, message in group:
             if isinstance(message, Battery):
                 outputs.extend(_configure(state, message, place))
+            elif isinstance(message, AnomalyModel):
+                outputs.refusals += _learn(state, message, place)
             elif isinstance(message, EndOfData):
                 outputs.extend(_end(state, message.time))
     return outputs
@@ -111,6 +121,33 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
     for name, cells in battery.packs.items():
         state.packs.setdefault(name, PackState(cells))
     return outputs
+
+
+def _learn(state: CellsState, model: AnomalyModel, place: int) -> list[Refusal]:
+    """Take a model that fits the battery; gives why it does not."""
+    reason = _unfit(state, model)
+    if reason is not None:
+        return [Refusal(place, reason)]
+    state.model = model
+    return []
+
+
+def _unfit(state: CellsState, model: AnomalyModel) -> str | None:
+    battery, again = state.battery, "train it anew with `bess anomalies train`"
+    if battery is None:
+        return "no battery is known under this key: publish it before its model"
+    if model.features != FEATURES:
+        return f"the model {model.version} has other features than this program: {again}"
+    known = {name: len(usual) for name, usual in model.usual.items()}
+    if known != dict(battery.packs):
+        packs = (
+            ", ".join(f"{name} with {n}" for name, n in each.items())[:LONGEST_LIST]
+            for each in (known, battery.packs)
+        )
+        return "the model {} knows packs {}, the battery has {} cells: {}".format(
+            model.version, *packs, again
+        )
+    return None
 
 
 def objection(state: CellsState, battery: Battery) -> str | None:
@@ -246,7 +283,7 @@ def _fold_pack(
     for resolution, windows in closed:
         found = None
         if resolution == SLOT and limits is not None:
-            found = anomalies(each.cold.anomalies, name, limits, rules, windows)
+            found = anomalies(each.cold.anomalies, name, limits, rules, windows, state.model)
             story.judged(found, limits, windows, np.searchsorted(times, windows.ends))
         elif resolution == DAY:
             story.closed(windows)

@@ -10,6 +10,7 @@ from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
 from stream_app.core.cells.sums import (
     NO_HIGH,
@@ -25,7 +26,7 @@ from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import RowReason
 
-CellsMessage = Battery | CellSamples | SystemSamples | Heartbeat | EndOfData
+CellsMessage = Battery | AnomalyModel | CellSamples | SystemSamples | Heartbeat | EndOfData
 Temper = Literal["hot", "warm", "cold"]
 """Part of what is remembered of a pack: by how often it changes."""
 
