@@ -10,7 +10,9 @@ import msgspec
 import numpy as np
 
 import schemas
+from schemas.battery import AnomalyModelRecord
 from schemas.results import ProgressRecord
+from stream_app.codec.anomaly_model import version_of
 from stream_app.codec.battery import encode_battery
 from stream_app.codec.results import Output, encode_outputs
 from stream_app.codec.results_battery import encode_battery_outputs, encode_meter_outputs
@@ -117,6 +119,31 @@ def outputs() -> list[Output]:
     ]
 
 
+def model() -> AnomalyModelRecord:
+    """A tree of one cut: a cell that is far from its habits goes right."""
+    record = AnomalyModelRecord(
+        v=1,
+        version="",
+        site=BATTERY.site,
+        system=BATTERY.system,
+        features=["voltage_z"],
+        contamination=0.01,
+        threshold=0.7,
+        back=0.6,
+        since="2024-05-01",
+        until="2024-05-31",
+        windows=1_000,
+        learned_with="scikit-learn 1.9.1",
+        samples=256,
+        usual={"1": np.zeros(6, dtype="<f8").tobytes()},
+        sizes=[3],
+        feature=np.array([0, -1, -1], dtype="<i1").tobytes(),
+        value=np.array([4.5, 10.0, 1.0], dtype="<f8").tobytes(),
+        right=np.array([2, 0, 0], dtype="<i4").tobytes(),
+    )
+    return msgspec.structs.replace(record, version=version_of(record))
+
+
 def make() -> dict[str, bytes]:
     """One encoded record of each kind, by the name of its model."""
     first: dict[str, bytes] = {}
@@ -147,6 +174,7 @@ def make() -> dict[str, bytes]:
         "FindingRecord": first["finding.v1"],
         "TooLateRecord": first["too-late.v1"],
         "BatteryRecord": encode_battery(BATTERY),
+        "AnomalyModelRecord": msgspec.json.encode(model()),
         "CellsRecord": encode_battery(CELLS),
         "SystemRecord": encode_battery(SYSTEM),
         "MeterPointRecord": encode_battery(METER_POINT),
