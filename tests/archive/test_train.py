@@ -1,0 +1,118 @@
+"""From the archive to a model that the stream takes, by the commands that people use."""
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from schemas.battery import AnomalyModelRecord
+from stream_app.archive.files import ArchiveError
+from stream_app.archive.train import About, model_of, train
+from stream_app.cli import build
+from stream_app.cli.errors import UserError
+from stream_app.codec.anomaly_model import anomaly_model
+from stream_app.codec.results_battery import encode_battery_outputs
+from stream_app.core.battery_system import BatteryState, fold_battery
+from stream_app.core.cells.features import FEATURES, columns_of, features
+from stream_app.core.energy import Floats
+from tests.archive.test_tables import by_topic, write
+from tests.cells.generator import Faults, battery, trace
+
+BATTERY = battery(300.0, packs=2)
+
+
+@pytest.fixture(scope="module")
+def stream() -> tuple[dict[str, list[bytes]], dict[str, Floats]]:
+    """Records of two days of two packs, and the features that the stream had of them."""
+    data = trace(4, 2, Faults(), 300.0)
+    rows = [data.samples(0, 576), data.samples(0, 576, pack="2")]
+    outputs = fold_battery(BatteryState(), [BATTERY, *rows])
+    slots = {w.pack: w for w in outputs.cells.windows if w.resolution == "5min"}
+    found = {pack: features(columns_of(each.sums)) for pack, each in slots.items()}
+    return by_topic(list(encode_battery_outputs(BATTERY, outputs))), found
+
+
+@pytest.fixture(scope="module")
+def archive(
+    tmp_path_factory: pytest.TempPathFactory,
+    stream: tuple[dict[str, list[bytes]], dict[str, Floats]],
+) -> Path:
+    directory = tmp_path_factory.mktemp("archive")
+    write(directory, stream[0], 3)
+    return directory
+
+
+def test_a_model_of_the_archive_is_that_of_the_stream(
+    archive: Path, stream: tuple[dict[str, list[bytes]], dict[str, Floats]]
+) -> None:
+    record = train(archive, "station", "b1", 0.02)
+
+    expected = model_of(stream[1], 0.02, About("station", "b1", record.since, record.until))
+    assert record == expected
+    assert (record.since, record.until) == ("2025-03-26", "2025-03-27")
+    assert record.windows == sum(each.shape[0] * each.shape[1] for each in stream[1].values())
+
+
+def test_the_threshold_is_what_the_contamination_says(archive: Path) -> None:
+    models = [anomaly_model(train(archive, "station", "b1", share)) for share in (0.001, 0.05)]
+
+    strict, loose = models
+    assert strict.threshold > loose.threshold > loose.back
+    assert strict.version != loose.version
+    assert set(strict.usual) == {"1", "2"}
+    assert strict.usual["1"].shape == (52, len(FEATURES))
+    assert np.isfinite(strict.usual["1"]).all()
+
+
+def test_too_few_days_are_refused(archive: Path) -> None:
+    with pytest.raises(ArchiveError, match="has no cells_5min of what is asked for"):
+        train(archive, "station", "b1", 0.01, since=date(2026, 1, 1))
+    with pytest.raises(ArchiveError, match="has no cells_5min"):
+        train(archive, "station", "b2", 0.01)
+
+
+def command(*words: object) -> str:
+    result = CliRunner().invoke(build(), [str(word) for word in words])
+    if isinstance(result.exception, UserError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_writes_a_model_and_says_what_to_do_with_it(
+    archive: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.json"
+
+    said = command("anomalies", "train", "station/b1", "--archive", archive, "--out", file)
+
+    record = msgspec.json.decode(file.read_bytes(), type=AnomalyModelRecord)
+    assert anomaly_model(record).key == BATTERY.key
+    assert record.version in said
+    assert f"bess anomalies publish {file}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("b1",), "name the battery system as site/system"),
+        (("station/b9",), "has no cells_5min"),
+        (("station/b1", "--from", "spring"), "--from spring: is no day such as 2025-04-06"),
+    ],
+)
+def test_what_cannot_be_learned_is_told(
+    archive: Path, tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    with pytest.raises(UserError, match=why):
+        command("anomalies", "train", *words, "--archive", archive, "--out", tmp_path / "m.json")
+
+
+def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "model.json"
+    file.write_text("{}")
+
+    with pytest.raises(UserError, match=r"model\.json: Object missing required field"):
+        command("anomalies", "publish", file)
