@@ -39,7 +39,7 @@ async def test_a_published_model_gives_what_it_gives_in_one_process(
         await deployment.wait_until_done()
 
     folded = fold_battery(BatteryState(), [*before, model, *after])
-    expected = of_outputs(list(encode_battery_outputs(battery(300.0), folded)))
+    expected = of_outputs(encode_battery_outputs(battery(300.0), folded))
     assert of_outputs(await streamed(deployment)) == expected
     alarms = [each.value for each in await deployment.read(ALARMS)]
     assert any(b'"LEARNED_ANOMALY"' in each and model.version.encode() in each for each in alarms)

@@ -28,6 +28,8 @@ from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, cha
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 
+LEARNED_DELAY = Delay(23, 11)
+"""Windows: two hours before it begins, one before it ends; the steep ends alone take about one."""
 FEWEST_CELLS = 5
 """With fewer there is no pack to compare a cell with at a glance."""
 FEWEST_TO_DRIFT = 3
@@ -357,7 +359,7 @@ def _learned(model: AnomalyModel, pack: str, windows: Windows) -> Judged:
         found.score,
         limit,
         "score",
-        Delay(11, 11),
+        LEARNED_DELAY,
         model.version,
     )
 
