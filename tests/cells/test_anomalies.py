@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_app.core.cells.evaluability import evaluability
-from stream_app.core.cells.features import FEATURES, features
+from stream_app.core.cells.features import FEATURES, columns_of, features
 from stream_app.core.cells.limits import REGIMES
 from stream_app.core.cells.messages import CellOutputs, CellWindows
 from stream_app.core.messages import EndOfData
@@ -91,11 +91,11 @@ def hours(outputs: CellOutputs) -> CellWindows:
 def test_features_set_faulty_cells_apart_and_leave_out_what_is_missing() -> None:
     window = hours(folded(1, 3, FAULTY))
 
-    found = features(window)
+    found = features(columns_of(window.sums))
 
     assert found.shape == (window.size, 52, len(FEATURES))
     assert np.isfinite(found).all()
-    hot = found[-1, :, FEATURES.index("temperature_deviation_c")]
+    hot = found[-1, :, FEATURES.index("temperature_z")]
     assert hot.argmax() == 29
 
 

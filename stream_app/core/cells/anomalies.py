@@ -10,7 +10,8 @@ from stream_app.core.battery import BatteryRules
 from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 from stream_app.core.cells.forest import AnomalyModel
-from stream_app.core.cells.learned import learned
+from stream_app.core.cells.judged import Judged
+from stream_app.core.cells.learned import by_model
 from stream_app.core.cells.limits import (
     PLATEAU,
     REGIMES,
@@ -28,8 +29,6 @@ from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, cha
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 
-LEARNED_DELAY = Delay(23, 11)
-"""Windows: two hours before it begins, one before it ends; the steep ends alone take about one."""
 FEWEST_CELLS = 5
 """With fewer there is no pack to compare a cell with at a glance."""
 FEWEST_TO_DRIFT = 3
@@ -107,24 +106,6 @@ class AnomalyState:
     seen: dict[str, int] = field(default_factory=dict)
 
 
-class Judged(NamedTuple):
-    """A condition over windows (n, cells), or (n, 1) of the pack.
-
-    ``where`` are the places of the windows that it can be judged in; ``value`` and ``limit`` are
-    in ``unit``; ``model`` is the version of the one that judged, if it was one.
-    """
-
-    rule: CellRule
-    where: Ints
-    beyond: Flags
-    back: Flags
-    value: Floats
-    limit: Floats
-    unit: Unit
-    delay: Delay
-    model: str | None = None
-
-
 class Anomalies(NamedTuple):
     """What windows (n,) came to: their regimes, findings and peaks with the place of a window.
 
@@ -151,7 +132,7 @@ def anomalies(
     result = Anomalies(regime, before + np.cumsum(_is_level(regime)), [], [])
     every = [*_judged(state, limits, windows, regime)]
     if model is not None and pack in model.usual and windows.sums.cells.shape[2] >= FEWEST_CELLS:
-        every.append(_learned(model, pack, windows))
+        every.append(by_model(model, pack, windows))
     for judged in every:
         watch, found = _changes(state, windows, judged)
         result.findings.extend(_findings(pack, windows, judged, found))
@@ -346,22 +327,6 @@ def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
     beyond, back = spread >= limit, spread < DEVIATION_BACK * limit
     rule: CellRule = "VOLTAGE_IMBALANCE_WARNING"
     return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, 2))
-
-
-def _learned(model: AnomalyModel, pack: str, windows: Windows) -> Judged:
-    found = learned(model, pack, windows.sums)
-    where, limit = np.arange(found.score.shape[0]), np.full(found.score.shape, model.threshold)
-    return Judged(
-        "LEARNED_ANOMALY",
-        where,
-        found.beyond,
-        found.back,
-        found.score,
-        limit,
-        "score",
-        LEARNED_DELAY,
-        model.version,
-    )
 
 
 def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Watch, list[Change]]:

@@ -3,14 +3,17 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.cells.features import columns_of, features
 from stream_app.core.cells.forest import SCORE_DECIMALS, AnomalyModel
+from stream_app.core.cells.judged import Judged
 from stream_app.core.cells.sums import Cell, Sums
+from stream_app.core.cells.watch import Delay, Flags
+from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats
 
-Flags = NDArray[np.bool_]
+LEARNED_DELAY = Delay(23, 11)
+"""Windows: two hours before it begins, one before it ends; the steep ends alone take about one."""
 
 
 class Learned(NamedTuple):
@@ -46,3 +49,20 @@ def learned(model: AnomalyModel, pack: str, sums: Sums) -> Learned:
     beyond = measured & (paths <= model.forest.path(model.threshold))
     back = measured & (paths > model.forest.path(model.back))
     return Learned(beyond, back, model.forest.scores(paths).round(SCORE_DECIMALS))
+
+
+def by_model(model: AnomalyModel, pack: str, windows: Windows) -> Judged:
+    """What the model says of windows (n,)."""
+    found = learned(model, pack, windows.sums)
+    where, limit = np.arange(found.score.shape[0]), np.full(found.score.shape, model.threshold)
+    return Judged(
+        "LEARNED_ANOMALY",
+        where,
+        found.beyond,
+        found.back,
+        found.score,
+        limit,
+        "score",
+        LEARNED_DELAY,
+        model.version,
+    )

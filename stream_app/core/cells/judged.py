@@ -1,0 +1,25 @@
+"""What a rule says of closed windows, before it is watched over time."""
+
+from typing import NamedTuple
+
+from stream_app.core.cells.findings import CellRule, Unit
+from stream_app.core.cells.watch import Delay, Flags
+from stream_app.core.energy import Floats, Ints
+
+
+class Judged(NamedTuple):
+    """A condition over windows (n, cells), or (n, 1) of the pack.
+
+    ``where`` are the places of the windows that it can be judged in; ``value`` and ``limit`` are
+    in ``unit``; ``model`` is the version of the one that judged, if it was one.
+    """
+
+    rule: CellRule
+    where: Ints
+    beyond: Flags
+    back: Flags
+    value: Floats
+    limit: Floats
+    unit: Unit
+    delay: Delay
+    model: str | None = None
