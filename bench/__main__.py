@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench import baselines, batteries, recovery, stream, workload, year
+from bench import baselines, batteries, pyramids, recovery, stream, workload, year
 from bench.workload import BLOCKS_1MIN, BLOCKS_1S, THIN, Workload
 from deploy.local import Endpoints, endpoints
 from schemas.topics import TELEMETRY
@@ -28,17 +28,19 @@ def main() -> None:
         "stream": _stream,
         "cells": _cells,
         "year": _year,
+        "pyramids": _pyramids,
         "recovery": _recovery,
         "fleet": _fleet,
     }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all by default")
     parser.add_argument("--minutes", type=int, default=5, help="of each fleet in real time")
+    parser.add_argument("--days", type=int, default=630, help="of the export for pyramids")
     options = parser.parse_args()
     chosen = options.parts or list(parts)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}")
     with endpoints() as services:
         for name in chosen:
-            print(f"\n{name}: about {_minutes(name, options.minutes)} min", flush=True)
+            print(f"\n{name}: about {_minutes(name, options)} min", flush=True)
             parts[name](services, options)
 
 
@@ -95,8 +97,14 @@ def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
         print(f"; the sender was {found.behind:.2f} s late at most", flush=True)
 
 
-def _minutes(part: str, fleet: int) -> int:
-    return {"stream": 4, "cells": 4, "year": 1, "recovery": 3, "fleet": 2 * fleet + 1}[part]
+def _minutes(part: str, options: argparse.Namespace) -> int:
+    pyramids, fleet = 1 + options.days // 40, 2 * options.minutes + 1
+    known = {"stream": 4, "cells": 4, "year": 1, "recovery": 3}
+    return (known | {"pyramids": pyramids, "fleet": fleet})[part]
+
+
+def _pyramids(_: Endpoints, options: argparse.Namespace) -> None:
+    pyramids.measure(options.days)
 
 
 def _year(services: Endpoints, _: argparse.Namespace) -> None:
