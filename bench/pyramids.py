@@ -129,15 +129,21 @@ def main() -> None:
     if chosen.pandas:
         aggregate_by_pandas(*chosen.pandas)
         return
-    needed = FILES * chosen.days * 86_400 // STEP_S * BYTES_A_ROW
-    with tempfile.TemporaryDirectory(dir=chosen.dir) as name:
+    measure(chosen.days, chosen.dir)
+
+
+def measure(days: int, directory: Path | None = None) -> None:
+    """Measure in a folder of its own, for which there must be room."""
+    needed = FILES * days * 86_400 // STEP_S * BYTES_A_ROW
+    with tempfile.TemporaryDirectory(dir=directory) as name:
         folder = Path(name)
         free = shutil.disk_usage(folder).free
         if free < needed + DISK_LEFT:
             sys.exit(
-                f"{folder}: {needed >> 20} MiB are needed and {free >> 20} are free; use --dir"
+                f"{folder}: {needed >> 20} MiB are needed and {free >> 20} are free; "
+                "python -m bench.pyramids takes --dir, and fewer --days"
             )
-        _measure(folder, chosen.days)
+        _measure(folder, days)
 
 
 def _measure(folder: Path, days: int) -> None:
