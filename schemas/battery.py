@@ -32,9 +32,9 @@ class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unkn
     """A battery system: its packs, ratings and rules. Comes before the samples that it explains.
 
     ``signals`` says of each further signal how it is kept in windows: ``max`` for flags and error
-    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date. What
-    ``own_limits`` and ``own_rules`` name replaces single numbers of the preset of limits, and of
-    the rules of health.
+    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date;
+    ``efc_before`` counts equivalent full cycles before the first row. What ``own_limits`` and
+    ``own_rules`` name replaces single numbers of the preset of limits, and of the rules of health.
     """
 
     v: Version
@@ -48,6 +48,7 @@ class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unkn
     capacity_ah: float | None = None
     energy_wh: float | None = None
     commissioned: str | None = None
+    efc_before: float | None = None
     signals: dict[str, Literal["max", "extremes"]] = {}
     own_limits: dict[str, float] = {}
     own_rules: dict[str, float] = {}

@@ -106,6 +106,7 @@ class Ratings(Section):
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None
     commissioned: LocalDate | None = None
+    efc_before: Annotated[FiniteFloat, Field(ge=0)] | None = None
     own_limits: dict[LimitName, FiniteFloat] = Field(default_factory=dict)
     own_rules: dict[RuleName, FiniteFloat] = Field(default_factory=dict)
 
@@ -121,6 +122,7 @@ class Battery(Section):
     capacity_ah: PositiveFloat | None = None
     energy_kwh: PositiveFloat | None = None
     commissioned: LocalDate | None = None
+    efc_before: Annotated[FiniteFloat, Field(ge=0)] | None = None
     max_gap: PositiveMs | None = None
     clock_skew: PositiveMs | None = None
     rest_current_a: Annotated[float, Field(ge=0)] = 1.0

@@ -86,6 +86,7 @@ def _battery(name: str, targets: list[Target], intervals: Intervals, config: Con
         capacity_ah=ratings.capacity_ah,
         energy_wh=None if ratings.energy_kwh is None else ratings.energy_kwh * 1000,
         commissioned=ratings.commissioned,
+        efc_before=ratings.efc_before,
         signals=_further(targets),
         own_limits=dict(ratings.own_limits.items()),
         own_rules=dict(ratings.own_rules.items()),

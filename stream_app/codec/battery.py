@@ -254,6 +254,8 @@ def _battery(record: BatteryRecord) -> Battery:
     for name, rating in (("capacity_ah", record.capacity_ah), ("energy_wh", record.energy_wh)):
         if rating is not None and not 0 < rating <= LARGEST_SIGNAL:
             raise ValueError(f"{name} is {rating:g}; it must be above 0, or null if not known")
+    if record.efc_before is not None and not 0 <= record.efc_before <= LARGEST_SIGNAL:
+        raise ValueError(f"efc_before is {record.efc_before:g}; it must be 0 or more, or null")
     if record.commissioned is not None:
         _check_date(record.commissioned)
     if len(record.signals) > MOST_SIGNALS:
@@ -277,6 +279,7 @@ def _battery(record: BatteryRecord) -> Battery:
         capacity_ah=record.capacity_ah,
         energy_wh=record.energy_wh,
         commissioned=record.commissioned,
+        efc_before=record.efc_before,
         signals=record.signals,
         own_limits=record.own_limits,
         own_rules=record.own_rules,

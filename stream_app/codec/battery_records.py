@@ -83,6 +83,7 @@ def _battery_record(battery: Battery) -> BatteryRecord:
         capacity_ah=battery.capacity_ah,
         energy_wh=battery.energy_wh,
         commissioned=battery.commissioned,
+        efc_before=battery.efc_before,
         signals=dict(battery.signals),
         own_limits=dict(battery.own_limits),
         own_rules=dict(battery.own_rules),

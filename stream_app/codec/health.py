@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 2
+FORMAT = 3
 """Version of the state bytes."""
 
 State = TypeVar("State")

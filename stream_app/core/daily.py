@@ -8,17 +8,21 @@ Why = Literal[
     "missing_signal",
     "missing_rating",
     "missing_date",
+    "missing_cycles",
+    "out_of_range",
     "sample_rate",
     "gap",
     "no_rest",
+    "no_voltage",
     "no_anchor",
     "too_short",
     "too_little",
     "other_chemistry",
 ]
-"""Why an indicator cannot be told: a signal did not come; the battery's record lacks a rating or a
-date; samples are too far apart; time is unknown; the battery did not rest; it was at no anchor; too
-few days; too little charge or energy moved; there is no model of this chemistry."""
+"""Why an indicator cannot be told: a signal did not come; the battery's record lacks a rating, a
+date or the cycles before the data; a signal came with values that it cannot have; samples are too
+far apart; time is unknown; the battery did not rest; no cell voltages came; it was at no anchor;
+too few days; too little charge or energy moved; there is no model of this chemistry."""
 Reading = tuple[float, ...] | Why
 
 

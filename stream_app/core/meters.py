@@ -50,11 +50,12 @@ MeterMessage = MeterPoint | MeterSamples | Heartbeat | EndOfData
 
 @dataclass
 class MeterFacts:
-    """What the rows of a day said: their number, and the digit of each counter by then [W ms]."""
+    """Numbers of rows and refused values of a day, and the digit of each counter by then [W ms]."""
 
     start: int
     end: int
     rows: int = 0
+    refused: int = 0
     digits: dict[str, int] = field(default_factory=dict)
 
 
@@ -172,9 +173,10 @@ def _fold_rows(state: MeterState, point: MeterPoint, rows: Rows) -> list[MeterDa
     bounds = np.searchsorted(rows.times, edges).tolist()
     for place, (first, last) in enumerate(pairwise(bounds)):
         if first < last:
-            part = rows.between(first, last)
+            part, refused = rows.between(first, last).known()
             facts = _facts(state, int(edges[place]), int(edges[place + 1]))
             facts.rows += last - first
+            facts.refused += int(refused.sum())
             _fold_day(state, point, zone, facts, part)
             found += _complete(state, zone, int(part.times[-1]) - point.max_gap_ms)
     return found
@@ -320,6 +322,7 @@ _OF_COUNTER = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets"
 _OF_DIFFERENCE = ("difference_kwh", "difference_bound_kwh")
 READINGS = (
     "power_coverage_ratio",
+    "refused_values",
     *("import_kwh", "export_kwh", "bound_kwh"),
     "power_factor_mean",
     *(f"{name}_{each}" for name in COUNTERS for each in _OF_COUNTER),
@@ -331,6 +334,7 @@ READINGS = (
 def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...], Reading]]:
     length, power = day.end - day.start, sums[POWER_COLUMNS]
     yield ("power_coverage_ratio",), (power[KNOWN] / length,)
+    yield ("refused_values",), (float(day.refused),)
     yield ("import_kwh", "export_kwh", "bound_kwh"), _integrated(power)
     yield ("power_factor_mean",), _power_factor(sums[FACTOR_COLUMNS])
     for place, name in enumerate(COUNTERS):

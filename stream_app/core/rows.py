@@ -4,6 +4,7 @@ The rule is that of the event clock with no lateness: rows taken rise strictly i
 ahead waits until a second one agrees with it. A row is taken or refused with all its values.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,6 +16,8 @@ from stream_app.core.energy import Floats, Ints
 
 NONE = int(np.iinfo(np.int64).min)
 """No value."""
+REFUSED = NONE + 1
+"""A value that the signal cannot have; :meth:`Rows.known` makes it none."""
 RowReason = Literal["late", "ahead"]
 """Not after the newest row; or too far ahead of it, and nothing confirmed it."""
 
@@ -23,13 +26,15 @@ RowReason = Literal["late", "ahead"]
 class Signal:
     """How a signal becomes whole numbers: value times ``scale``, rounded half to even.
 
-    What is not within ``least`` and ``most`` (before scaling) is no value.
+    What is not within ``least`` and ``most`` (before scaling) is refused; what is below ``floor``
+    is noise about it.
     """
 
     name: str
     scale: float
     least: float
     most: float
+    floor: float = -math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,13 @@ class Rows:
     def between(self, first: int, last: int) -> "Rows":
         """Rows ``first`` to before ``last``."""
         return Rows(self.times[first:last], self.values[first:last])
+
+    def known(self) -> "tuple[Rows, Ints]":
+        """The same rows without refused values, and the number of these by signal."""
+        refused = self.values == REFUSED
+        if not refused.any():
+            return self, np.zeros(refused.shape[1], dtype=np.int64)
+        return Rows(self.times, np.where(refused, NONE, self.values)), refused.sum(axis=0)
 
     def of(self, column: int) -> "tuple[Ints, Ints, Ints]":
         """Places, times and values of the rows that have a value in a column."""
@@ -85,8 +97,9 @@ def whole(signals: Sequence[Signal], messages: Sequence[tuple[Ints, Mapping[str,
 
 def _whole(signal: Signal, values: Floats) -> Ints:
     good = (values >= signal.least) & (values <= signal.most)
-    scaled = np.rint(np.where(good, values, 0.0) * signal.scale).astype(np.int64)
-    return np.where(good, scaled, NONE)
+    kept = np.maximum(np.where(good, values, 0.0), signal.floor)
+    scaled = np.rint(kept * signal.scale).astype(np.int64)
+    return np.where(good, scaled, np.where(np.isnan(values), NONE, REFUSED))
 
 
 def take(state: RowClock, rows: Rows, skew_ms: int) -> tuple[Rows, list[LateRow]]:

@@ -34,8 +34,8 @@ LEVELS = {
     "cell_spread_v": (0.004, 0.03, np.nan),
     "cell_max_c": (-30.0, 24.9, 25.0, 46.0, np.nan),
     "cell_mean_c": (20.0, 31.0, np.nan),
-    "cell_max_v": (3.3, 3.35, np.nan),
-    "cell_min_v": (3.29, 3.3, np.nan),
+    "cell_max_v": (3.3, 3.205, 3.2, 3.6, 3.46, 2.9, np.nan),
+    "cell_min_v": (3.29, 3.2, 3.195, 3.45, 2.85, 0.0, np.nan),
     "something_else": (1.0,),
 }
 STEPS_MS = (
@@ -59,6 +59,7 @@ batteries = st.builds(
     capacity_ah=st.sampled_from((None, 10.0, 280.0)),
     energy_wh=st.sampled_from((None, 40_000.0)),
     commissioned=st.sampled_from((None, "2024-01-01")),
+    efc_before=st.sampled_from((None, 100.0)),
 )
 Message = SystemMessage | MeterMessage
 

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.core.clock import QUARANTINE_LIMIT
-from stream_app.core.rows import NONE, LateRow, RowClock, Rows, Signal, take, take_until, whole
+from stream_app.core.rows import (
+    NONE,
+    REFUSED,
+    LateRow,
+    RowClock,
+    Rows,
+    Signal,
+    take,
+    take_until,
+    whole,
+)
 from tests.property.strategies import cuts
 
 MINUTE = 60_000
@@ -34,15 +44,15 @@ def minutes(times: np.ndarray) -> list[float]:
         (0.0, 0),
         (-0.0, 0),
         (10.0, 10_000),
-        (10.001, NONE),
-        (-0.001, NONE),
+        (10.001, REFUSED),
+        (-0.001, REFUSED),
         (np.nan, NONE),
-        (np.inf, NONE),
-        (-np.inf, NONE),
-        (1e300, NONE),
+        (np.inf, REFUSED),
+        (-np.inf, REFUSED),
+        (1e300, REFUSED),
     ],
 )
-def test_a_value_is_rounded_to_a_whole_number_or_is_none(value: float, expected: int) -> None:
+def test_a_value_is_rounded_to_a_whole_number_or_refused(value: float, expected: int) -> None:
     found = whole(SIGNALS, [(np.array([START]), {"a": np.array([value])})])
 
     assert found.values.tolist() == [[expected, NONE]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import yaml
 
@@ -13,6 +13,8 @@ from replay.sample.spec import UNITS_S
 
 FOLDERS = ("BESS", "meter")
 _CELL_V = 3.2
+_AGE_DAYS = 200
+"""From commissioning to the first row, at three quarters of a cycle a day."""
 _CONFIG = """\
 # Reads the export beside it; truth.yaml says what is wrong with it.
 data:
@@ -30,6 +32,7 @@ battery:
   capacity_ah: {capacity:g}
   energy_kwh: {energy:g}
   commissioned: {commissioned}
+  efc_before: {cycles:g}
 """
 
 
@@ -52,7 +55,8 @@ def config_text(spec: CellSpec) -> str:
         zone=spec.zone,
         cells=spec.cells,
         capacity=CAPACITY_AH,
-        commissioned=f"{spec.start.year - 2}-07-01",
+        commissioned=(spec.start - timedelta(days=_AGE_DAYS)).isoformat(),
+        cycles=_AGE_DAYS * 0.75,
         energy=round(CAPACITY_AH * volts / 1000),
     )
 

@@ -14,7 +14,7 @@ from stream_app.core.rows import Signal
 
 SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE, HIGHEST, LOWEST = range(11)
 SIGNALS = (
-    Signal("soc_ratio", 1e6, 0.0, 1.1),
+    Signal("soc_ratio", 1e6, -0.05, 1.1, floor=0.0),
     Signal("soh_ratio", 1e6, 0.0, 1.5),
     Signal("voltage_v", 1e6, -1e5, 1e5),
     Signal("current_a", 1e3, -1e6, 1e6),

@@ -144,8 +144,8 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
 
 
 def _remember(past: Past, day: DayFacts, sums: list[int]) -> None:
-    soc = (day.soc[0], day.soc[1]) if day.soc else None
-    past.history.append(DayHistory(day.start, day.end, sums[DC_COLUMNS], sums[AC_COLUMNS], soc))
+    energy = sums[DC_COLUMNS], sums[AC_COLUMNS]
+    past.history.append(DayHistory(day.start, day.end, *energy, day.soc))
     month, year = day.start - ROLLING_DAYS * DAY_MS, day.start - TREND_DAYS * DAY_MS
     past.history = [each for each in past.history if each.start > month]
     if day.soh is not None:

@@ -33,20 +33,22 @@ class Anchor:
     time
         [ms UTC].
     kind
-        Rested long enough outside the plateau; or full, or empty.
-    soc
-        What the BMS said then [ppm].
+        Rested long enough where the voltage tells the charge; or full, or empty.
+    soc, error
+        By the voltage, and how far it may be wrong [ppm].
     counters
         Of the ledger then.
-    capacity
-        By which charge since then becomes SOC [uC]; 0: not known.
+    capacity, doubt
+        By which charge since then becomes SOC [uC], 0: not known; its relative error [ppm].
     """
 
     time: int
     kind: AnchorKind
     soc: int
+    error: int
     counters: list[int]
-    capacity: int
+    capacity: int = 0
+    doubt: int = 0
 
 
 @dataclass(frozen=True)

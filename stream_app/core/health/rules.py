@@ -1,15 +1,17 @@
 """How the health of a battery is judged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from stream_app.core.battery import Battery
+from stream_app.core.battery import Battery, Chemistry
+from stream_app.core.health.ocv import LFP, NMC, Curve
 
-LFP_PLATEAU = 200_000, 850_000
-"""SOC [ppm] between which the voltage of LFP at rest says nothing of its charge."""
-EVERYWHERE = 0, 1_000_000
+CURVES: dict[Chemistry, Curve] = {"lfp": LFP, "nmc": NMC}
+SENSOR_OFFSET = 400
+"""Part of the rated capacity that is the constant error of the current sensor, in A for Ah: full
+scale is some 1 C to 2 C, and the sensor's zero is good to a quarter of a percent of it or so."""
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,22 @@ class HealthRules:
 
     Attributes
     ----------
-    plateau
-        A rest between these SOC is no anchor; None: a rest always is one.
+    curve
+        Open-circuit voltage of the cells; None: no voltage tells the charge.
     full, empty
-        SOC at which the battery is at an anchor without a rest.
+        SOC at which the battery is at an anchor without a rest, if the voltage says so, too.
+    end_error
+        Error of the SOC at such an anchor.
     current_error, offset_ma
         Error of the current sensor: part of the current, and [mA] always.
     capacity_error
         Error of the capacity by which charge becomes SOC.
     soc_error
-        Error of the BMS's SOC at an anchor, and of what it shows.
+        Error of what the BMS shows.
     jump
         Change of SOC between two samples, beyond what the charge explains, that is SOC_JUMP.
+    an_hour
+        Fastest change of SOC in an hour: a value that is further off is not believed.
     frozen
         Charge since the SOC last changed that is SOC_FROZEN.
     turning
@@ -40,14 +46,16 @@ class HealthRules:
         Cycles and C-rates need samples at least this often.
     """
 
-    plateau: tuple[int, int] | None = LFP_PLATEAU
+    curve: Curve | None = LFP
     full: int = 995_000
     empty: int = 5_000
+    end_error: int = 20_000
     current_error: int = 5_000
     offset_ma: int = 500
     capacity_error: int = 30_000
     soc_error: int = 10_000
     jump: int = 30_000
+    an_hour: int = 2_000_000
     frozen: int = 30_000
     turning: int = 5_000
     span: int = 400_000
@@ -87,15 +95,19 @@ _PPM = 1_000_000
 
 
 def rules_of(battery: Battery) -> HealthRules:
-    """The rules of a battery's chemistry with its own; of an unknown one no rest tells the charge.
+    """The rules of a battery's chemistry and size with its own.
 
-    A battery that says between which charges a rest tells nothing is taken at its word.
+    A battery that says between which charges a rest tells nothing is taken at its word; of an
+    unknown chemistry no rest tells the charge.
     """
-    return _rules(battery.chemistry, tuple(sorted(battery.own_rules.items())))
+    own = tuple(sorted(battery.own_rules.items()))
+    return _rules(battery.chemistry, battery.capacity_ah, own)
 
 
 @lru_cache(maxsize=1024)
-def _rules(chemistry: str, own: tuple[tuple[str, float], ...]) -> HealthRules:
+def _rules(
+    chemistry: Chemistry, capacity_ah: float | None, own: tuple[tuple[str, float], ...]
+) -> HealthRules:
     given = dict(own)
     changed: dict[str, Any] = {
         attribute: round(given[name] * _PPM)
@@ -104,10 +116,13 @@ def _rules(chemistry: str, own: tuple[tuple[str, float], ...]) -> HealthRules:
     }
     if "current_offset_a" in given:
         changed["offset_ma"] = round(given["current_offset_a"] * 1000)
-    changed["plateau"] = {"lfp": LFP_PLATEAU, "nmc": None}.get(chemistry, EVERYWHERE)
-    if "anchor_low_ratio" in given:
+    elif capacity_ah is not None:
+        changed["offset_ma"] = round(capacity_ah * 1000 / SENSOR_OFFSET)
+    curve = CURVES.get(chemistry)
+    if curve is not None and "anchor_low_ratio" in given:
         ends = given["anchor_low_ratio"], given["anchor_high_ratio"]
-        changed["plateau"] = round(ends[0] * _PPM), round(ends[1] * _PPM)
+        curve = replace(curve, plateau=(round(ends[0] * _PPM), round(ends[1] * _PPM)))
+    changed["curve"] = curve
     return HealthRules(**changed)
 
 

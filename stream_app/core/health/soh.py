@@ -29,6 +29,7 @@ CALENDAR_PERCENT_A_YEAR, CALENDAR_MOST = 2.5, 15.0
 PERCENT_A_CYCLE, CYCLES_MOST = 0.035, 20.0
 IMBALANCE_STEPS = ((100.0, 10.0, 0.0), (50.0, 5.0, 0.1), (20.0, 2.0, 0.1), (0.0, 0.0, 0.1))
 """From a spread [mV] on: loss there [%], and loss for each further mV [%]."""
+A_PERCENT = 0.01
 DAYS_A_YEAR = 365.25
 DAYS_A_MONTH = DAYS_A_YEAR / 12
 NORMAL_95 = 1.959963984540054
@@ -74,7 +75,7 @@ class Trend:
     high: float
 
 
-def trend(days: Floats, values: Floats) -> Trend:
+def trend(days: Floats, values: Floats, resolution: float = 0.0) -> Trend:
     """Slope by Theil and Sen: the median over all pairs, with Sen's rank interval.
 
     A few wrong days do not move it. Days that hang together make the interval too narrow.
@@ -83,6 +84,8 @@ def trend(days: Floats, values: Floats) -> Trend:
     ----------
     days, values
         (n,), n >= 2; days strictly rising.
+    resolution
+        Step in which the values are told: what it hides over all the days widens the interval.
 
     References
     ----------
@@ -94,11 +97,18 @@ def trend(days: Floats, values: Floats) -> Trend:
     reach = NORMAL_95 * math.sqrt(_kendall_variance(values))
     low = math.floor((slopes.size - reach) / 2)
     high = math.ceil((slopes.size + reach) / 2) - 1
+    hidden = resolution / (days[-1] - days[0]) * DAYS_A_MONTH
     return Trend(
         float(np.median(slopes)),
-        float(slopes[max(low, 0)]),
-        float(slopes[min(high, slopes.size - 1)]),
+        float(slopes[max(low, 0)] - hidden),
+        float(slopes[min(high, slopes.size - 1)] + hidden),
     )
+
+
+def resolution(values: Floats) -> float:
+    """The step in which a SOH (n,) is told: its smallest change; a percent, if that is less."""
+    steps = np.diff(np.unique(values))
+    return min(float(steps.min(initial=A_PERCENT)), A_PERCENT)
 
 
 def _kendall_variance(values: Floats) -> float:

@@ -10,6 +10,7 @@ from stream_app.core.battery import Battery
 from stream_app.core.health.columns import REST_SPREAD
 from stream_app.core.health.cycles import NOTHING, CycleState, Totals
 from stream_app.core.health.ledger import Capacity, Ledger
+from stream_app.core.health.plausible import Seen
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.soc import SocState
 from stream_app.core.rows import RowClock
@@ -31,11 +32,15 @@ class DayFacts:
     rows
         Number of rows.
     soc
-        First, last, lowest, highest; empty if there was none.
+        When first and last, first, last; empty if there was none.
     soh
         Newest of the BMS.
-    spread
-        Whether the spread of cell voltages came at all.
+    came
+        Signals that came, and the spread at rest: bits by place.
+    refused
+        Number of refused values of each signal that had any.
+    doubted
+        Number of values of the SOC that were not believed.
     cycles
         Number of cycles that closed, by lowest and highest SOC: see ``place_of``.
     before, totals
@@ -55,7 +60,9 @@ class DayFacts:
     rows: int = 0
     soc: list[int] = field(default_factory=list)
     soh: int | None = None
-    spread: bool = False
+    came: int = 0
+    refused: dict[int, int] = field(default_factory=dict)
+    doubted: int = 0
     cycles: dict[int, int] = field(default_factory=dict)
     before: Totals = NOTHING
     totals: Totals = NOTHING
@@ -89,6 +96,8 @@ class Present:
         Event clock of the rows.
     samples
         Newest value of each signal, and of the spread at rest: (time, value).
+    seen
+        Which SOC can be true.
     ledger, soc, cycles
         Charge, its audit, rainflow.
     slots
@@ -99,6 +108,7 @@ class Present:
 
     clock: RowClock = field(default_factory=RowClock)
     samples: list[Sample | None] = field(default_factory=lambda: [None] * (REST_SPREAD + 1))
+    seen: Seen = field(default_factory=Seen)
     ledger: Ledger = field(default_factory=Ledger)
     soc: SocState = field(default_factory=SocState)
     cycles: CycleState = field(default_factory=CycleState)
@@ -125,13 +135,16 @@ class DaySums:
 
 @dataclass
 class DayHistory:
-    """A complete day: integrals of DC and AC power [W ms], first and last SOC [ppm]."""
+    """A complete day: integrals of DC and AC power [W ms].
+
+    ``soc``: when it was first and last known, first and last [ppm]; empty if it was not.
+    """
 
     start: int
     end: int
     dc: list[int]
     ac: list[int]
-    soc: tuple[int, int] | None
+    soc: list[int]
 
 
 @dataclass
@@ -158,6 +171,8 @@ class Past:
         Results of days that are not complete, as an end of data gave them, by start.
     newest
         The day that was told of last.
+    began
+        First row of all [ms UTC].
     """
 
     battery: Battery | None = None
@@ -169,6 +184,7 @@ class Past:
     lifetime: list[int] = field(default_factory=list)
     published: dict[int, HealthDay] = field(default_factory=dict)
     newest: HealthDay | None = None
+    began: int | None = None
 
 
 @dataclass

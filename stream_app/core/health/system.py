@@ -9,6 +9,7 @@ from stream_app.core.battery import Battery, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
 from stream_app.core.energy import Floats, Ints, cut_at
 from stream_app.core.health import columns, days
+from stream_app.core.health.anchors import SocRows, rated_by_soh, rests
 from stream_app.core.health.columns import (
     ACTIVE_MS,
     CURRENT,
@@ -25,9 +26,10 @@ from stream_app.core.health.columns import (
 from stream_app.core.health.cycles import count, totals
 from stream_app.core.health.indicators import rated_charge
 from stream_app.core.health.ledger import advance
+from stream_app.core.health.plausible import Bools, Pace, believed
 from stream_app.core.health.result import HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
-from stream_app.core.health.soc import Audit, SocChange, SocRows, audit, rated_by_soh, rests
+from stream_app.core.health.soc import Audit, SocChange, audit
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.rows import NONE, Rows, take, take_until, whole
@@ -121,6 +123,8 @@ def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[So
     battery = state.past.battery
     assert battery is not None
     zone, rules = calendar(battery.zone), rules_of(battery)
+    if state.past.began is None:
+        state.past.began = int(rows.times[0])
     edges = zone.edges("1d", int(rows.times[0]), int(rows.times[-1]))
     bounds = np.searchsorted(rows.times, edges).tolist()
     for place, (first, last) in enumerate(pairwise(bounds)):
@@ -153,8 +157,11 @@ class _Stretch:
         rows: Rows,
     ) -> None:
         self.present, self.battery, self.rules = present, battery, rules
-        self.rows = Rows(rows.times, _filled(rows.values))
+        known, self.refused = rows.known()
+        self.rows = Rows(rows.times, _filled(known.values))
         self.max_gap_ms = battery.rules.max_gap_ms
+        self.shown = self.rows.values[:, SOC].copy()
+        self._doubt()
         first, last = int(rows.times[0]), int(rows.times[-1])
         self.edges = zone.edges(SLOT, first - self.max_gap_ms, last)
 
@@ -183,9 +190,25 @@ class _Stretch:
         limit = round(rules.rest_a * 1000)
         resting = rests(self.present.soc, times, current, limit, self.max_gap_ms)[-places.size :]
         since = self.rows.times[places] - rules.rest_ms
-        rested = places[(resting != NONE) & (resting <= since)]
+        flat = self._on_the_plateau()[places]
+        rested = places[(resting != NONE) & (resting <= since) & flat]
         values[rested, REST_SPREAD] = values[rested, SPREAD]
         return resting
+
+    def _doubt(self) -> None:
+        """Leave out a SOC that cannot be true."""
+        pace = Pace(self.rules.jump, self.rules.an_hour, self.max_gap_ms)
+        places, times, soc = self.rows.of(SOC)
+        doubted = places[~believed(self.present.seen, times, soc, pace)]
+        self.rows.values[doubted, SOC] = NONE
+
+    def _on_the_plateau(self) -> Bools:
+        """Rows whose SOC is where cells of the same charge hardly differ in voltage."""
+        soc, curve = self.rows.values[:, SOC], self.rules.curve
+        if curve is None or curve.plateau is None:
+            return np.ones(soc.size, dtype=np.bool_)
+        found: Bools = (soc >= curve.plateau[0]) & (soc <= curve.plateau[1])
+        return found
 
     def _integrate(self) -> tuple[Ints, Ints]:
         """Add what lies between samples to the slots; gives the integral of the current."""
@@ -236,45 +259,59 @@ class _Stretch:
         self, day: DayFacts, places: Ints, counters: Ints, resting: Ints, rated: Ints
     ) -> list[SocChange]:
         values, rest_ms = self.rows.values, self.battery.rules.rest_ms
-        both = values[places, SOC] != NONE
+        both = self.shown[places] != NONE
         if not both.any():
             return []
         at = places[both]
         charge = counters[:, both]
-        rows = SocRows(self.rows.times[at], values[at, SOC], charge, resting[both], rated[at])
+        rows = SocRows(
+            times=self.rows.times[at],
+            soc=self.shown[at],
+            believed=values[at, SOC] != NONE,
+            counters=charge,
+            resting=resting[both],
+            rated=rated[at],
+            low=values[at, LOWEST],
+            high=values[at, HIGHEST],
+        )
         found, changes = audit(self.present.soc, rows, self.rules, rest_ms, self.max_gap_ms)
-        day.audit = _newest(rows, found)
+        good = np.flatnonzero(rows.believed)
+        day.audit = _newest(rows, found, int(good[-1])) if good.size else day.audit
         return changes
 
     def _facts(self, day: DayFacts) -> None:
         present = self.present
-        _, _, soc = self.rows.of(SOC)
+        _, times, soc = self.rows.of(SOC)
         _, _, soh = self.rows.of(SOH)
         if soc.size:
             for cycle in count(present.cycles, soc, self.rules.turning):
                 place = place_of(cycle.low, cycle.high)
                 day.cycles[place] = day.cycles.get(place, 0) + 1
-            day.soc = _range(day.soc, soc)
+            first = day.soc[::2] if day.soc else [int(times[0]), int(soc[0])]
+            day.soc = [first[0], int(times[-1]), first[1], int(soc[-1])]
         day.soh = int(soh[-1]) if soh.size else day.soh
-        day.spread |= bool((self.rows.values[:, SPREAD] != NONE).any())
+        self._count(day)
         day.totals = totals(present.cycles)
         day.rows += self.rows.times.size
         day.last = int(self.rows.times[-1])
         day.anchored, day.capacity = present.soc.anchor is not None, present.soc.capacity
 
+    def _count(self, day: DayFacts) -> None:
+        """Which signals came, and which values are no values."""
+        known = self.rows.values != NONE
+        for place in np.flatnonzero(known.any(axis=0)).tolist():
+            day.came |= 1 << place
+        for place in np.flatnonzero(self.refused).tolist():
+            day.refused[place] = day.refused.get(place, 0) + int(self.refused[place])
+        day.refused = dict(sorted(day.refused.items()))
+        day.doubted += int(((self.shown != NONE) & ~known[:, SOC]).sum())
 
-def _newest(rows: SocRows, found: Audit) -> list[int]:
-    if not found.known[-1]:
+
+def _newest(rows: SocRows, found: Audit, at: int) -> list[int]:
+    if not found.known[at]:
         return []
     newest = rows.times, rows.soc, found.ledger, found.bound, found.anchored
-    return [int(each[-1]) for each in newest]
-
-
-def _range(before: list[int], soc: Ints) -> list[int]:
-    low, high = int(soc.min()), int(soc.max())
-    if not before:
-        return [int(soc[0]), int(soc[-1]), low, high]
-    return [before[0], int(soc[-1]), min(before[2], low), max(before[3], high)]
+    return [int(each[at]) for each in newest]
 
 
 def _filled(values: Ints) -> Ints:

@@ -6,6 +6,7 @@ import numpy as np
 
 from stream_app.core.battery import Battery, BatteryRules, SystemSamples
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.ocv import LFP, Curve
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import SystemMessage, SystemOutputs, fold_system
@@ -25,10 +26,14 @@ BATTERY = Battery(
     capacity_ah=280.0,
     energy_wh=46_592.0,
     commissioned="2024-04-01",
+    efc_before=20.0,
 )
 VOLTAGE = 166.4
-DAILY = ((0, 0.0), (8, -50.0), (12, 0.0), (16, 50.0), (20, 0.0))
-"""From hour -> current [A]: rests at night and at noon, four hours of charge and of discharge."""
+DAILY = ((0, 0.0), (6, -57.5), (8, 0.0), (10, -57.5), (12, 0.0), (16, 57.5), (20, 0.0))
+"""From hour -> current [A]: four hours of charge and of discharge, 230 Ah; rests at the bottom at
+night, on the plateau in the morning and near the top at noon."""
+RESISTANCE_OHM = 0.0004
+SPREAD_V = 0.012
 
 
 @dataclass
@@ -39,7 +44,8 @@ class Pack:
     start: float = 0.12
     plan: tuple[tuple[float, float], ...] = DAILY
     step_ms: int = MINUTE
-    signals: tuple[str, ...] = ("soc_ratio", "current_a")
+    signals: tuple[str, ...] = ("soc_ratio", "current_a", "cell_max_v", "cell_min_v")
+    curve: Curve = LFP
 
     def samples(self, days: float, midnight: int = MIDNIGHT) -> SystemSamples:
         """Telemetry of so many times 24 h; charge by trapezoid, as the current between samples."""
@@ -55,11 +61,18 @@ class Pack:
             "voltage_v": np.full(times.size, VOLTAGE),
             "current_a": current,
             "dc_power_w": current * VOLTAGE,
-            "cell_spread_v": np.full(times.size, 0.012),
+            "cell_spread_v": np.full(times.size, SPREAD_V),
+            "cell_max_v": self.volts(soc, current) + SPREAD_V / 2,
+            "cell_min_v": self.volts(soc, current) - SPREAD_V / 2,
             "cell_max_c": np.full(times.size, 31.0),
             "cell_mean_c": np.full(times.size, 25.0),
         }
         return SystemSamples(times, {name: every[name] for name in self.signals})
+
+    def volts(self, soc: Floats, current: Floats) -> Floats:
+        """Voltage of the middle cell."""
+        rest = np.interp(100 * soc, self.curve.percent[1:-1], self.curve.mv[1:-1]) / 1000
+        return np.asarray(rest - current * RESISTANCE_OHM)
 
 
 ALL = (
@@ -71,6 +84,8 @@ ALL = (
     "cell_spread_v",
     "cell_max_c",
     "cell_mean_c",
+    "cell_max_v",
+    "cell_min_v",
 )
 
 

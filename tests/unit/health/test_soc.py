@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_app.core.battery import BatteryRules
+from stream_app.core.battery import BatteryRules, SystemSamples
+from stream_app.core.health.anchors import capacity_between
 from stream_app.core.health.ledger import COUNTERS, GAPS, NET, UC_PER_AH, Anchor
+from stream_app.core.health.ocv import LFP, NMC
 from stream_app.core.health.rules import HealthRules
-from stream_app.core.health.soc import capacity_between
 from tests.unit.health.battery import (
     BATTERY,
     DAILY,
@@ -52,8 +53,8 @@ def counters(net_ah: float, gaps: int = 0) -> list[int]:
 def test_capacity_is_the_charge_between_two_rests_over_the_change_of_soc(
     soc: tuple[int, int], net_ah: float, gaps: int, capacity_ah: float | None
 ) -> None:
-    first = Anchor(0, "rest", soc[0], counters(0.0), 0)
-    last = Anchor(HOUR, "rest", soc[1], counters(net_ah, gaps), 0)
+    first = Anchor(0, "rest", soc[0], 10_000, counters(0.0))
+    last = Anchor(HOUR, "rest", soc[1], 10_000, counters(net_ah, gaps))
 
     found = capacity_between(first, last, HealthRules())
 
@@ -68,9 +69,89 @@ def test_a_battery_that_has_lost_capacity_is_found_out_within_the_stated_error()
     day = watch(pack.samples(1.5)).days[0]
 
     told = day.values["soh_ledger_ratio"]
-    assert told == pytest.approx(0.95, abs=0.002)
-    assert abs(told - 0.95) < day.values["soh_ledger_error_ratio"]
-    assert day.values["capacity_ah"] == pytest.approx(266, abs=0.5)
+    assert told == pytest.approx(0.95, abs=0.005)
+    assert abs(told - 0.95) < day.values["soh_ledger_error_ratio"] < 0.12
+    assert day.values["capacity_ah"] == pytest.approx(266, abs=1.4)
+
+
+def counted(capacity_ah: float, by_ah: float, offset: float = 0.0) -> SystemSamples:
+    """A battery between 12 and 98 %, whose BMS counts as if it had another capacity."""
+    rate = 0.86 * capacity_ah / 4
+    plan = ((0, 0.0), (6, -rate), (8, 0.0), (10, -rate), (12, 0.0), (16, rate), (20, 0.0))
+    samples = Pack(capacity_ah=capacity_ah, plan=plan).samples(1.5)
+    moved = samples.values["soc_ratio"] - 0.12
+    return changed(samples, soc_ratio=0.12 + offset + moved * capacity_ah / by_ah)
+
+
+def test_a_bms_that_counts_with_the_nameplate_cannot_hide_a_loss_of_capacity() -> None:
+    day = watch(counted(210.0, by_ah=280.0)).days[0]
+
+    assert day.values["soh_ledger_ratio"] == pytest.approx(0.75, abs=0.01)
+    assert day.values["soh_ledger_error_ratio"] < 0.1
+
+
+def test_a_soc_that_is_too_high_all_the_time_drifts_from_what_the_voltage_says() -> None:
+    watched = watch(counted(280.0, by_ah=280.0, offset=0.1))
+
+    begins = next(each for out in watched.outputs for each in out.changes)
+    assert (begins.rule, begins.raised) == ("SOC_DRIFT", True)
+    assert begins.value == pytest.approx(0.1, abs=0.005)
+    assert watched.days[0].values["soc_drift_ratio"] == pytest.approx(0.1, abs=0.005)
+
+
+def test_without_cell_voltages_no_rest_tells_the_charge() -> None:
+    day = watch(Pack(signals=("soc_ratio", "current_a")).samples(1.2)).days[0]
+
+    for name in ("soc_ledger_ratio", "soc_drift_ratio", "soh_ledger_ratio", "capacity_ah"):
+        assert day.missing[name] == "no_voltage"
+
+
+@pytest.mark.parametrize("lowest", [0.0, 3.05])
+def test_a_voltage_that_fell_out_at_a_rest_is_no_anchor(lowest: float) -> None:
+    samples = Pack().samples(1.2)
+    volts = samples.values["cell_min_v"].copy()
+    volts[30] = lowest
+
+    day = watch(changed(samples, cell_min_v=volts)).days[0]
+
+    assert abs(day.values["soc_drift_ratio"]) < 0.002
+
+
+def test_a_soc_of_zero_for_a_moment_is_no_anchor_and_no_drift() -> None:
+    samples = Pack(plan=((0, 0.0), (4, -31.5), (8, 0.0), (10, 31.5), (14, 0.0))).samples(1.2)
+    soc = samples.values["soc_ratio"].copy()
+    soc[9 * 60] = 0.0
+
+    watched = watch(changed(samples, soc_ratio=soc))
+
+    assert watched.rules == [("SOC_JUMP", True), ("SOC_JUMP", False)]
+    assert watched.days[0].missing["soh_ledger_ratio"] == "no_anchor"
+    assert watched.days[0].values["soc_drift_ratio"] == pytest.approx(0, abs=0.002)
+
+
+@pytest.mark.parametrize(("soc", "current"), [(1.0, -6.0), (0.0, 3.0)], ids=["full", "empty"])
+def test_charge_into_an_end_of_the_soc_is_not_frozen_but_charge_out_of_it_is(
+    soc: float, current: float
+) -> None:
+    samples = Pack(plan=((0, current), (16, -10 * current))).samples(0.99)
+
+    watched = watch(changed(samples, soc_ratio=np.full(samples.times.size, soc)))
+
+    frozen = [each for out in watched.outputs for each in out.changes if "FROZEN" in each.rule]
+    assert [each.raised for each in frozen] == [True]
+    # Of what lies before 16 h nothing counts.
+    hours = 0.03 * 280 / abs(10 * current)
+    assert 16 + hours < (frozen[0].time - MIDNIGHT) / HOUR < 16 + 1.3 * hours
+
+
+def test_what_a_measured_capacity_may_be_wrong_by_is_in_the_bound_of_the_drift() -> None:
+    samples = Pack(capacity_ah=266.0, plan=(*DAILY[:4], (12, 0.0), (16, 57.5))).samples(0.8)
+    day = watch(samples).ended().days[0]
+
+    error = day.values["soh_ledger_error_ratio"] / day.values["soh_ledger_ratio"]
+    moved = 57.5 * 3.2 / 266
+    assert error > 0.05
+    assert day.values["soc_drift_bound_ratio"] > moved * error + 0.03
 
 
 def test_a_good_bms_has_no_findings_and_drifts_within_its_bound() -> None:
@@ -78,8 +159,8 @@ def test_a_good_bms_has_no_findings_and_drifts_within_its_bound() -> None:
 
     assert watched.rules == []
     for day in watched.days:
-        assert abs(day.values["soc_drift_ratio"]) < 1e-4 < day.values["soc_drift_bound_ratio"]
-        assert day.values["soc_ledger_ratio"] == pytest.approx(day.values["soc_ratio"], abs=1e-4)
+        assert abs(day.values["soc_drift_ratio"]) < 2e-3 < day.values["soc_drift_bound_ratio"]
+        assert day.values["soc_ledger_ratio"] == pytest.approx(day.values["soc_ratio"], abs=2e-3)
         assert day.values["anchor_age_s"] < 24 * 3600
 
 
@@ -115,13 +196,10 @@ def test_until_a_capacity_is_measured_the_bms_s_soh_tells_it_where_it_can_be_tru
 
 
 def test_a_capacity_that_cannot_be_true_is_told_but_judges_nothing() -> None:
-    samples = Pack().samples(1.4)
-    soc = samples.values["soc_ratio"]
-    wrong = np.where(samples.times > MIDNIGHT + 13 * HOUR, 0.98, soc)
-    wrong = np.where(samples.times < MIDNIGHT + 8 * HOUR, 0.05, wrong)
+    samples = Pack(capacity_ah=266.0).samples(1.4)
     current = samples.values["current_a"] / 4
 
-    watched = watch(changed(samples, soc_ratio=wrong, current_a=current))
+    watched = watch(changed(samples, current_a=current))
 
     assert watched.state.present.soc.capacity is not None
     assert watched.days[0].values["soh_ledger_ratio"] < 0.5
@@ -148,7 +226,7 @@ def test_a_soc_that_runs_away_from_the_charge_drifts_until_the_next_anchor() -> 
     samples = Pack(plan=((0, 0.0), (8, -5.0), (20, 0.0))).samples(1.6)
     soc = samples.values["soc_ratio"].copy()
     since = (samples.times - MIDNIGHT) / HOUR
-    soc += np.clip((since - 8) * 0.01, 0, 0.2)
+    soc += np.clip((since - 8) * 0.02, 0, 0.3)
 
     watched = watch(changed(samples, soc_ratio=soc))
 
@@ -156,7 +234,7 @@ def test_a_soc_that_runs_away_from_the_charge_drifts_until_the_next_anchor() -> 
     assert (begins.rule, begins.raised) == ("SOC_DRIFT", True)
     assert begins.value > begins.limit > 0.01
     assert 9 < (begins.time - MIDNIGHT) / HOUR < 16
-    assert watched.days[0].values["soc_drift_ratio"] == pytest.approx(0.16, abs=0.01)
+    assert watched.days[0].values["soc_drift_ratio"] == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_jump_that_no_charge_explains_is_found_and_ends_with_the_next_row() -> None:
@@ -187,15 +265,15 @@ def test_a_change_of_soc_across_a_gap_is_no_jump() -> None:
 def test_a_soc_that_stands_still_while_current_flows_is_frozen() -> None:
     samples = Pack().samples(1)
     soc = samples.values["soc_ratio"].copy()
-    soc[9 * 60 : 11 * 60] = soc[9 * 60]
+    soc[10 * 60 : 12 * 60] = soc[10 * 60]
 
     watched = watch(changed(samples, soc_ratio=soc))
 
     found = [each for out in watched.outputs for each in out.changes if each.rule == "SOC_FROZEN"]
     assert [each.raised for each in found] == [True, False]
     begins = (found[0].time - MIDNIGHT) / HOUR
-    assert begins == pytest.approx(9 + 0.03 * 280 / 50, abs=0.1)
-    assert (found[1].time - MIDNIGHT) / HOUR == 11
+    assert begins == pytest.approx(10 + 0.03 * 280 / 57.5, abs=0.1)
+    assert (found[1].time - MIDNIGHT) / HOUR == 12
 
 
 def test_a_frozen_soc_stays_found_until_it_moves_however_long_the_battery_rests() -> None:
@@ -210,9 +288,10 @@ def test_a_frozen_soc_stays_found_until_it_moves_however_long_the_battery_rests(
 
 
 def test_a_drift_about_its_bound_does_not_chatter() -> None:
-    samples = Pack(plan=((0, 0.0),)).samples(1)
-    soc = samples.values["soc_ratio"] + np.where(np.arange(samples.times.size) % 2, 0.0105, 0.012)
-    soc[:60] = 0.12
+    samples = Pack(plan=((0, 0.0),)).samples(0.2)
+    bound = watch(samples).ended().days[-1].values["soc_drift_bound_ratio"]
+    about = np.where(np.arange(samples.times.size) % 2, 0.9, 1.1) * bound
+    soc = samples.values["soc_ratio"] + about
 
     watched = watch(changed(samples, soc_ratio=soc))
 
@@ -234,11 +313,11 @@ def test_a_soc_that_stands_still_at_rest_is_not_frozen() -> None:
         ("lfp", 0.12, DAILY, None),
         ("lfp", 0.5, ((0, 0.0),), "no_anchor"),
         ("nmc", 0.5, ((0, 0.0),), None),
-        ("other", 0.12, ((0, 0.0),), "no_anchor"),
+        ("other", 0.12, ((0, 0.0),), "other_chemistry"),
         ("lfp", 0.12, ((0, 2.0), (12, -2.0)), "no_anchor"),
         ("lfp", 0.12, tuple((k / 2, 2.0 * (k % 2)) for k in range(48)), "no_anchor"),
-        ("other", 0.2, ((0, -20.0), (12, 15.0)), None),
-        ("other", 0.06, ((0, 20.0), (1, -5.0), (6, 0.0)), None),
+        ("lfp", 0.2, ((0, -20.0), (12, 15.0)), None),
+        ("lfp", 0.06, ((0, 20.0), (1, -5.0), (6, 0.0)), None),
     ],
     ids=[
         "rest outside the plateau",
@@ -255,7 +334,8 @@ def test_an_anchor_needs_a_rest_where_the_voltage_tells_the_charge_or_an_end(
     chemistry: str, start: float, plan: tuple[tuple[float, float], ...], missing: str | None
 ) -> None:
     battery = replace(BATTERY, chemistry=chemistry)  # type: ignore[arg-type]
-    samples = Pack(start=start, plan=plan).samples(1.2)
+    curve = NMC if chemistry == "nmc" else LFP
+    samples = Pack(start=start, plan=plan, curve=curve).samples(1.2)
     soc = np.clip(samples.values["soc_ratio"], 0, 1)
 
     day = watch(changed(samples, soc_ratio=soc), battery).days[0]
@@ -274,11 +354,11 @@ def test_after_a_gap_in_the_current_the_ledger_says_nothing_until_the_next_ancho
     assert before.missing["soc_ledger_ratio"] == "gap"
     assert before.values["soc_ratio"] > 0
     assert before.values["current_coverage_ratio"] == pytest.approx(23 / 24, abs=0.01)
-    assert after.values["soc_ledger_ratio"] == pytest.approx(after.values["soc_ratio"], abs=1e-4)
+    assert after.values["soc_ledger_ratio"] == pytest.approx(after.values["soc_ratio"], abs=2e-3)
 
 
 def test_without_a_current_the_charge_comes_from_power_and_voltage() -> None:
-    signals = ("soc_ratio", "dc_power_w", "voltage_v")
+    signals = ("soc_ratio", "dc_power_w", "voltage_v", "cell_max_v", "cell_min_v")
     with_current = watch(Pack(266.0).samples(1.5)).days[0]
 
     without = watch(Pack(266.0, signals=signals).samples(1.5)).days[0]

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from stream_app.core.health.efficiency import corrected, naive, site_soc
-from stream_app.core.health.soh import Use, anode_v, band, estimate, expected_lfp, trend
+from stream_app.core.health.soh import (
+    Use,
+    anode_v,
+    band,
+    estimate,
+    expected_lfp,
+    resolution,
+    trend,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,16 @@ def test_values_that_never_change_have_no_slope_and_no_doubt() -> None:
     found = trend(np.array([0.0, 3.0, 9.0]), np.array([98.0, 98.0, 98.0]))
 
     assert (found.a_month, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_the_step_in_which_a_soh_is_told_hides_what_it_may_have_lost() -> None:
+    days = np.arange(365.0)
+    step = np.where(days < 300, 1.0, 0.99)
+    month = 365.25 / 12 / 364
+
+    for values, hidden in ((step, 0.01), (np.ones(365), 0.01), (0.98 + step / 50, 0.0002)):
+        found = trend(days, values, resolution(values))
+        assert (found.low, found.high) == pytest.approx((-hidden * month, hidden * month), abs=1e-9)
 
 
 def test_two_days_have_a_slope_between_them() -> None:
