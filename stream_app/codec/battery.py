@@ -1,7 +1,6 @@
 """Bytes of battery and meter records to messages and back; a bad record is a ValueError."""
 
 from collections.abc import Mapping
-from datetime import date
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -22,7 +21,13 @@ from schemas.battery import (
 from schemas.telemetry import EndOfDataRecord, HeartbeatRecord
 from stream_app.codec.anomaly_model import model_under
 from stream_app.codec.battery_records import Message, Record, record_of
-from stream_app.codec.checks import check_names, check_zone, milliseconds, other_version
+from stream_app.codec.checks import (
+    check_date,
+    check_names,
+    check_zone,
+    milliseconds,
+    other_version,
+)
 from stream_app.codec.limits import (
     COLUMNS_OF_A_WINDOW,
     EARLIEST_MS,
@@ -257,7 +262,7 @@ def _battery(record: BatteryRecord) -> Battery:
     if record.efc_before is not None and not 0 <= record.efc_before <= LARGEST_SIGNAL:
         raise ValueError(f"efc_before is {record.efc_before:g}; it must be 0 or more, or null")
     if record.commissioned is not None:
-        _check_date(record.commissioned)
+        check_date(record.commissioned)
     if len(record.signals) > MOST_SIGNALS:
         raise ValueError(f"signals has {len(record.signals)}; at most {MOST_SIGNALS} are read")
     check_names("signal", record.signals)
@@ -311,15 +316,6 @@ def _check_packs(packs: Mapping[str, PackRecord]) -> None:
     for name, pack in packs.items():
         if not 1 <= pack.cells <= MOST_CELLS:
             raise ValueError(f"pack {name} has {pack.cells} cells; it must have 1 to {MOST_CELLS}")
-
-
-def _check_date(text: str) -> None:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"commissioned is {text[:20]!r}; it must be a date like 2024-05-31"
-        ) from None
 
 
 def _rules(record: BatteryRulesRecord) -> BatteryRules:

@@ -1,6 +1,7 @@
 """What is checked of every kind of record: version, names, zone."""
 
 from collections.abc import Iterable
+from datetime import date
 from functools import cache
 from typing import get_args
 from zoneinfo import ZoneInfoNotFoundError, available_timezones
@@ -68,3 +69,13 @@ def milliseconds(name: str, seconds: float, least: int = 0) -> int:
     if not least / 1000 <= seconds <= LONGEST_S:
         raise ValueError(f"{name} is {seconds:g} s; it must be {least / 1000:g} s to 7 days")
     return round(seconds * 1000)
+
+
+def check_date(text: str) -> None:
+    """Raise ValueError if the date of commissioning is none."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"commissioned is {text[:20]!r}; it must be a date like 2024-05-31"
+        ) from None

@@ -10,7 +10,9 @@ from stream_app.core.daily import later, numbered
 from stream_app.core.energy import Ints
 from stream_app.core.health import columns
 from stream_app.core.health.columns import AC_COLUMNS, CHARGE_COLUMNS, DC_COLUMNS, WIDTH
-from stream_app.core.health.indicators import DAY_MS, ROLLING_DAYS, TREND_DAYS, Facts, indicators
+from stream_app.core.health.energies import ROLLING_DAYS
+from stream_app.core.health.facts import DAY_MS, Facts
+from stream_app.core.health.indicators import TREND_DAYS, indicators
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.soh import band

@@ -1,22 +1,16 @@
 """The indicators of a day: each is told, or the reason why it cannot be (evaluability)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
 
 import numpy as np
 
-from stream_app.core.battery import Battery
 from stream_app.core.daily import Reading, Why
-from stream_app.core.energy import W_MS_PER_KWH
-from stream_app.core.health import columns, efficiency, soh
+from stream_app.core.health import columns, soh
 from stream_app.core.health.columns import (
-    AC,
     ACTIVE_MS,
     CHARGE_COLUMNS,
     CURRENT,
-    DC,
     HIGHEST,
     LOWEST,
     SOC,
@@ -24,77 +18,26 @@ from stream_app.core.health.columns import (
     SPREAD,
     TEMPERATURE,
     WARMEST,
-    Dwell,
 )
 from stream_app.core.health.cycles import full_cycles
+from stream_app.core.health.energies import ROLLING_DAYS, corrected, energy, naive
+from stream_app.core.health.facts import DAY_MS, HOUR_MS, Facts, absent, held, mean
 from stream_app.core.health.ledger import PPM, UC_PER_AH
-from stream_app.core.health.rules import HealthRules
-from stream_app.core.health.state import DayFacts, DayHistory, Past, Peaks
-from stream_app.core.slots import BOUND, IN, KNOWN, OUT
+from stream_app.core.slots import IN, KNOWN, OUT
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-LEAST_COVERAGE = 0.98
-"""Part of a time in which a power must be known for an efficiency of it."""
-LEAST_CYCLED = 0.05
-"""Part of the usable energy that must be charged and discharged for an efficiency."""
-ROLLING_DAYS, LEAST_ROLLING_DAYS = 30, 7
 TREND_DAYS, LEAST_TREND_DAYS, LEAST_TREND_VALUES = 365, 30, 8
 MOST_UNSEEN_DAYS = 31
 """Time from commissioning to the first row in which cycles may be left out."""
 KELVIN = 273.15
 
-Side = Literal["dc", "ac"]
-SIDES: dict[Side, int] = {"dc": DC, "ac": AC}
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that the indicators of a day are told from.
-
-    ``past`` counts the day already.
-    """
-
-    battery: Battery
-    rules: HealthRules
-    date: str
-    day: DayFacts
-    sums: list[int]
-    peaks: Peaks
-    past: Past
-
-    @property
-    def rated(self) -> int:
-        """Rated capacity [uC], 0 if not known."""
-        return rated_charge(self.battery)
-
-    def came(self, signal: int) -> bool:
-        """Whether a signal had a value in the day."""
-        return bool(self.day.came >> signal & 1)
-
-    @property
-    def charge(self) -> list[int]:
-        """Integral of the current."""
-        return self.sums[CHARGE_COLUMNS]
-
-
-def rated_charge(battery: Battery) -> int:
-    """Rated capacity [uC], 0 if not known."""
-    return round((battery.capacity_ah or 0.0) * UC_PER_AH)
-
-
-def _absent(f: Facts, *signals: int) -> Why:
-    """Why signals have no value: they did not come, or came with values that they cannot have."""
-    return "out_of_range" if f.day.refused.keys() & set(signals) else "missing_signal"
-
 
 def _soc(f: Facts) -> Reading:
-    return (f.day.soc[3] / PPM,) if f.day.soc else _absent(f, SOC)
+    return (f.day.soc[3] / PPM,) if f.day.soc else absent(f, SOC)
 
 
 def _audit(f: Facts) -> Reading:
     if not f.day.soc or not f.charge[KNOWN]:
-        return _absent(f, SOC, CURRENT)
+        return absent(f, SOC, CURRENT)
     if not f.rated:
         return "missing_rating"
     if not f.day.audit:
@@ -110,16 +53,16 @@ def _without_anchor(f: Facts) -> Why:
 
 
 def _soh_bms(f: Facts) -> Reading:
-    return _absent(f, SOH) if f.day.soh is None else (f.day.soh / PPM,)
+    return absent(f, SOH) if f.day.soh is None else (f.day.soh / PPM,)
 
 
 def _imbalance(f: Facts) -> Reading:
-    mean = _mean(f.sums, columns.SPREAD_DWELL)
-    if mean is not None:
-        return (mean / PPM,)
+    spread = mean(f.sums, columns.SPREAD_DWELL)
+    if spread is not None:
+        return (spread / PPM,)
     if f.came(SPREAD) and f.charge[KNOWN]:
         return "no_rest"
-    return _absent(f, SPREAD, HIGHEST, LOWEST, CURRENT)
+    return absent(f, SPREAD, HIGHEST, LOWEST, CURRENT)
 
 
 def _soh_estimate(f: Facts) -> Reading:
@@ -158,7 +101,7 @@ def _soh_ledger(f: Facts) -> Reading:
         return "missing_rating"
     found = f.day.capacity
     if found is None:
-        return _without_anchor(f) if f.charge[KNOWN] else _absent(f, CURRENT)
+        return _without_anchor(f) if f.charge[KNOWN] else absent(f, CURRENT)
     return found.charge / f.rated, found.error / f.rated, found.charge / UC_PER_AH
 
 
@@ -175,10 +118,10 @@ def _soh_expected(f: Facts) -> Reading:
 
 def _use(f: Facts) -> soh.Use | Why:
     """How the battery was used in all complete days."""
-    temperature = _mean(f.past.lifetime, columns.TEMPERATURE_DWELL)
-    level = _mean(f.past.lifetime, columns.SOC_DWELL)
+    temperature = mean(f.past.lifetime, columns.TEMPERATURE_DWELL)
+    level = mean(f.past.lifetime, columns.SOC_DWELL)
     if temperature is None or level is None:
-        return _absent(f, TEMPERATURE, SOC)
+        return absent(f, TEMPERATURE, SOC)
     depths, squares = f.day.totals.depths, f.day.totals.squares
     moved, active = sum(f.past.lifetime[CHARGE_COLUMNS][OUT : IN + 1]), f.past.lifetime[ACTIVE_MS]
     if not f.rated:
@@ -191,7 +134,7 @@ def _use(f: Facts) -> soh.Use | Why:
 
 def _rate_bms(f: Facts) -> Reading:
     if f.day.soh is None:
-        return _absent(f, SOH)
+        return absent(f, SOH)
     return _trend(f.past.soh)
 
 
@@ -215,7 +158,7 @@ def _trend(points: list[tuple[int, int]]) -> Reading:
 
 def _cycles(f: Facts) -> Reading:
     if not f.day.soc:
-        return _absent(f, SOC)
+        return absent(f, SOC)
     if f.battery.rules.interval_ms > f.rules.resolution_ms:
         return "sample_rate"
     before, now = f.day.before, f.day.totals
@@ -237,12 +180,12 @@ def _closed_cycles(f: Facts) -> Reading:
 
 def _moved(f: Facts) -> Reading:
     known, out, into, _ = f.charge
-    return (out / UC_PER_AH, into / UC_PER_AH) if known else _absent(f, CURRENT)
+    return (out / UC_PER_AH, into / UC_PER_AH) if known else absent(f, CURRENT)
 
 
 def _peaks(f: Facts) -> Reading:
     if not f.charge[KNOWN]:
-        return _absent(f, CURRENT)
+        return absent(f, CURRENT)
     if not f.rated:
         return "missing_rating"
     if f.battery.rules.interval_ms > f.rules.resolution_ms:
@@ -252,133 +195,35 @@ def _peaks(f: Facts) -> Reading:
     return peaks.out / quarter, peaks.into / quarter, peaks.day / (2 * f.rated)
 
 
-def _energy(name: Side) -> "Callable[[Facts], Reading]":
-    def told(f: Facts) -> Reading:
-        energy = _energy_of(f.past.history[-1], name)
-        if not energy[KNOWN]:
-            return _absent(f, SIDES[name])
-        out, into, bound = (energy[row] / W_MS_PER_KWH for row in (OUT, IN, BOUND))
-        return out, into, bound
-
-    return told
-
-
-def _energy_of(day: DayHistory, name: Side) -> list[int]:
-    return day.dc if name == "dc" else day.ac
-
-
-@dataclass(frozen=True)
-class _Cycled:
-    """Days with known energy, out and in [W ms]."""
-
-    days: list[DayHistory]
-    out: int
-    into: int
-
-
-def _cycled(f: Facts, name: Side, days: int) -> _Cycled | Why:
-    """The energy of the last ``days``, if it is known and enough to be compared."""
-    if not _energy_of(f.past.history[-1], name)[KNOWN]:
-        return _absent(f, SIDES[name])
-    part = [each for each in f.past.history if each.start > f.day.start - days * DAY_MS]
-    # Data that began, or began again, in the midst of a day is judged from the next day on.
-    known = [_covered([each], name) for each in part]
-    part = part[known.index(True) if True in known else 0 :]
-    if days > 1 and len(part) < LEAST_ROLLING_DAYS:
-        return "too_short"
-    if not _covered(part, name):
-        return "gap"
-    energy = [_energy_of(each, name) for each in part]
-    out, into = (sum(each[row] for each in energy) for row in (OUT, IN))
-    if min(out, into) <= LEAST_CYCLED * _usable(f):
-        return "too_little"
-    return _Cycled(part, out, into)
-
-
-def _covered(part: list[DayHistory], name: Side) -> bool:
-    known = sum(_energy_of(each, name)[KNOWN] for each in part)
-    return known >= LEAST_COVERAGE * (part[-1].end - part[0].start)
-
-
-def _usable(f: Facts) -> float:
-    """Usable energy [W ms], 0 if not known."""
-    return (f.battery.energy_wh or 0.0) * HOUR_MS
-
-
-def _efficiency(name: Side, days: int) -> "Callable[[Facts], Reading]":
-    def told(f: Facts) -> Reading:
-        found = _cycled(f, name, days)
-        if isinstance(found, str):
-            return found
-        return (efficiency.naive(found.into, found.out),)
-
-    return told
-
-
-def _corrected(name: Side, days: int) -> "Callable[[Facts], Reading]":
-    def told(f: Facts) -> Reading:
-        found = _cycled(f, name, days)
-        if isinstance(found, str):
-            return found
-        if not _usable(f):
-            return "missing_rating"
-        stored = _stored(f, found.days)
-        if isinstance(stored, str):
-            return stored
-        return (efficiency.corrected(found.into, found.out, stored * _usable(f)),)
-
-    return told
-
-
-def _stored(f: Facts, part: list[DayHistory]) -> float | Why:
-    """Change of the SOC over days, if it is known at both of their ends."""
-    first, last = part[0], part[-1]
-    if not first.soc or not last.soc:
-        return _absent(f, SOC)
-    late = max(first.soc[0] - first.start, last.end - last.soc[1])
-    if late > f.battery.rules.max_gap_ms:
-        return "gap"
-    return (last.soc[3] - first.soc[2]) / PPM
-
-
 def _temperatures(f: Facts) -> Reading:
-    found = _held(f.sums, columns.WARMEST_DWELL)
+    found = held(f.sums, columns.WARMEST_DWELL)
     edges = columns.WARMEST_DWELL.edges(1000)
     if not any(found):
-        return _absent(f, WARMEST)
+        return absent(f, WARMEST)
     above = (sum(found[edges.index(limit) + 1 :]) / 1000 for limit in (35.0, 45.0))
     return tuple(above)
 
 
 def _mean_temperature(f: Facts) -> Reading:
-    mean = _mean(f.sums, columns.TEMPERATURE_DWELL)
-    return _absent(f, TEMPERATURE) if mean is None else (mean / 1000,)
+    warmth = mean(f.sums, columns.TEMPERATURE_DWELL)
+    return absent(f, TEMPERATURE) if warmth is None else (warmth / 1000,)
 
 
 def _soc_ends(f: Facts) -> Reading:
-    found = _held(f.sums, columns.SOC_DWELL)
+    found = held(f.sums, columns.SOC_DWELL)
     if not any(found):
-        return _absent(f, SOC)
+        return absent(f, SOC)
     return sum(found[:2]) / 1000, sum(found[-2:]) / 1000
 
 
 def _coverage(f: Facts) -> Reading:
     day = f.past.history[-1]
-    known = f.charge[KNOWN], day.dc[KNOWN], day.ac[KNOWN], sum(_held(f.sums, columns.SOC_DWELL))
+    known = f.charge[KNOWN], day.dc[KNOWN], day.ac[KNOWN], sum(held(f.sums, columns.SOC_DWELL))
     return tuple(each / (f.day.end - f.day.start) for each in known)
 
 
 def _refused(f: Facts) -> Reading:
     return float(sum(f.day.refused.values())), float(f.day.doubted)
-
-
-def _held(sums: list[int], dwell: Dwell) -> list[int]:
-    return sums[dwell.columns][:-1]
-
-
-def _mean(sums: list[int], dwell: Dwell) -> float | None:
-    known = sum(_held(sums, dwell))
-    return sums[dwell.columns][-1] / known if known else None
 
 
 _AUDIT = ("soc_ledger_ratio", "soc_drift_ratio", "soc_drift_bound_ratio", "anchor_age_s")
@@ -400,16 +245,16 @@ GROUPS: tuple[tuple[tuple[str, ...], Callable[[Facts], Reading]], ...] = (
     (("cycle_depth_ratio", "cycle_soc_ratio"), _closed_cycles),
     (("discharged_ah", "charged_ah"), _moved),
     (("c_rate_discharge_max", "c_rate_charge_max", "efc_24h_max"), _peaks),
-    (("dc_discharged_kwh", "dc_charged_kwh", "dc_bound_kwh"), _energy("dc")),
-    (("ac_discharged_kwh", "ac_charged_kwh", "ac_bound_kwh"), _energy("ac")),
-    (("rte_dc_ratio",), _efficiency("dc", 1)),
-    (("rte_dc_corrected_ratio",), _corrected("dc", 1)),
-    (("rte_ac_ratio",), _efficiency("ac", 1)),
-    (("rte_ac_corrected_ratio",), _corrected("ac", 1)),
-    (("rte_dc_30d_ratio",), _efficiency("dc", ROLLING_DAYS)),
-    (("rte_dc_corrected_30d_ratio",), _corrected("dc", ROLLING_DAYS)),
-    (("rte_ac_30d_ratio",), _efficiency("ac", ROLLING_DAYS)),
-    (("rte_ac_corrected_30d_ratio",), _corrected("ac", ROLLING_DAYS)),
+    (("dc_discharged_kwh", "dc_charged_kwh", "dc_bound_kwh"), energy("dc")),
+    (("ac_discharged_kwh", "ac_charged_kwh", "ac_bound_kwh"), energy("ac")),
+    (("rte_dc_ratio",), naive("dc", 1)),
+    (("rte_dc_corrected_ratio",), corrected("dc", 1)),
+    (("rte_ac_ratio",), naive("ac", 1)),
+    (("rte_ac_corrected_ratio",), corrected("ac", 1)),
+    (("rte_dc_30d_ratio",), naive("dc", ROLLING_DAYS)),
+    (("rte_dc_corrected_30d_ratio",), corrected("dc", ROLLING_DAYS)),
+    (("rte_ac_30d_ratio",), naive("ac", ROLLING_DAYS)),
+    (("rte_ac_corrected_30d_ratio",), corrected("ac", ROLLING_DAYS)),
     (("above_35c_s", "above_45c_s"), _temperatures),
     (("cell_temperature_mean_c",), _mean_temperature),
     (("soc_below_10_s", "soc_above_90_s"), _soc_ends),

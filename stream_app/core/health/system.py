@@ -24,7 +24,7 @@ from stream_app.core.health.columns import (
     VOLTAGE,
 )
 from stream_app.core.health.cycles import count, totals
-from stream_app.core.health.indicators import rated_charge
+from stream_app.core.health.facts import rated_charge
 from stream_app.core.health.ledger import advance
 from stream_app.core.health.plausible import Bools, Pace, believed
 from stream_app.core.health.result import HealthDay, SystemOutputs
