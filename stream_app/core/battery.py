@@ -58,10 +58,10 @@ class Battery:
         Ratings; None where they are not known.
     commissioned
         Local date (ISO) from which calendar ageing counts.
-    efc_before
-        Equivalent full cycles before the first row; None where they are not known.
     signals
         Further signals and how windows keep them.
+    efc_before
+        Equivalent full cycles before the first row; None where they are not known.
     """
 
     site: str
@@ -74,10 +74,10 @@ class Battery:
     capacity_ah: float | None = None
     energy_wh: float | None = None
     commissioned: str | None = None
-    efc_before: float | None = None
     signals: Mapping[str, WindowRule] = field(default_factory=dict)
     own_limits: Mapping[str, float] = field(default_factory=dict)
     own_rules: Mapping[str, float] = field(default_factory=dict)
+    efc_before: float | None = None
 
     @property
     def key(self) -> str:
