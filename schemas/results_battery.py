@@ -70,6 +70,9 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     temperature_spread_c: Column
     p1_mv: list[int | None]
     p99_mv: list[int | None]
+    worst_cell: list[int | None] | None = None
+    voltage_z: Rows | None = None
+    temperature_influence: Rows | None = None
     regime: list[str] | None = None
     evaluability: list[dict[str, dict[str, int]]] | None = None
 

@@ -54,6 +54,9 @@ MOST_VALUES = 20_000
 """Cells times windows in one record of windows: 2 MB or so."""
 DECIMALS_V, DECIMALS_C = 6, 3
 """uV and m degC, as values come in; means are rounded to them."""
+DECIMALS_Z = 3
+LONG = ("1h", "1d")
+"""Windows that say the robust z of each cell: in short ones the deviation does."""
 DECIMALS, DECIMALS_OF_A_RATE = 6, 8
 """Of every other number: mWh, uAh, ppm; a rate per month is some ppm."""
 
@@ -176,6 +179,11 @@ def _windows(battery: Battery, windows: CellWindows) -> Output:
         temperature_spread_c=_column(windows.temperature_spread_c, DECIMALS_C),
         p1_mv=_known(windows.p1_mv),
         p99_mv=_known(windows.p99_mv),
+        worst_cell=_known(windows.worst_cell),
+        voltage_z=_rows(windows.voltage_z, DECIMALS_Z) if windows.resolution in LONG else None,
+        temperature_influence=(
+            None if windows.influence is None else _rows(windows.influence, DECIMALS_Z)
+        ),
         regime=None if regimes is None else [REGIMES[each] for each in regimes.tolist()],
         evaluability=None if windows.evaluable is None else _plain(windows.evaluable),
     )

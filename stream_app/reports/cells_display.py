@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.results_battery import CellWindowsRecord, CriticalCellRecord
-from stream_app.core.cells.statistics import neighbour_influence, robust_z
+from stream_app.core.cells.influence import neighbour_influence
+from stream_app.core.cells.statistics import robust_z
 from stream_app.core.energy import Floats
 from stream_app.reports.battery_data import SystemData, cells
 
@@ -123,7 +124,7 @@ def _over(how: "np.ufunc | object", values: Floats) -> float | None:
 def influences(data: SystemData, level: str, pack: str) -> Floats:
     """How much each cell's temperature goes with its neighbours' over all windows (cells,).
 
-    See :func:`stream_app.core.cells.statistics.neighbour_influence`; NaN with too few windows.
+    See :func:`stream_app.core.cells.influence.neighbour_influence`; NaN with too few windows.
     """
     name = "temperature_deviation_c"
     return neighbour_influence(np.stack([cells(each, name) for each in data.of(level, pack)]))

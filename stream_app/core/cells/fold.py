@@ -41,7 +41,7 @@ from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_ro
 from stream_app.core.cells.story import Story
 from stream_app.core.cells.windows import Windows
 from stream_app.core.clock import DAY_MS, witnessed
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Refusal
 
 UNITS = {
@@ -289,7 +289,8 @@ def _fold_pack(
             story.closed(windows)
         told = _evaluable(each, rules, resolution, windows, found)
         regime = None if found is None else found.regimes
-        outputs.windows.append(publish(each, name, resolution, windows, regime, told))
+        influence = _influence(each, resolution, windows)
+        outputs.windows.append(publish(each, name, resolution, windows, regime, told, influence))
     outputs.critical += story.told()
     return outputs, story.findings
 
@@ -313,6 +314,12 @@ def _evaluable(
         reasons = evaluability(windows.sums, rules.max_gap_ms, *judged)
         return state.cold.evaluable.take(reasons, windows.days)
     return state.cold.evaluable.close(windows.starts) if resolution == DAY else None
+
+
+def _influence(state: PackState, resolution: str, windows: Windows) -> Floats | None:
+    if resolution == SLOT:
+        state.cold.influence.take(windows.sums, windows.days)
+    return state.cold.influence.close(windows.starts) if resolution == DAY else None
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:

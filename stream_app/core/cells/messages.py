@@ -12,6 +12,7 @@ from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V
+from stream_app.core.cells.statistics import robust_z
 from stream_app.core.cells.sums import (
     NO_HIGH,
     NO_LOW,
@@ -52,6 +53,8 @@ class CellWindows:
     evaluable
         n counts of the closed five-minute windows in each, by indicator and reason; told of
         closed five-minute windows and of days.
+    influence
+        (n, cells) how each cell's temperature went with those beside it, of days.
     """
 
     pack: str
@@ -66,6 +69,7 @@ class CellWindows:
     p99_mv: Ints
     regimes: Ints | None = None
     evaluable: Evaluable | None = None
+    influence: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -92,6 +96,7 @@ class CellWindows:
             self.p99_mv[part],
             None if self.regimes is None else self.regimes[part],
             None if self.evaluable is None else self.evaluable[part],
+            None if self.influence is None else self.influence[part],
         )
 
     @property
@@ -130,6 +135,18 @@ class CellWindows:
     def voltage_deviation_v(self) -> Floats:
         """Mean deviation of each cell from its pack's median at the same time (n, cells) [V]."""
         return self._mean(Cell.V_OFF, Cell.V_COUNT, UV_PER_V)
+
+    @property
+    def voltage_z(self) -> Floats:
+        """Robust z of that deviation within the pack (n, cells)."""
+        return robust_z(self.voltage_deviation_v)
+
+    @property
+    def worst_cell(self) -> Ints:
+        """The cell with the largest deviation of voltage (n,), from 1; MISSING: no value."""
+        off = np.abs(self.voltage_deviation_v)
+        none = np.isnan(off).all(axis=1)
+        return np.where(none, MISSING, np.where(np.isnan(off), -1.0, off).argmax(axis=1) + 1)
 
     @property
     def temperature_mean_c(self) -> Floats:

@@ -11,12 +11,13 @@ from stream_app.core.cells.anomalies import AnomalyState
 from stream_app.core.cells.critical import CriticalState
 from stream_app.core.cells.evaluability import Evaluable, EvaluableState
 from stream_app.core.cells.histogram import histogram_of
+from stream_app.core.cells.influence import InfluenceState
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole, steps_of
 from stream_app.core.cells.rows import RowClock, Rows
 from stream_app.core.cells.sums import Block, sums_of
 from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Floats, Ints
 
 SLOT, DAY = "5min", "1d"
 LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
@@ -85,6 +86,8 @@ class ColdPack:
         The table of critical cells.
     evaluable
         What the windows could support.
+    influence
+        How temperatures went with those beside them.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class ColdPack:
     anomalies: AnomalyState = field(default_factory=AnomalyState)
     critical: CriticalState = field(default_factory=CriticalState)
     evaluable: EvaluableState = field(default_factory=EvaluableState)
+    influence: InfluenceState = field(default_factory=InfluenceState)
 
 
 @dataclass
@@ -214,6 +218,7 @@ def publish(
     windows: Windows,
     regimes: Ints | None,
     evaluable: Evaluable | None,
+    influence: Floats | None,
 ) -> CellWindows:
     """Closed windows; one that was published before with the same rows keeps its revision."""
     revisions = np.ones(windows.size, dtype=np.int64)
@@ -221,7 +226,7 @@ def publish(
     if known is not None and known[0] == windows.starts[0]:
         _, revision, rows = state.cold.published.pop(resolution)
         revisions[0] = revision + (rows != windows.rows[0])
-    return _result(pack, resolution, windows, revisions, True, regimes, evaluable)
+    return _result(pack, resolution, windows, revisions, True, regimes, evaluable, influence)
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -242,8 +247,11 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
         revision = before[1] + 1
         state.cold.published[resolution] = (start, revision, rows)
         numbers = np.array([revision], dtype=np.int64)
-        told = state.cold.evaluable.standing(start) if resolution == DAY else None
-        found.append(_result(pack, resolution, windows, numbers, False, None, told))
+        told, influence = None, None
+        if resolution == DAY:
+            told = state.cold.evaluable.standing(start)
+            influence = state.cold.influence.standing(start, state.cells)
+        found.append(_result(pack, resolution, windows, numbers, False, None, told, influence))
     return found
 
 
@@ -255,6 +263,7 @@ def _result(
     final: bool,
     regimes: Ints | None,
     evaluable: Evaluable | None,
+    influence: Floats | None,
 ) -> CellWindows:
     p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
     return CellWindows(
@@ -270,6 +279,7 @@ def _result(
         p99,
         regimes,
         evaluable,
+        influence,
     )
 
 

@@ -60,22 +60,6 @@ def deviations(matrix: Whole, medians: Whole) -> Whole:
     return found
 
 
-def row_means(matrix: Whole) -> Floats:
-    """Mean of each row (n,) in whole units, MISSING left out; NaN where no cell has a value."""
-    known = matrix != MISSING
-    count = known.sum(axis=1)
-    total = np.where(known, matrix, 0).sum(axis=1, dtype=np.int64)
-    found: Floats = np.full(count.size, np.nan)
-    np.divide(total, count, out=found, where=count > 0)
-    return found
-
-
-def worst(deviation: Whole) -> Ints:
-    """Column of the value furthest from its row's median, the first of equals; (n,)."""
-    found: Ints = np.abs(deviation).argmax(axis=1)
-    return found
-
-
 def robust_z(values: Floats, step: float | Floats = SENSOR_STEP_V) -> Floats:
     """Modified z-score of each value within its row.
 
@@ -96,47 +80,6 @@ def robust_z(values: Floats, step: float | Floats = SENSOR_STEP_V) -> Floats:
     off = values - _median(values)
     scale = np.maximum(_median(np.abs(off)), step)
     found: Floats = MAD_TO_SIGMA * off / scale
-    return found
-
-
-def neighbour_influence(deviation: Floats) -> Floats:
-    """How much a cell's temperature deviation goes with that of its neighbours in the line.
-
-    Parameters
-    ----------
-    deviation
-        (n, cells) deviations from the pack's median, n windows in time; NaN: no value.
-
-    Returns
-    -------
-    (cells,) from -1 to 1: NaN where fewer than three windows or no variation are there to judge by.
-
-    Notes
-    -----
-    Pearson's correlation over the windows between the deviation of a cell and the mean deviation
-    of the one or two cells beside it. 1: the cell warms and cools with its neighbours, so the
-    cause is shared (cooling, position); about 0: it does so alone, so the cause lies in the cell.
-    """
-    beside = _beside(deviation)
-    both = np.isfinite(deviation) & np.isfinite(beside)
-    count = both.sum(axis=0)
-    x, y = (np.where(both, each, 0.0) for each in (deviation, beside))
-    size = np.maximum(count, 1)
-    x, y = (np.where(both, each - each.sum(axis=0) / size, 0.0) for each in (x, y))
-    scale = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
-    found: Floats = np.full(count.size, np.nan)
-    np.divide((x * y).sum(axis=0), scale, out=found, where=(count >= 3) & (scale > 1e-12))
-    return found
-
-
-def _beside(deviation: Floats) -> Floats:
-    """Mean of the cells on both sides; the one there is at the ends of the line."""
-    empty = np.full((deviation.shape[0], 1), np.nan)
-    sides = np.stack((np.hstack((empty, deviation[:, :-1])), np.hstack((deviation[:, 1:], empty))))
-    known = np.isfinite(sides)
-    total = np.where(known, sides, 0.0).sum(axis=0)
-    found: Floats = np.full(deviation.shape, np.nan)
-    np.divide(total, known.sum(axis=0), out=found, where=known.any(axis=0))
     return found
 
 
