@@ -140,3 +140,20 @@ def test_packs_of_four_cells_are_judged_by_all_that_needs_no_fifth() -> None:
     assert rules <= raised(outputs)
     assert {cell for _, cell in raised(outputs)} <= {1, 3, None}
     assert set(reasons(outputs, "voltage_deviation")) == {"too_few_cells"}
+
+
+def test_more_resistance_is_no_drift_and_a_drift_beside_it_is() -> None:
+    """The load changes from day to day, and the cell lies 12 mV off at most."""
+    rng = np.random.default_rng(1)
+    hours = np.arange(6 * 288) / 12
+    of_day, strength = hours % 24, np.where(hours % 48 < 24, 1.0, 0.6)
+    charged, discharged = (of_day >= 9) & (of_day < 13), (of_day >= 17) & (of_day < 20.5)
+    amperes = strength * np.where(charged, -60.0, np.where(discharged, 60.0, 0.0))
+    volts = 3.3 + rng.normal(0, 0.0005, (hours.size, 6))
+    volts[:, 2] -= 0.0002 * amperes
+    volts[:, 4] -= 0.0004 * np.maximum(hours - 60, 0)
+
+    outputs = pack_of(6, hours.size, 300_000, voltage_v=volts.round(3), current_a=amperes)
+
+    drifts = {each.cell for each in outputs.findings if each.rule == "CELL_VOLTAGE_DRIFT"}
+    assert drifts == {5}

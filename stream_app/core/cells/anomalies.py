@@ -8,6 +8,7 @@ import numpy as np
 
 from stream_app.core.battery import BatteryRules
 from stream_app.core.cells.critical import Peak
+from stream_app.core.cells.drift import Average, drifts
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.judged import Judged
@@ -31,8 +32,6 @@ from stream_app.core.energy import Floats, Ints
 
 FEWEST_CELLS = 5
 """With fewer there is no pack to compare a cell with at a glance."""
-FEWEST_TO_DRIFT = 3
-"""Of two that part nobody knows which it was."""
 Z_LIMIT = 3.5
 """Iglewicz and Hoaglin's limit of the modified z-score."""
 Z_LIMIT_STEEP = 8.0
@@ -45,31 +44,11 @@ MAD_OF_ROUNDING = 0.25
 """Median absolute deviation that rounding to whole steps makes of one value, in steps."""
 STEPS_OFF = 1.5
 """Of the sensor: a deviation of one step is none."""
-FAST_SHIFT, SLOW_SHIFT = 5, 9
-"""Averages follow 1/32 and 1/512 of the way in each window: memories of 2.7 and 43 hours."""
-_SHIFTS = np.array([count.bit_length() for count in range(1 << SLOW_SHIFT)] + [SLOW_SHIFT])
-"""By the windows so far: at first nearly their plain mean, so that the first is no anchor."""
-FEWEST_WINDOWS = 288
-"""A day of windows: before there is no past to drift from."""
-FRACTION_BITS = 8
-"""Of a uV in the averages."""
 DRIFT_UV, DRIFT_BACK = 8_000, 0.5
 STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""
 HOT_BACK = 2 / 3
 DEVIATION_BACK = 0.7
-
-
-@dataclass
-class Average:
-    """Exponential averages of each cell's deviation [uV / 2^FRACTION_BITS]; arrays (cells,).
-
-    ``count`` are the windows in them, up to the longer memory.
-    """
-
-    fast: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    slow: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    count: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass
@@ -223,23 +202,7 @@ def _beyond_a_step(step: Floats) -> Floats:
 
 
 def _drift(average: Average, sums: Sums, where: Ints, step: Ints) -> Judged:
-    cells = sums.cells.shape[2]
-    if not average.count.size:
-        zeros = np.zeros(cells, dtype=np.int64)
-        average.fast, average.slow, average.count = zeros, zeros, zeros
-    counts = sums.cells[Cell.V_COUNT][where]
-    many = (counts > 0).sum(axis=1) >= FEWEST_TO_DRIFT
-    scaled = (sums.cells[Cell.V_OFF][where] << FRACTION_BITS) // np.maximum(counts, 1)
-    gap = np.zeros((where.size, cells), dtype=np.int64)
-    fast, slow, count = average.fast, average.slow, average.count
-    for at, (value, known) in enumerate(zip(scaled, (counts > 0) & many[:, None], strict=True)):
-        shift = _SHIFTS[count]
-        fast = fast + np.where(known, (value - fast) >> np.minimum(shift, FAST_SHIFT), 0)
-        slow = slow + np.where(known, (value - slow) >> shift, 0)
-        count = np.minimum(count + known, _SHIFTS.size - 1)
-        gap[at] = np.where(count < FEWEST_WINDOWS, 0, fast - slow)
-    average.fast, average.slow, average.count = fast, slow, count
-    drift = gap / (1 << FRACTION_BITS) / UV_PER_V
+    drift = drifts(average, sums, where) / UV_PER_V
     least = _beyond_a_step(step[where] / UV_PER_V)[:, None]
     limit = np.maximum(DRIFT_UV / UV_PER_V, least) + 0 * drift
     beyond, back = np.abs(drift) >= limit, np.abs(drift) < DRIFT_BACK * limit

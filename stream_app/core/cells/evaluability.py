@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from stream_app.core.calendar import RESOLUTIONS_MS
-from stream_app.core.cells.anomalies import FEWEST_CELLS, FEWEST_TO_DRIFT, FEWEST_WINDOWS
+from stream_app.core.cells.anomalies import FEWEST_CELLS
+from stream_app.core.cells.drift import FEWEST_TO_DRIFT, FEWEST_WINDOWS
 from stream_app.core.cells.limits import PLATEAU, REST, STEEP, STEEP_REST
 from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS

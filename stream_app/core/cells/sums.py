@@ -45,8 +45,8 @@ class Pack(IntEnum):
     """Rows of ``Sums.pack``: of the pack as a whole.
 
     V_MEDIAN and T_MEDIAN are sums of the row medians; GAPS counts the steps longer than the
-    longest that is known; STEP is the longest of the others [ms]; CURRENT the largest size [mA];
-    SOC in ppm; FIRST and LAST times of rows [ms UTC].
+    longest that is known; STEP is the longest of the others [ms]; CURRENT the largest size [mA],
+    CURRENT_SUM has its signs; SOC in ppm; FIRST and LAST times of rows [ms UTC].
     """
 
     ROWS = 0
@@ -57,22 +57,23 @@ class Pack(IntEnum):
     T_MEDIAN = 5
     CURRENT_ROWS = 6
     SOC_ROWS = 7
-    FIRST = 8
-    V_MEDIAN_LOW = 9
-    T_MEDIAN_LOW = 10
-    SOC_LOW = 11
-    LAST = 12
-    STEP = 13
-    V_MEDIAN_HIGH = 14
-    T_MEDIAN_HIGH = 15
-    SOC_HIGH = 16
-    V_SPREAD = 17
-    T_SPREAD = 18
-    CURRENT = 19
+    CURRENT_SUM = 8
+    FIRST = 9
+    V_MEDIAN_LOW = 10
+    T_MEDIAN_LOW = 11
+    SOC_LOW = 12
+    LAST = 13
+    STEP = 14
+    V_MEDIAN_HIGH = 15
+    T_MEDIAN_HIGH = 16
+    SOC_HIGH = 17
+    V_SPREAD = 18
+    T_SPREAD = 19
+    CURRENT = 20
 
 
 CELL_ADDED, CELL_LOW, CELL_HIGH = slice(0, 6), slice(6, 8), slice(8, 11)
-PACK_ADDED, PACK_LOW, PACK_HIGH = slice(0, 8), slice(8, 12), slice(12, 20)
+PACK_ADDED, PACK_LOW, PACK_HIGH = slice(0, 9), slice(9, 13), slice(13, 21)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +196,7 @@ def _pack_sums(block: Block, volts: RowStatistics, warmth: RowStatistics, starts
         wide = np.where(found.count > 1, found.spread, MISSING).astype(np.int32)
         pack[spread] = _Column(wide).highest(late, starts)
     sizes = np.where(block.current == MISSING, MISSING, np.abs(block.current)).astype(np.int32)
-    pack[Pack.CURRENT_ROWS], _ = _Column(sizes).added(starts)
+    pack[Pack.CURRENT_ROWS], pack[Pack.CURRENT_SUM] = _Column(block.current).added(starts)
     pack[Pack.CURRENT] = _Column(sizes).highest(late, starts)
     soc = _Column(block.soc)
     pack[Pack.SOC_ROWS], _ = soc.added(starts)
