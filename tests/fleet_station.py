@@ -52,7 +52,10 @@ def publish_battery(view: LiveView) -> None:
 def folded_battery() -> BatteryState:
     """A battery system at rest of two packs; one has a cell above its highest voltage."""
     rules = BatteryRules(rest_ms=60_000)
-    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5, "2": 5}, rules)
+    state, battery = (
+        BatteryState(),
+        Battery("north", "bess1", "UTC", {"1": 5, "2": 5}, rules, energy_wh=2e5),
+    )
     times = MIDNIGHT_MS + 60_000 * np.arange(4, dtype=np.int64)
     volts, warmth = np.full((4, 5), 3.3), np.full((4, 5), 25.0)
     high = volts + np.array([0.0, 0.0, 0.4, 0.0, -0.1])

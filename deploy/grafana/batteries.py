@@ -17,6 +17,7 @@ from deploy.grafana.common import (
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import (
     BATTERY_LAST_SAMPLE,
+    CAPACITY,
     CELL_C_MAX,
     CELL_C_MEAN,
     CELL_C_MIN,
@@ -56,6 +57,12 @@ def dashboard() -> Dashboard:
 def _live(metric: Metric, by: str) -> str:
     """Values by place; for a moment after a rebalance two workers may have them."""
     return f"max by ({by}) ({metric.name}{{{SYSTEM}}})"
+
+
+def _site_soc() -> str:
+    """By capacity, of the systems of which charge and capacity are known."""
+    soc, capacity = (_live(each, _OF_SYSTEM) for each in (SOC, CAPACITY))
+    return f"sum by (site) ({soc} * {capacity}) / sum by (site) ({capacity} and {soc})"
 
 
 def _age() -> str:
@@ -114,6 +121,13 @@ def _health() -> list[PanelBuilder]:
             "Newest state of charge of each battery system, as its BMS says.",
             units.PercentUnit,
             Query(_live(SOC, _OF_SYSTEM), _NAME),
+        ),
+        graph(
+            "State of charge of a site",
+            "That of its battery systems, weighed by their capacity; a system without a rated "
+            "energy does not count.",
+            units.PercentUnit,
+            Query(_site_soc(), "{{site}}"),
         ),
         graph(
             "State of health",

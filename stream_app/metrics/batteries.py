@@ -15,6 +15,7 @@ from stream_app.core.health.result import HealthDay
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import (
     BATTERY_LAST_SAMPLE,
+    CAPACITY,
     CELL_C_MAX,
     CELL_C_MEAN,
     CELL_C_MIN,
@@ -78,6 +79,8 @@ class BatteryReading:
     ----------
     soc
         Newest state of charge, 0 to 1.
+    rated_kwh
+        Rated energy.
     last_sample_s
         Event time of the newest row of any pack or the system, Unix seconds.
     day
@@ -87,6 +90,7 @@ class BatteryReading:
     site: str
     system: str
     soc: float | None
+    rated_kwh: float | None
     last_sample_s: float | None
     packs: tuple[PackReading, ...]
     day: HealthDay | None
@@ -105,6 +109,7 @@ def battery_reading(state: BatteryState) -> BatteryReading | None:
         battery.site,
         battery.system,
         None if soc is None else soc[1] / PPM,
+        None if battery.energy_wh is None else battery.energy_wh / 1000,
         max(newest) / 1000 if newest else None,
         tuple(_pack(name, each) for name, each in packs),
         state.health.past.newest,
@@ -149,6 +154,12 @@ def _soc(reading: BatteryReading) -> Told:
     yield {}, reading.soc
 
 
+def _capacity(reading: BatteryReading) -> Told:
+    values = reading.day.values if reading.day else {}
+    rated = reading.rated_kwh
+    yield {}, None if rated is None else rated * values.get("soh_ledger_ratio", 1.0)
+
+
 def _last_sample(reading: BatteryReading) -> Told:
     yield {}, reading.last_sample_s
 
@@ -178,6 +189,7 @@ def _evaluable(reading: BatteryReading) -> Told:
 
 _OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], Told]], ...] = (
     (SOC, _soc),
+    (CAPACITY, _capacity),
     (BATTERY_LAST_SAMPLE, _last_sample),
     (SOH, _soh),
     (IMBALANCE, _imbalance),

@@ -11,6 +11,13 @@ SOC = Metric(
     _SYSTEM,
     "Newest state of charge of the battery system, as its BMS says.",
 )
+CAPACITY = Metric(
+    "bess_battery_capacity_kilowatthours",
+    "gauge",
+    "kWh",
+    _SYSTEM,
+    "Rated energy of the battery system, times its measured health where the ledger tells it.",
+)
 BATTERY_LAST_SAMPLE = Metric(
     "bess_battery_last_sample_timestamp_seconds",
     "gauge",
@@ -112,6 +119,7 @@ CRITICAL = Metric(
 
 BATTERIES: tuple[Metric, ...] = (
     SOC,
+    CAPACITY,
     BATTERY_LAST_SAMPLE,
     SOH,
     IMBALANCE,

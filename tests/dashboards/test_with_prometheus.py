@@ -5,6 +5,7 @@ They are found on the PATH or named by BESS_PROMETHEUS and BESS_PROMTOOL.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -42,6 +43,31 @@ def test_rules_are_valid() -> None:
 
 def test_rules_fire_and_stay_silent_as_they_should() -> None:
     run(program("promtool"), "test", "rules", DEPLOY / "tests" / "bess.yml")
+
+
+def test_the_charge_of_a_site_is_weighed_by_capacity(tmp_path: Path) -> None:
+    """Also in the moment after a rebalance, when two workers show a system."""
+    soc, capacity = "bess_battery_soc_ratio", "bess_battery_capacity_kilowatthours"
+    systems = (("w1", "a", "0.2", "300"), ("w2", "a", "0.2", "300"), ("w2", "b", "0.8", "100"))
+    series = [
+        {
+            "series": f'{name}{{instance="{worker}", site="s", system="{system}"}}',
+            "values": str(value),
+        }
+        for worker, system, *values in systems
+        for name, value in zip((soc, capacity), values, strict=True)
+    ]
+    series.append({"series": f'{soc}{{instance="w1", site="s", system="unrated"}}', "values": "1"})
+    (query,) = (each["expr"] for where, each in QUERIES.items() if "charge of a site" in where)
+    case = {
+        "expr": re.sub(r'=~"[^"]*"', '=~".*"', query),
+        "eval_time": "0m",
+        "exp_samples": [{"labels": '{site="s"}', "value": 0.35}],
+    }
+    test = tmp_path / "test.json"
+    test.write_text(json.dumps({"tests": [{"input_series": series, "promql_expr_test": [case]}]}))
+
+    run(program("promtool"), "test", "rules", test)
 
 
 def run(*command: str | Path) -> None:

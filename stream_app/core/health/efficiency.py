@@ -1,7 +1,6 @@
 """Round-trip efficiency: what comes out of what went in, also where the charge is not the same."""
 
 import math
-from collections.abc import Mapping
 
 
 def naive(charged: float, discharged: float) -> float:
@@ -25,11 +24,3 @@ def corrected(charged: float, discharged: float, stored: float) -> float:
     """
     root = math.sqrt(stored * stored + 4 * charged * discharged)
     return ((stored + root) / (2 * charged)) ** 2
-
-
-def site_soc(systems: Mapping[str, tuple[float, float]]) -> float | None:
-    """SOC of a site by capacity: name -> (SOC, capacity in one unit); None without capacity."""
-    capacity = sum(each for _, each in systems.values())
-    if capacity <= 0:
-        return None
-    return sum(soc * each for soc, each in systems.values()) / capacity

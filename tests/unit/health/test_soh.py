@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_app.core.health.efficiency import corrected, naive, site_soc
+from stream_app.core.health.efficiency import corrected, naive
 from stream_app.core.health.soh import (
     Use,
     anode_v,
@@ -126,18 +126,3 @@ def test_efficiency_counts_what_stays_in_the_battery() -> None:
     assert naive(1000, 850) == 0.85
     assert corrected(1000, 850, 0.05 * 2000) == pytest.approx(0.9473, abs=5e-5)
     assert corrected(1000, 850, 0) == pytest.approx(0.85)
-
-
-@pytest.mark.parametrize(
-    ("systems", "soc"),
-    [
-        ({"a": (0.5, 100.0)}, 0.5),
-        ({"a": (0.2, 300.0), "b": (0.8, 100.0)}, 0.35),
-        ({}, None),
-        ({"a": (0.5, 0.0)}, None),
-    ],
-)
-def test_site_soc_is_weighed_by_capacity(
-    systems: dict[str, tuple[float, float]], soc: float | None
-) -> None:
-    assert site_soc(systems) == (soc if soc is None else pytest.approx(soc))
