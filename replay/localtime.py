@@ -47,7 +47,8 @@ class LocalTime:
     A wall time that occurs twice is the first of the two until, within the repeated stretch, the
     rows step back; the largest step is taken for the change of the clock. A step shorter than a
     twelfth of the repeated time is rows out of order. With rows as far apart as the clock goes
-    back, an equal time is the second one.
+    back, an equal time is the second one. Where they never step back, they are the second of the
+    two if that leaves fewer gaps: they begin after one, and the row that follows is near.
 
     Parameters
     ----------
@@ -61,6 +62,7 @@ class LocalTime:
         self._zone = zone
         self._interval_ms = interval_ms
         self._over: tuple[int, int] | None = None
+        self._newest: int | None = None
 
     def is_ambiguous(self, wall: int) -> bool:
         """Whether the zone has this wall time [ms] twice: later rows may decide which it is."""
@@ -76,6 +78,7 @@ class LocalTime:
         index, twice, missing = _between(changes, wall)
         times = wall - changes.offset[index]
         self._resolve_twice(changes, wall, np.where(twice, index, -1), times)
+        self._newest = int(wall[-1])
         return Instants(times, ~missing)
 
     def _resolve_twice(self, changes: Changes, wall: Ints, index: Ints, times: Ints) -> None:
@@ -86,7 +89,9 @@ class LocalTime:
             if change < 0:
                 self._forget(wall[start:stop])
                 continue
-            second = start + self._second_from(changes, change, wall[start:stop])
+            before = int(wall[start - 1]) if start else self._newest
+            after = int(wall[stop]) if stop < wall.size else None
+            second = start + self._second_from(changes, change, wall[start:stop], (before, after))
             times[second:stop] += changes.offset[change] - changes.offset[change + 1]
 
     def _forget(self, wall: Ints) -> None:
@@ -94,8 +99,13 @@ class LocalTime:
         if self._over is not None and int(wall.min()) < self._over[1]:
             self._over = None
 
-    def _second_from(self, changes: Changes, change: int, wall: Ints) -> int:
-        """Row of a stretch at which the second occurrence begins; its length if it never does."""
+    def _second_from(
+        self, changes: Changes, change: int, wall: Ints, around: tuple[int | None, int | None]
+    ) -> int:
+        """Row of a stretch at which the second occurrence begins; its length if it never does.
+
+        ``around`` are the rows before and after the stretch.
+        """
         start = int(changes.start[change])
         back_ms = int(changes.end[change]) - start
         if self._over == (change, start):
@@ -103,9 +113,22 @@ class LocalTime:
         steps = wall[:-1] - wall[1:]
         least = 0 if self._interval_ms >= back_ms else back_ms // _TWELFTH
         if not steps.size or int(steps.max()) < least:
-            return wall.size
+            return 0 if self._fewer_gaps_as_second(wall, around, back_ms) else wall.size
         self._over = (change, start)
         return int(np.argmax(steps)) + 1
+
+    def _fewer_gaps_as_second(
+        self, wall: Ints, around: tuple[int | None, int | None], back_ms: int
+    ) -> bool:
+        """Whether a stretch that never steps back fits better after the clock went back."""
+        before, after = around
+        if before is None or after is None:
+            return False
+        longest = 1.5 * self._interval_ms
+        begin, end = int(wall[0]) - before, after - int(wall[-1])
+        as_first = int(begin > longest) + int(end + back_ms > longest)
+        as_second = int(begin + back_ms > longest) + int(end > longest)
+        return as_second < as_first
 
 
 def wall_text(wall: int) -> str:

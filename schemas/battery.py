@@ -19,22 +19,29 @@ class PackRecord(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BatteryRulesRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """How a battery's telemetry is judged; times in seconds, current in A."""
+    """How a battery's telemetry is judged; times in seconds, current in A.
+
+    ``cells_gap_s`` and ``signal_gaps_s`` say which time is too long between rows of a pack and
+    between values of signals of the system, where it is not ``max_gap_s``.
+    """
 
     interval_s: float
     max_gap_s: float
     skew_s: float
     rest_a: float
     rest_s: float
+    cells_gap_s: float | None = None
+    signal_gaps_s: dict[str, float] = {}
 
 
 class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unknown_fields=True):
     """A battery system: its packs, ratings and rules. Comes before the samples that it explains.
 
-    ``signals`` says of each further signal how it is kept in windows: ``max`` for flags and error
-    codes, ``extremes`` (min, mean, max) for the rest. ``commissioned`` is a local date;
-    ``efc_before`` counts equivalent full cycles before the first row. What ``own_limits`` and
-    ``own_rules`` name replaces single numbers of the preset of limits, and of the rules of health.
+    ``signals`` says of each further signal how it is kept: ``flag`` for flags and error codes,
+    which raise FLAG while they are not 0, ``max`` or ``extremes`` for the rest. ``commissioned`` is
+    a local date; ``efc_before`` counts equivalent full cycles before the first row. What
+    ``own_limits`` and ``own_rules`` name replaces single numbers of the preset of limits, and of
+    the rules of health.
     """
 
     v: Version
@@ -49,7 +56,7 @@ class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unkn
     energy_wh: float | None = None
     commissioned: str | None = None
     efc_before: float | None = None
-    signals: dict[str, Literal["max", "extremes"]] = {}
+    signals: dict[str, Literal["max", "extremes", "flag"]] = {}
     own_limits: dict[str, float] = {}
     own_rules: dict[str, float] = {}
 

@@ -34,6 +34,7 @@ BatteryRule = Literal[
     "SOC_JUMP",
     "SOC_FROZEN",
     "SOC_DRIFT",
+    "FLAG",
 ]
 
 
@@ -167,6 +168,7 @@ class BatteryAlarmRecord(msgspec.Struct):
     unit: str
     model: str | None
     message: str
+    signal: str | None = None
 
 
 class BatteryFindingRecord(msgspec.Struct):
@@ -188,6 +190,7 @@ class BatteryFindingRecord(msgspec.Struct):
     unit: str
     model: str | None
     message: str
+    signal: str | None = None
 
 
 class LateRowsRecord(msgspec.Struct):

@@ -4,38 +4,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.core.energy import Floats, Ints
 
+Bools = NDArray[np.bool_]
+
 FAR_AHEAD = "a time far ahead that no second row confirms"
 STEPS_BACK = "a row before the slot of the row before it"
+FALSE_START = "a first row far ahead of most rows that follow"
+_WITNESSES = 2
+"""Rows, each far ahead of the one before, that confirm the row before them."""
 _FEWEST_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Slotted:
-    """Rows that are taken: ``slots`` (n,) [ms UTC] never step back, ``values`` (columns, n)."""
+    """Rows that are taken: ``slots`` (n,) [ms UTC] never step back, ``values`` (columns, n).
+
+    ``times`` (n,) lie less than half an interval from the slots.
+    """
 
     slots: Ints
+    times: Ints
     values: Floats
 
     def before(self, row: int) -> "Slotted":
         """Rows before one."""
-        return Slotted(self.slots[:row], self.values[:, :row])
+        return Slotted(self.slots[:row], self.times[:row], self.values[:, :row])
 
     def after(self, row: int) -> "Slotted":
         """Rows from one on."""
-        return Slotted(self.slots[row:], self.values[:, row:])
+        return Slotted(self.slots[row:], self.times[row:], self.values[:, row:])
+
+    def copy(self) -> "Slotted":
+        """The same rows, which keep nothing of those around them."""
+        return Slotted(self.slots.copy(), self.times.copy(), self.values.copy())
 
 
 def joined(parts: Sequence[Slotted], columns: int) -> Slotted:
     """The rows of all parts, one part after the other."""
     if len(parts) == 1:
         return parts[0]
-    none = Slotted(np.zeros(0, dtype=np.int64), np.zeros((columns, 0)))
-    every = [none, *parts]
-    slots = np.concatenate([part.slots for part in every])
-    return Slotted(slots, np.concatenate([part.values for part in every], axis=1))
+    nothing = np.zeros(0, dtype=np.int64)
+    every = [Slotted(nothing, nothing, np.zeros((columns, 0))), *parts]
+    return Slotted(
+        np.concatenate([part.slots for part in every]),
+        np.concatenate([part.times for part in every]),
+        np.concatenate([part.values for part in every], axis=1),
+    )
 
 
 @dataclass
@@ -57,18 +74,16 @@ class Admission:
 
     A slot is centred on a multiple of the interval: clocks of files may differ by less than half of
     it. A row more than ``skew_ms`` after the newest is set aside until the next row lies within
-    ``skew_ms`` of it, and so are the first rows: one wrong time neither ends nor starts a file.
+    ``skew_ms`` of it, or the next two after it; the first rows until the next lies within
+    ``skew_ms``: one wrong time neither ends nor starts a file. Nor does a row start one that lies
+    more than ``skew_ms`` after ``start_ms`` [ms UTC], the median of the times in its head.
     """
 
-    def __init__(self, interval_ms: int, skew_ms: int) -> None:
+    def __init__(self, interval_ms: int, skew_ms: int, start_ms: int | None = None) -> None:
         self._interval_ms, self._skew_ms = interval_ms, skew_ms
+        self._latest_start = None if start_ms is None else start_ms + skew_ms
         self._newest: int | None = None
-        self._pending: _Row | None = None
-
-    @property
-    def newest_slot(self) -> int | None:
-        """Newest slot [ms UTC] in which a row was taken."""
-        return None if self._newest is None else self._slot(self._newest)
+        self._pending: list[_Row] = []
 
     def take(self, times: Ints, values: Floats, rows: Ints, refused: Refused) -> Slotted:
         """Take rows.
@@ -89,20 +104,22 @@ class Admission:
             if plain:
                 part = slice(at, at + plain)
                 self._newest = int(times[part.stop - 1])
-                parts.append(Slotted(self._slots(times[part]), values[:, part]))
+                parts.append(Slotted(self._slots(times[part]), times[part], values[:, part]))
             else:
                 row = _Row(int(times[at]), int(rows[at]), values[:, at])
                 parts += [self._alone(each) for each in self._taken(row, refused)]
             at += max(plain, 1)
         return joined(parts, values.shape[0])
 
-    def end(self, refused: Refused) -> None:
-        """Say that the file has no more rows."""
+    def end(self, refused: Refused, columns: int) -> Slotted:
+        """Say that the file has no more rows: of rows set aside only the last lacks a witness."""
+        last = [] if self._newest is None else self._confirm(len(self._pending) - 1)
         self._dismiss(refused)
+        return joined([self._alone(each) for each in last], columns)
 
     def _plain(self, times: Ints) -> int:
         """Number of rows at the front that simply follow one another, some of them at least."""
-        if self._newest is None or self._pending is not None:
+        if self._newest is None or self._pending:
             return 0
         size = _FEWEST_AT_ONCE
         while True:
@@ -115,16 +132,32 @@ class Admission:
             size *= 8
 
     def _taken(self, row: _Row, refused: Refused) -> list[_Row]:
-        if self._newest is not None and row.time - self._newest <= self._skew_ms:
+        if self._newest is None:
+            return self._first(row, refused)
+        if row.time - self._newest <= self._skew_ms:
             self._dismiss(refused)
             return self._if_not_back(row, refused)
-        pending = self._pending
-        if pending is None or abs(row.time - pending.time) > self._skew_ms:
-            self._dismiss(refused)
-            self._pending = row
+        self._dismiss(refused, after=row.time + self._skew_ms)
+        if self._pending and row.time - self._pending[-1].time <= self._skew_ms:
+            return [*self._confirm(len(self._pending)), *self._if_not_back(row, refused)]
+        self._pending.append(row)
+        return self._confirm(len(self._pending) - _WITNESSES)
+
+    def _first(self, row: _Row, refused: Refused) -> list[_Row]:
+        if row.time > (self._latest_start or row.time):
+            refused.rows.append((row.row, FALSE_START))
             return []
-        self._pending, self._newest = None, pending.time
-        return [pending, *self._if_not_back(row, refused)]
+        if self._pending and abs(row.time - self._pending[0].time) <= self._skew_ms:
+            return [*self._confirm(1), *self._if_not_back(row, refused)]
+        self._dismiss(refused)
+        self._pending.append(row)
+        return []
+
+    def _confirm(self, count: int) -> list[_Row]:
+        """Take the first of the rows set aside."""
+        found, self._pending = self._pending[: max(count, 0)], self._pending[max(count, 0) :]
+        self._newest = found[-1].time if found else self._newest
+        return found
 
     def _if_not_back(self, row: _Row, refused: Refused) -> list[_Row]:
         assert self._newest is not None
@@ -134,13 +167,15 @@ class Admission:
         self._newest = max(self._newest, row.time)
         return [row]
 
-    def _dismiss(self, refused: Refused) -> None:
-        if self._pending is not None:
-            refused.rows.append((self._pending.row, FAR_AHEAD))
-            self._pending = None
+    def _dismiss(self, refused: Refused, after: int | None = None) -> None:
+        """Refuse the rows set aside, or those of them after a time."""
+        gone = [each for each in self._pending if after is None or each.time > after]
+        refused.rows += [(each.row, FAR_AHEAD) for each in gone]
+        self._pending = self._pending[: len(self._pending) - len(gone)]
 
     def _alone(self, row: _Row) -> Slotted:
-        return Slotted(self._slots(np.array([row.time])), row.values[:, np.newaxis])
+        times = np.array([row.time])
+        return Slotted(self._slots(times), times, row.values[:, np.newaxis])
 
     def _slot(self, time: int) -> int:
         return (time + self._interval_ms // 2) // self._interval_ms * self._interval_ms
@@ -149,16 +184,55 @@ class Admission:
         return (times + self._interval_ms // 2) // self._interval_ms * self._interval_ms
 
 
-def one_a_slot(rows: Slotted) -> tuple[Slotted, int]:
-    """Keep the last value of every slot, and count the rows that shared a slot with a later one."""
-    last = np.flatnonzero(np.append(rows.slots[1:] != rows.slots[:-1], np.bool_(rows.slots.size)))
-    shared = rows.slots.size - last.size
-    if not shared:
-        return rows, 0
-    slots, values = rows.slots[last], rows.values[:, last]
-    for back in range(1, int(np.diff(last, prepend=-1).max())):
-        earlier = np.maximum(last - back, 0)
-        same = (last >= back) & (rows.slots[earlier] == slots)
-        fill = same & np.isnan(values)
-        values = np.where(fill, rows.values[:, earlier], values)
-    return Slotted(slots, values), shared
+def one_a_time(rows: Slotted, most: Bools, apart: bool) -> tuple[Slotted, int]:
+    """Publish whole slots: one row at each time, and the number of rows that gave way.
+
+    Parameters
+    ----------
+    most
+        (columns,) of which the highest value of a slot counts. Of others the lowest or the highest
+        does, whichever fewer values of the slot are near: an event does not give way to its
+        surroundings. Where there are as many of both, the last does.
+    apart
+        Leave rows of a slot whose values differ at times of their own.
+    """
+    keys = _own_times(rows) if apart else rows.slots
+    if (np.diff(keys) > 0).all():
+        return Slotted(keys, rows.times, rows.values), 0
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = _starts(keys)
+    values = _merged(rows.values[:, order], first, most)
+    return Slotted(keys[first], rows.times[order][first], values), keys.size - first.size
+
+
+def _starts(keys: Ints) -> Ints:
+    """Where runs of equal keys (n,) begin."""
+    return np.flatnonzero(np.append(np.bool_(keys.size), keys[1:] != keys[:-1])[: keys.size])
+
+
+def _own_times(rows: Slotted) -> Ints:
+    """Slots, or times of rows in slots in which a column has several values."""
+    first = _starts(rows.slots)
+    if first.size == rows.slots.size:
+        return rows.slots
+    low = np.fmin.reduceat(rows.values, first, axis=1)
+    high = np.fmax.reduceat(rows.values, first, axis=1)
+    differ = np.repeat((high > low).any(axis=0), np.diff(first, append=rows.slots.size))
+    return np.where(differ, rows.times, rows.slots)
+
+
+def _merged(values: Floats, first: Ints, most: Bools) -> Floats:
+    """One value (columns, m) for each run of rows (columns, n)."""
+    places = np.where(np.isnan(values), -1, np.arange(values.shape[1]))
+    newest = np.maximum.reduceat(places, first, axis=1)
+    last = np.take_along_axis(values, np.maximum(newest, 0), axis=1)
+    low = np.fmin.reduceat(values, first, axis=1)
+    high = np.fmax.reduceat(values, first, axis=1)
+    middle = np.repeat(low + (high - low) / 2, np.diff(first, append=values.shape[1]), axis=1)
+    above = np.add.reduceat((values > middle).astype(np.int64), first, axis=1)
+    below = np.add.reduceat((values < middle).astype(np.int64), first, axis=1)
+    rare_high = most[:, np.newaxis] | ((above > 0) & (above < below))
+    rare_low = (below > 0) & (below < above)
+    found: Floats = np.where(rare_high, high, np.where(rare_low, low, last))
+    return found

@@ -25,6 +25,8 @@ from stream_app.core.energy import Ints
 TEXT_BYTES = 80_000_000
 """Text of all files that is read at a time, about; parsed, it takes as much."""
 _LEAST_SLICE, _LARGEST_SLICE = 16_384, 4_194_304
+_FINE_MS = 1000
+"""Grid of signals that come when they change."""
 
 
 @dataclass
@@ -87,13 +89,20 @@ class SignalExport:
         found = find_files(config.data.paths)
         looked: list[SignalFile] = []
         unusable: list[str] = []
+        faults: list[ExportError] = []
         for number, (folder, path) in enumerate(found):
-            file = look_at(folder, path, config)
+            try:
+                file = look_at(folder, path, config)
+            except ExportError as fault:
+                faults.append(fault)
+                file = f"{fault}; the file is left out"
             if isinstance(file, SignalFile):
                 looked.append(file)
             else:
                 unusable.append(file)
             on_file(number + 1, len(found))
+        if len(faults) > len(looked):
+            raise faults[0]
         if not looked:
             raise ExportError(f"none of {len(found)} files can be used: {unusable[0]}")
         names = [address for file in looked for address in file.addresses.values()]
@@ -105,7 +114,7 @@ class SignalExport:
     def _of(
         cls, config: Config, files: list[SignalFile], roles: Mapped, remarks: list[str]
     ) -> "SignalExport":
-        intervals = _intervals(files, roles, config)
+        intervals = _intervals(files, roles)
         targets = list(roles.targets.values())
         layout = Layout.of(
             targets, batteries(targets, intervals, config), meters(targets, intervals, config)
@@ -237,37 +246,32 @@ class SignalExport:
         return [self._reader(file, size) for file in self.signal_files]
 
     def _reader(self, file: SignalFile, size: int) -> SignalReader:
-        interval_ms = _interval(file, self.config) or self.interval_ms
+        interval_ms = file.interval_ms or self.interval_ms
         columns = [
             (column, self.mapped.targets[address])
             for column, address in file.addresses.items()
             if address in self.mapped.targets
         ]
         skew = skew_ms(self.config, interval_ms)
-        return SignalReader(file.source, columns, interval_ms, skew, size, self.issues)
+        if not file.head.regular and columns[0][1].of != "cells":
+            interval_ms = min(interval_ms, _FINE_MS)
+        return SignalReader(file.source, columns, file.head, interval_ms, skew, size, self.issues)
 
 
-def _interval(file: SignalFile, config: Config) -> int | None:
-    return config.data.interval or file.interval_ms
-
-
-def _intervals(files: Sequence[SignalFile], roles: Mapped, config: Config) -> dict[str, int]:
-    """Subject -> shortest interval of its files [ms]; that of all where its own have a row each."""
-    known = [interval for file in files if (interval := _interval(file, config)) is not None]
+def _intervals(files: Sequence[SignalFile], roles: Mapped) -> dict[Target, int]:
+    """Interval of each signal [ms]; the shortest of all where its file has a single row."""
+    known = [file.interval_ms for file in files if file.interval_ms is not None]
     if not known:
         raise ExportError(
             f"{files[0].source.path}: has too few rows to tell the time between them; "
             "set data.interval, for instance to 15min"
         )
-    found: dict[str, int] = {}
-    for file in files:
-        interval = _interval(file, config)
-        for address in file.addresses.values():
-            target = roles.targets.get(address)
-            if target and interval is not None:
-                found[target.subject] = min(interval, found.get(target.subject, interval))
-    subjects = {target.subject for target in roles.targets.values()}
-    return {subject: found.get(subject, min(known)) for subject in subjects}
+    return {
+        roles.targets[address]: file.interval_ms or min(known)
+        for file in files
+        for address in file.addresses.values()
+        if address in roles.targets
+    }
 
 
 def _remarks(unusable: Sequence[str], roles: Mapped) -> list[str]:

@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from replay.config import Config
 from replay.errors import ExportError
+from replay.localtime import LocalTime
 from replay.rows import refuse_unreadable
 from replay.signals.slices import slices
 from replay.sources import Source, open_source
 from replay.timestamps import stamps
+from stream_app.core.energy import Ints
 
 HEAD_BYTES = 65_536
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
@@ -22,6 +24,25 @@ _ROUND_MS = tuple(
     1000 * seconds
     for seconds in (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 86_400)
 )
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the first rows say of the clock of a file.
+
+    Attributes
+    ----------
+    median_ms
+        Median of their times [ms UTC]; None where there is none.
+    phase_ms
+        By how much they lie beside multiples of the interval [ms], less than half of it.
+    regular
+        Whether nine in ten do so to a quarter of it; otherwise values come when they change.
+    """
+
+    median_ms: int | None
+    phase_ms: int
+    regular: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +56,14 @@ class SignalFile:
     addresses
         Column -> ``folder/column``, or ``folder/file`` where ``signals.name`` says so.
     interval_ms
-        Median forward step of its first rows as a round number [ms]; None for a single row.
+        ``data.interval``, or the median forward step of its first rows as a round number [ms];
+        None for a single row.
     """
 
     source: Source
     addresses: dict[str, str]
     interval_ms: int | None
+    head: Head
 
 
 def find_files(patterns: Sequence[str]) -> list[tuple[str, Path]]:
@@ -63,7 +86,7 @@ def look_at(folder: str, path: Path, config: Config) -> SignalFile | str:
     Raises
     ------
     ExportError
-        It is damaged, or most of its timestamps cannot be read.
+        It is damaged, most of its timestamps cannot be read, or it runs backwards.
     """
     name = f"{folder}{path.name}"
     if not path.stat().st_size:
@@ -76,17 +99,52 @@ def look_at(folder: str, path: Path, config: Config) -> SignalFile | str:
     head = next(slices(source, [stamp], HEAD_BYTES), None)
     if head is None:
         return f"{name} has no rows"
-    return SignalFile(source, _addresses(source, config), _interval(source, head.column(0)))
+    times = _instants(source, head.column(0))
+    interval_ms = config.data.interval or _interval(times)
+    return SignalFile(source, _addresses(source, config), interval_ms, _head(times, interval_ms))
 
 
-def _interval(source: Source, head: pa.Array) -> int | None:
-    """Median forward step of the first rows as a round number [ms]; None for a single row."""
+def _instants(source: Source, head: pa.Array) -> Ints:
+    """Times [ms UTC] of the first rows that have one."""
     read = stamps(head, source.parsing)
     bad = np.flatnonzero(~read.parsed)
     refuse_unreadable(source, head, bad, bad.size, len(head))
-    steps = np.diff(read.ms[read.parsed])
+    local = read.parsed & read.local
+    times = read.ms.copy()
+    times[local] = LocalTime(source.parsing.timezone, 1).resolve(read.ms[local]).times
+    times = times[read.parsed]
+    steps = np.diff(times)
+    back, moved = np.count_nonzero(steps < 0), np.count_nonzero(steps)
+    if back * 2 > moved:
+        raise ExportError(
+            f"{source.path}: runs backwards: {back} of its first {moved} steps in time do; "
+            "sort its rows by time, the oldest first"
+        )
+    return times
+
+
+def _interval(times: Ints) -> int | None:
+    """Median forward step of the first rows as a round number [ms]; None for a single row."""
+    steps = np.diff(times)
     forward = steps[steps > 0]
     return _rounded(float(np.median(forward))) if forward.size else None
+
+
+def _head(times: Ints, interval_ms: int | None) -> Head:
+    if not times.size:
+        return Head(None, 0, regular=True)
+    median = int(np.sort(times)[(times.size - 1) // 2])
+    if interval_ms is None:
+        return Head(median, 0, regular=True)
+    half = interval_ms // 2
+    phases = np.sort((times + half) % interval_ms)
+    # A circle is cut where it is emptiest.
+    cut = int(np.argmax(np.diff(phases, append=phases[0] + interval_ms))) + 1
+    middle = int(np.append(phases[cut:], phases[:cut] + interval_ms)[phases.size // 2])
+    beside = np.abs((phases - middle + half) % interval_ms - half)
+    if np.count_nonzero(beside * 4 <= interval_ms) * 10 < times.size * 9:
+        return Head(median, 0, regular=False)
+    return Head(median, middle % interval_ms - half, regular=True)
 
 
 def _addresses(source: Source, config: Config) -> dict[str, str]:

@@ -11,12 +11,13 @@ from replay.config import Parsing
 from replay.errors import ExportError
 from replay.issues import SHOWN, Issues
 from replay.localtime import LocalTime
-from replay.rows import Rows, TimedRows, refuse_unreadable, timed
-from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_slot
+from replay.rows import Rows, TimedRows, timed
+from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_time
+from replay.signals.files import Head
 from replay.signals.mapping import Target
 from replay.signals.slices import slices
 from replay.signals.units import scaled
-from replay.sources import HEAD_ROWS, Source
+from replay.sources import Source
 from replay.timestamps import stamps
 from stream_app.core.energy import Floats
 
@@ -33,6 +34,8 @@ class SignalReader:
     ----------
     source, columns
         The file, and its columns that are signals.
+    head
+        What the first rows said of its clock.
     interval_ms
         Of the grid.
     skew_ms
@@ -45,6 +48,7 @@ class SignalReader:
         self,
         source: Source,
         columns: Sequence[tuple[str, Target]],
+        head: Head,
         interval_ms: int,
         skew_ms: int,
         slice_bytes: int,
@@ -53,12 +57,16 @@ class SignalReader:
         self.targets = [target for _, target in columns]
         self._names = [name for name, _ in columns]
         self._source, self._issues = replace(source, bad_lines=[]), issues
-        self._admission = Admission(interval_ms, skew_ms)
+        self._interval_ms, self._phase_ms = interval_ms, head.phase_ms
+        self._admission = Admission(interval_ms, skew_ms, head.median_ms)
+        self._most = np.array([each.keep != "extremes" for each in self.targets])
+        self._apart = self.targets[0].of != "cells"
+        self._newest = joined([], len(self.targets))
         local_time = LocalTime(source.parsing.timezone, interval_ms)
         self._chunks = timed(self._rows(slice_bytes), local_time, issues, 0, HELD_CELLS)
         self._parts: list[Slotted] = []
         self._ended = False
-        self._seen = self._unparsed = 0
+        self._seen = 0
 
     def next_slot(self) -> int | None:
         """Slot [ms UTC] of the next row; None after the last."""
@@ -77,8 +85,8 @@ class SignalReader:
         return newest
 
     def take(self, until: int) -> Slotted:
-        """Rows of all slots before ``until`` [ms UTC] that have not been taken, one a slot."""
-        while not self._ended and (self._admission.newest_slot or 0) < until:
+        """Rows at all times before ``until`` [ms UTC] that have not been taken, one at each."""
+        while not self._ended and self._known_until() < until:
             self._read()
         ready, waiting = [], []
         for part in self._parts:
@@ -87,10 +95,7 @@ class SignalReader:
             if at < part.slots.size:
                 waiting.append(part.after(at))
         self._parts = waiting
-        rows, shared = one_a_slot(joined(ready, len(self.targets)))
-        if shared:
-            self._issues.shared_slots[self._source.name] += shared
-        return rows
+        return joined(ready, len(self.targets))
 
     def close(self) -> None:
         """Let go of what has been read ahead."""
@@ -102,7 +107,8 @@ class SignalReader:
         chunk = next(self._chunks, None)
         if chunk is None:
             self._ended = True
-            self._admission.end(refused)
+            rest = self._admission.end(refused, len(self.targets))
+            self._publish(joined([self._newest, rest], len(self.targets)))
         else:
             self._admit(chunk, refused)
         for row, reason in refused.rows:
@@ -113,7 +119,25 @@ class SignalReader:
         values = chunk.rows.power
         heard = chunk.used & ~np.isnan(values).all(axis=0)
         numbers_in_file = chunk.rows.in_file + np.flatnonzero(heard)
-        part = self._admission.take(chunk.times[heard], values[:, heard], numbers_in_file, refused)
+        times = chunk.times[heard] - self._phase_ms
+        part = self._admission.take(times, values[:, heard], numbers_in_file, refused)
+        if part.slots.size:
+            rows = joined([self._newest, part], len(self.targets))
+            # More rows of the newest slot may come.
+            whole = int(np.searchsorted(rows.slots, rows.slots[-1]))
+            self._newest = rows.after(whole).copy()
+            self._publish(rows.before(whole))
+
+    def _known_until(self) -> int:
+        """Time [ms UTC] before which no more rows come."""
+        slots = self._newest.slots
+        return int(slots[0]) - self._interval_ms // 2 if slots.size else 0
+
+    def _publish(self, rows: Slotted) -> None:
+        """Keep rows of whole slots until they are taken."""
+        part, shared = one_a_time(rows, self._most, self._apart)
+        if shared:
+            self._issues.shared_slots[self._source.name] += shared
         if part.slots.size:
             self._parts.append(part)
 
@@ -126,9 +150,6 @@ class SignalReader:
         rows = self._parsed(batch, self._seen)
         self._seen += batch.num_rows
         bad = np.flatnonzero(~rows.stamps.parsed)
-        self._unparsed += bad.size
-        if self._seen >= HEAD_ROWS:
-            refuse_unreadable(self._source, batch.column(0), bad, self._unparsed, self._seen)
         self._note_stamps(batch.column(0), bad.tolist(), rows.in_file)
         self._note_bad_lines()
         return rows

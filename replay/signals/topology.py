@@ -1,19 +1,23 @@
 """Batteries and meters of an export, from its targets and the configuration."""
 
 from collections.abc import Iterable, Mapping
+from statistics import multimode
 
 from replay.config import Config
 from replay.errors import TopologyError
 from replay.signals.mapping import Target, in_order
-from replay.signals.rules import SYSTEM_SIGNALS
+from replay.signals.rules import CELL_SIGNALS, SYSTEM_SIGNALS
 from stream_app.codec.limits import MOST_CELLS
 from stream_app.core.battery import Battery, BatteryRules, MeterPoint, WindowRule
 from stream_app.core.cells.limits import PRESET_OF
 
 _MAX_GAP_INTERVALS = 3
 _LEAST_SKEW_MS = 3_600_000
+_INTEGRATED = frozenset(SYSTEM_SIGNALS) - {"soh_ratio"}
+"""Signals of whose gaps the longest is that of what has no file of its own."""
 
-Intervals = Mapping[str, int]
+Intervals = Mapping[Target, int]
+"""Nominal time between values [ms] of each signal."""
 
 
 def skew_ms(config: Config, interval_ms: int) -> int:
@@ -23,12 +27,6 @@ def skew_ms(config: Config, interval_ms: int) -> int:
 
 def batteries(targets: Iterable[Target], intervals: Intervals, config: Config) -> list[Battery]:
     """Battery systems in natural order.
-
-    Parameters
-    ----------
-    intervals
-        Shortest nominal time between samples [ms] of each ``battery/name`` and
-        ``meter/name``.
 
     Raises
     ------
@@ -59,28 +57,19 @@ def meters(targets: Iterable[Target], intervals: Intervals, config: Config) -> l
             config.battery.max_gap or _MAX_GAP_INTERVALS * interval_ms,
             skew_ms(config, interval_ms),
         )
-        for name, interval_ms in ((name, intervals[f"meter/{name}"]) for name in names)
+        for name, interval_ms in ((name, _shortest(intervals, f"meter/{name}")) for name in names)
     ]
 
 
 def _battery(name: str, targets: list[Target], intervals: Intervals, config: Config) -> Battery:
     ratings = config.battery.of(name)
-    rest = config.battery
-    interval_ms = intervals[f"battery/{name}"]
-    rules = BatteryRules(
-        interval_ms=interval_ms,
-        max_gap_ms=rest.max_gap or _MAX_GAP_INTERVALS * interval_ms,
-        skew_ms=skew_ms(config, interval_ms),
-        rest_a=rest.rest_current_a,
-        rest_ms=rest.rest_time,
-    )
     chemistry = ratings.chemistry or "lfp"
     return Battery(
         site=config.site,
         system=name,
         zone=config.parsing.timezone,
         packs=_packs(name, targets, ratings.cells),
-        rules=rules,
+        rules=_rules(targets, intervals, config),
         chemistry=chemistry,
         limits=ratings.limits or PRESET_OF[chemistry],
         capacity_ah=ratings.capacity_ah,
@@ -91,6 +80,41 @@ def _battery(name: str, targets: list[Target], intervals: Intervals, config: Con
         own_limits=dict(ratings.own_limits.items()),
         own_rules=dict(ratings.own_rules.items()),
     )
+
+
+def _rules(targets: list[Target], intervals: Intervals, config: Config) -> BatteryRules:
+    """Gaps are told by the files of each kind of record, and of each signal of the system."""
+    own = config.battery
+    interval_ms = min(intervals[each] for each in targets)
+    gaps = {} if own.max_gap else _gaps(targets, intervals)
+    values = [gap for name, gap in gaps.items() if name in _INTEGRATED]
+    max_gap_ms = own.max_gap or max(values or gaps.values(), default=0)
+    cells_ms = max_gap_ms if own.max_gap else _gap_of_cells(targets, intervals)
+    return BatteryRules(
+        interval_ms=interval_ms,
+        max_gap_ms=max_gap_ms or cells_ms,
+        skew_ms=skew_ms(config, interval_ms),
+        rest_a=own.rest_current_a,
+        rest_ms=own.rest_time,
+        cells_gap_ms=cells_ms if cells_ms not in (0, max_gap_ms or cells_ms) else None,
+        signal_gaps_ms={name: gap for name, gap in gaps.items() if gap != max_gap_ms},
+    )
+
+
+def _gaps(targets: Iterable[Target], intervals: Intervals) -> dict[str, int]:
+    own = {each.signal: intervals[each] for each in targets if each.of == "system"}
+    return {name: _MAX_GAP_INTERVALS * own[name] for name in in_order(own)}
+
+
+def _gap_of_cells(targets: Iterable[Target], intervals: Intervals) -> int:
+    """By the usual interval of voltages or temperatures, the longer of the two; 0 without cells."""
+    cells = [each for each in targets if each.of == "cells"]
+    kinds = [[intervals[each] for each in cells if each.signal == name] for name in CELL_SIGNALS]
+    return _MAX_GAP_INTERVALS * max((max(multimode(kind)) for kind in kinds if kind), default=0)
+
+
+def _shortest(intervals: Intervals, subject: str) -> int:
+    return min(interval for target, interval in intervals.items() if target.subject == subject)
 
 
 def _packs(system: str, targets: list[Target], cells: int | None) -> dict[str, int]:

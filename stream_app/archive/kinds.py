@@ -88,6 +88,7 @@ _CONDITION = (
     ("model", TEXT),
     ("message", TEXT),
     ("id", TEXT),
+    ("signal", TEXT),
 )
 CYCLES = pa.list_(
     pa.struct([("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())])

@@ -321,10 +321,18 @@ def _check_packs(packs: Mapping[str, PackRecord]) -> None:
 def _rules(record: BatteryRulesRecord) -> BatteryRules:
     if not 0 <= record.rest_a <= LARGEST_STRING_A:
         raise ValueError(f"rest_a is {record.rest_a:g} A; it must be 0 to {LARGEST_STRING_A:g}")
+    cells, gaps = record.cells_gap_s, record.signal_gaps_s
+    if len(gaps) > MOST_SIGNALS:
+        raise ValueError(f"signal_gaps_s has {len(gaps)}; at most {MOST_SIGNALS} are read")
+    check_names("signal", gaps)
     return BatteryRules(
         interval_ms=milliseconds("interval_s", record.interval_s, least=1),
         max_gap_ms=milliseconds("max_gap_s", record.max_gap_s, least=1),
         skew_ms=milliseconds("skew_s", record.skew_s),
         rest_a=record.rest_a,
         rest_ms=milliseconds("rest_s", record.rest_s),
+        cells_gap_ms=None if cells is None else milliseconds("cells_gap_s", cells, least=1),
+        signal_gaps_ms={
+            name: milliseconds(f"the gap of {name}", gap, least=1) for name, gap in gaps.items()
+        },
     )

@@ -77,6 +77,8 @@ def _battery_record(battery: Battery) -> BatteryRecord:
             skew_s=rules.skew_ms / 1000,
             rest_a=rules.rest_a,
             rest_s=rules.rest_ms / 1000,
+            cells_gap_s=None if rules.cells_gap_ms is None else rules.cells_gap_ms / 1000,
+            signal_gaps_s={name: gap / 1000 for name, gap in rules.signal_gaps_ms.items()},
         ),
         chemistry=battery.chemistry,
         limits=battery.limits,

@@ -45,8 +45,8 @@ from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING
 from stream_app.core.cells.sums import Cell, Pack
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.health.result import HealthDay
-from stream_app.core.health.soc import SocChange
+from stream_app.core.health.flags import FlagChange
+from stream_app.core.health.result import Change, HealthDay
 from stream_app.core.meters import MeterOutputs
 from stream_app.core.rows import LateRow
 
@@ -81,10 +81,11 @@ PRIORITIES: dict[BatteryRule, Priority] = {
     "SOC_JUMP": "low",
     "SOC_FROZEN": "medium",
     "SOC_DRIFT": "low",
+    "FLAG": "high",
 }
 
 _encoder = msgspec.json.Encoder()
-Condition = tuple[str | None, int | None, str, CellFinding | SocChange]
+Condition = tuple[str | None, int | None, str, CellFinding | Change]
 """Pack, cell and unit of what began or ended."""
 
 
@@ -278,7 +279,7 @@ def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
     for finding in outputs.cells.findings:
         yield finding.pack, finding.cell, finding.unit, finding
     for change in outputs.changes:
-        yield None, None, "ratio", change
+        yield None, None, "1" if isinstance(change, FlagChange) else "ratio", change
 
 
 def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
@@ -286,6 +287,7 @@ def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
     record = _alarm(battery, condition)
     time, key = condition[3].time, _key(battery, record.pack)
     subject = key if record.cell is None else f"{key}/{record.cell}"
+    subject = f"{key}/{record.signal}" if record.signal else subject
     headers = {
         "ce_specversion": "1.0",
         "ce_type": f"bess.alarm.{record.state}.v1",
@@ -305,11 +307,13 @@ def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
 def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     pack, cell, unit, each = condition
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
-    where = f"{pack or ''}/{'' if cell is None else cell}"
+    signal = each.signal if isinstance(each, FlagChange) else None
+    where = signal or f"{pack or ''}/{'' if cell is None else cell}"
     no_more = isinstance(each, CellFinding) and not each.judged
     ended = "" if each.raised else "judged no more; " if no_more else "ended; "
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]
+        + ([f" {signal}"] if signal else [])
     )
     model = each.model if isinstance(each, CellFinding) else None
     by = f", model {model}" if model else ""
@@ -331,6 +335,7 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         unit=unit,
         model=model,
         message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g}{by})",
+        signal=signal,
     )
 
 
@@ -353,6 +358,7 @@ def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
         unit=alarm.unit,
         model=alarm.model,
         message=alarm.message,
+        signal=alarm.signal,
     )
 
 

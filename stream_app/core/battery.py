@@ -1,7 +1,7 @@
 """What hangs together in a battery system, and what is measured of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from stream_app.core.energy import Floats, Ints
 Values = NDArray[np.float64] | NDArray[np.float32]
 
 Chemistry = Literal["lfp", "nmc", "other"]
-WindowRule = Literal["max", "extremes"]
+WindowRule = Literal["max", "extremes", "flag"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class BatteryRules:
         A sample further ahead of the clock is set aside until the clock confirms it.
     rest_a, rest_ms
         A battery rests once its current has stayed within ``rest_a`` [A] for ``rest_ms``.
+    cells_gap_ms, signal_gaps_ms
+        The longest known time between rows of a pack, and between values of signals of the
+        system, where it is not ``max_gap_ms``: what is sampled more often makes no gaps in others.
     """
 
     interval_ms: int = 60_000
@@ -36,6 +39,18 @@ class BatteryRules:
     skew_ms: int = 3_600_000
     rest_a: float = 1.0
     rest_ms: int = 1_800_000
+    cells_gap_ms: int | None = None
+    signal_gaps_ms: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def of_cells(self) -> "BatteryRules":
+        """Rules of a pack: ``max_gap_ms`` is that of its rows."""
+        return replace(self, max_gap_ms=self.cells_gap_ms or self.max_gap_ms)
+
+    @property
+    def longest_gap_ms(self) -> int:
+        """What is known of any signal of the system is so within this time."""
+        return max(self.max_gap_ms, *self.signal_gaps_ms.values(), 0)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from stream_app.core.battery import Battery, CellSamples, SystemSamples
 from stream_app.core.cells.fold import CellsState, fold_cells, objection
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.messages import CellOutputs, Temper
-from stream_app.core.health.result import HealthDay, SystemOutputs
-from stream_app.core.health.soc import SocChange
+from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import fold_system, refusal
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
@@ -51,7 +50,7 @@ class BatteryOutputs:
 
     cells: CellOutputs = field(default_factory=CellOutputs)
     days: list[HealthDay] = field(default_factory=list)
-    changes: list[SocChange] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     late: list[LateRow] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0

@@ -56,6 +56,7 @@ OF_ALARM = (
     "limit",
     "unit",
     "message",
+    "signal",
 )
 
 

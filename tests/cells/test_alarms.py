@@ -42,6 +42,17 @@ def story(findings: Sequence[CellFinding]) -> list[tuple[str, bool, float, float
     ]
 
 
+def test_a_faster_signal_of_the_system_silences_no_cell() -> None:
+    rules = BatteryRules(interval_ms=1000, max_gap_ms=3000, cells_gap_ms=3 * MINUTE)
+    battery = Battery("station", "b1", "UTC", {"A": CELLS}, rules)
+    times = START + MINUTE * np.arange(5)
+    volts = np.where(np.arange(CELLS) == 1, 3.75, 3.35) * np.ones((5, 1))
+
+    outputs, _ = run([[battery, CellSamples("A", times, volts, None)]])
+
+    assert {each.rule for each in outputs.findings} == {"OVER_VOLT_ALARM", "OVER_VOLT_WARNING"}
+
+
 OVER, UNDER = "OVER_VOLT_WARNING", "UNDER_VOLT_WARNING"
 
 

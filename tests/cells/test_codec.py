@@ -74,7 +74,7 @@ def same(left: Any, right: Any) -> bool:
                 "b1",
                 "Europe/Berlin",
                 {"1": 52, "2": 52},
-                BatteryRules(1000, 2000, 3000, 0.5, 60_000),
+                BatteryRules(1000, 2000, 3000, 0.5, 60_000, 180_000, {"soc_ratio": 9000}),
                 "nmc",
                 "none",
                 280.0,

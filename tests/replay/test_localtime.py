@@ -109,6 +109,25 @@ def test_a_gap_inside_both_hours_still_tells_them_apart() -> None:
     assert LocalTime(zone, 15 * MINUTE).resolve(wall(instants, zone)).times.tolist() == instants
 
 
+@pytest.mark.parametrize(
+    ("lost", "first"),
+    [
+        pytest.param((55, 70), (0, 55), id="over the first hour"),
+        pytest.param((-20, 65), (0, 0), id="from before it"),
+        pytest.param((50, 130), (0, 50), id="over the second hour"),
+    ],
+)
+def test_a_gap_over_one_of_the_two_hours_leaves_the_rows_of_the_other_where_they_are(
+    lost: tuple[int, int], first: tuple[int, int]
+) -> None:
+    zone = "Europe/Berlin"
+    change = instant("2025-10-26T02:00+02:00", zone)
+    kept = [n for n in range(-60, 180) if not lost[0] <= n < lost[1]]
+    instants = [change + n * MINUTE for n in kept if n >= 60 or n < first[1]]
+
+    assert LocalTime(zone, MINUTE).resolve(wall(instants, zone)).times.tolist() == instants
+
+
 def test_a_late_row_of_the_repeated_hour_is_the_second_one() -> None:
     zone = "Europe/Berlin"
     instants = around(BACK[zone], 15 * MINUTE)

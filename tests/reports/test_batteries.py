@@ -1,6 +1,7 @@
 """`bess process` of an export of signals: tables of its batteries and meters."""
 
 import csv
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,24 @@ def test_an_indicator_that_cannot_be_told_is_empty_and_says_why(
     assert reasons
     assert all(first[name] == "" for name in reasons)
     assert float(first["soc_ratio"]) > 0
+
+
+def test_the_planted_smoke_is_told_from_its_begin_to_its_end(export: Path, tmp_path: Path) -> None:
+    process(export, tmp_path)
+    truth = yaml.safe_load((export / "truth.yaml").read_text(encoding="utf-8"))
+
+    (planted,) = (each for each in truth["faults"] if each["kind"] == "smoke")
+    flags = [row for row in table(tmp_path / "battery_alarms.csv") if row["rule"] == "FLAG"]
+    events = {(row["system"], row["signal"], row["state"]) for row in flags}
+    system = planted["system"]
+    assert events == {
+        (system, f"fa1_{name}", state)
+        for name in ("SmokeFlag", "Level")
+        for state in ("raised", "cleared")
+    }
+    begin = datetime.fromisoformat(planted["from"])
+    (since,) = {datetime.fromisoformat(row["since"]) for row in flags}
+    assert 0 <= (since - begin).total_seconds() < SPEC.interval_s
 
 
 def test_the_planted_weak_cell_is_among_the_critical_ones(export: Path, tmp_path: Path) -> None:

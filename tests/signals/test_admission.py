@@ -1,12 +1,13 @@
-"""Rows are taken alike however a file is cut, and a slot keeps its last value."""
+"""Rows are taken alike however a file is cut, and no slot hides an event."""
 
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_slot
+from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_time
 
 INTERVAL_MS, SKEW_MS = 10, 100
 TIMES = st.lists(st.one_of(st.integers(0, 400), st.integers(0, 100_000)), min_size=1, max_size=120)
@@ -21,7 +22,7 @@ def admitted(times: list[int], cuts: list[int]) -> tuple[list[int], list[float],
         rows = np.arange(low, high)
         values = rows[np.newaxis].astype(float)
         parts.append(admission.take(np.array(times[low:high], np.int64), values, rows, refused))
-    admission.end(refused)
+    parts.append(admission.end(refused, 1))
     whole = joined(parts, 1)
     return whole.slots.tolist(), whole.values[0].tolist(), refused
 
@@ -51,30 +52,71 @@ def test_every_row_is_taken_or_refused_once_and_slots_never_step_back(times: lis
         assert -INTERVAL_MS / 2 <= times[int(row)] - slot < INTERVAL_MS / 2
 
 
-SLOTS = st.lists(
-    st.tuples(
-        st.integers(0, 6), st.lists(st.sampled_from([np.nan, 1.0, 2.0]), min_size=2, max_size=2)
-    ),
-    max_size=20,
-)
+VALUES = st.lists(st.sampled_from([np.nan, 1.0, 2.0, 3.0]), min_size=2, max_size=2)
+ROWS = st.lists(st.tuples(st.integers(0, 60), VALUES), max_size=20)
+
+
+def crowded(rows: list[tuple[int, list[float]]]) -> Slotted:
+    """Rows in slots of ten, in any order within one."""
+    rows = sorted(rows, key=lambda row: (row[0] + 5) // 10)
+    times = np.array([time for time, _ in rows], np.int64)
+    values = np.array([value for _, value in rows]).reshape(-1, 2).T
+    return Slotted((times + 5) // 10 * 10, times, values)
 
 
 @settings(deadline=None)
-@given(rows=SLOTS)
-def test_each_column_of_a_slot_keeps_its_last_value(
+@given(rows=ROWS)
+def test_a_slot_of_flags_keeps_the_highest(rows: list[tuple[int, list[float]]]) -> None:
+    given_rows = crowded(rows)
+
+    found, shared = one_a_time(given_rows, np.array([True, True]), apart=False)
+
+    assert found.slots.tolist() == sorted(set(given_rows.slots.tolist()))
+    for place, slot in enumerate(found.slots):
+        of_slot = given_rows.values[:, given_rows.slots == slot]
+        assert np.array_equal(found.values[:, place], np.fmax.reduce(of_slot, 1), equal_nan=True)
+    assert shared == len(rows) - found.slots.size
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_of_rows_apart_each_different_value_of_a_time_is_there(
     rows: list[tuple[int, list[float]]],
 ) -> None:
-    rows = sorted(rows, key=lambda row: row[0])
-    slots = np.array([slot for slot, _ in rows], np.int64)
-    values = np.array([value for _, value in rows]).reshape(-1, 2).T
+    given_rows = crowded(rows)
 
-    found, shared = one_a_slot(Slotted(slots, values))
+    found, shared = one_a_time(given_rows, np.array([True, True]), apart=True)
 
-    last: dict[int, list[float]] = {}
-    for slot, pair in rows:
-        before = last.get(slot, [np.nan, np.nan])
-        last[slot] = [old if np.isnan(new) else new for new, old in zip(pair, before, strict=True)]
-    assert found.slots.tolist() == list(last)
-    expected = np.array(list(last.values())).reshape(-1, 2).T
-    assert np.array_equal(found.values, expected, equal_nan=True)
-    assert shared == len(rows) - len(last)
+    assert (np.diff(found.slots) > 0).all()
+    assert shared == len(rows) - found.slots.size
+    for column in (0, 1):
+        before = given_rows.values[column]
+        for slot in set(given_rows.slots.tolist()):
+            inside = np.abs(found.slots - slot) <= 5
+            kept = found.values[column][inside]
+            assert not np.isfinite(before[given_rows.slots == slot]).any() or (
+                np.nanmax(before[given_rows.slots == slot]) <= np.nanmax(kept)
+            )
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([3.3], 3.3),
+        ([3.3, 3.3, 3.9, 3.3], 3.9),
+        ([3.3, 2.1, 3.3], 2.1),
+        ([3.3, 3.4], 3.4),
+        ([3.4, 3.3], 3.3),
+        ([3.4, np.nan], 3.4),
+        ([np.nan, np.nan], None),
+    ],
+)
+def test_of_values_in_a_slot_the_rare_one_counts_and_of_equals_the_last(
+    values: list[float], kept: float | None
+) -> None:
+    times = np.arange(len(values))
+    rows = Slotted(np.zeros_like(times), times, np.array([values]))
+
+    found, _ = one_a_time(rows, np.array([False]), apart=False)
+
+    assert found.values.tolist() == [[kept]] or (kept is None and np.isnan(found.values).all())

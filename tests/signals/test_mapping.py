@@ -88,9 +88,9 @@ def test_a_cell_has_its_pack_and_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("address", "keep"),
-    [("BESS/A/fa1_ErrCode", "max"), ("BESS/A/fa1_T1", "max"), ("BESS/A/pcs1_ia", "extremes")],
+    [("BESS/A/fa1_ErrCode", "flag"), ("BESS/A/fa1_T1", "max"), ("BESS/A/pcs1_ia", "extremes")],
 )
-def test_flags_and_temperatures_of_alarm_boxes_are_kept_by_their_maximum(
+def test_flags_are_flags_and_temperatures_of_alarm_boxes_are_kept_by_their_maximum(
     address: str, keep: str
 ) -> None:
     assert target("s4", address).keep == keep

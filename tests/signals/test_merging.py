@@ -55,16 +55,78 @@ def test_a_value_belongs_to_the_slot_around_its_time(
     assert export.first_ms == START_MS + minute * MINUTE_MS
 
 
-def test_of_rows_in_one_slot_the_last_value_counts_and_they_are_counted(tmp_path: Path) -> None:
-    stamps = [at(0), at(58), at(60), at(62), at(120), at(121)]
-    rows = list(zip(stamps, [1, 2, 3, "", 5, 6], strict=True))
-    signal_file(tmp_path / "A/bms1_soc.csv", rows)
+CROWDED = [at(0), at(58), at(60), at(62), at(120), at(121), at(180)]
+
+
+def test_of_cells_a_slot_keeps_the_last_value_and_the_others_are_counted(tmp_path: Path) -> None:
+    rows = zip(CROWDED, [3.1, 3.2, 3.3, "", 3.5, 3.6, 3.7], strict=True)
+    signal_file(tmp_path / "A/bms1_p1_v1.csv", rows)
 
     export = opened(tmp_path)
 
-    assert values(rows_of(export)[SYSTEM, ""], "soc_ratio") == {0: [0.01], 1: [0.03], 2: [0.06]}
-    assert export.issues.shared_slots == {f"{tmp_path.name}/A/bms1_soc.csv": 2}
+    volts = values(rows_of(export)[PACK], "voltage_v")
+    assert volts == {0: [3.1], 1: [3.3], 2: [3.6], 3: [3.7]}
+    assert export.issues.shared_slots == {f"{tmp_path.name}/A/bms1_p1_v1.csv": 2}
     assert any("2 rows of 1 files gave way" in line for line in export.issues.lines())
+
+
+def test_different_values_of_a_system_in_a_slot_come_at_their_own_times(tmp_path: Path) -> None:
+    rows = zip(CROWDED, [1, 2, 3, "", 5, 5, 7], strict=True)
+    signal_file(tmp_path / "A/bms1_soc.csv", rows)
+
+    found = rows_of(opened(tmp_path))[SYSTEM, ""]
+
+    expected = [(0, 0.01), (58, 0.02), (60, 0.03), (120, 0.05), (180, 0.07)]
+    assert [((time - START_MS) / 1000, of["soc_ratio"]) for time, of in found] == [
+        (seconds, [ratio]) for seconds, ratio in expected
+    ]
+
+
+def test_a_short_event_survives_a_coarse_grid(tmp_path: Path) -> None:
+    high = [3.9 if 605 <= minute < 610 else 3.3 for minute in range(1440)]
+    smoke = [int(605 <= minute < 610) for minute in range(1440)]
+    signal_file(tmp_path / "A/bms1_p1_v1.csv", minutes(high))
+    signal_file(tmp_path / "A/fa1_SmokeFlag.csv", minutes(smoke))
+
+    found = rows_of(opened(tmp_path, data={"paths": [str(tmp_path)], "interval": "15min"}))
+
+    assert max(volts for _, of in found[PACK] for volts in of["voltage_v"]) == 3.9
+    flags = [(time, of["fa1_SmokeFlag"][0]) for time, of in found[SYSTEM, ""]]
+    shown = [(time - START_MS) // MINUTE_MS for time, flag in flags if flag]
+    assert (shown[0], shown[-1]) == (605, 609)
+
+
+def test_a_flag_that_comes_when_it_changes_has_its_times(tmp_path: Path) -> None:
+    hours = [(0, 0), (3, 0), (6, 0), (9, 0), (10.5, 1), (10.75, 0), (13, 0), (16, 0), (19, 0)]
+    rows = [(at(3600 * hour), flag) for hour, flag in hours]
+    signal_file(tmp_path / "A/fa1_SmokeFlag.csv", rows)
+    whole = {"paths": [str(tmp_path)]}
+
+    found = rows_of(opened(tmp_path, data=whole))[SYSTEM, ""]
+
+    flags = [((time - START_MS) / 3_600_000, of["fa1_SmokeFlag"][0]) for time, of in found]
+    assert [(hour, flag) for hour, flag in flags if 10 < hour < 11] == [(10.5, 1), (10.75, 0)]
+
+
+def test_a_clock_half_an_interval_beside_loses_no_row(tmp_path: Path) -> None:
+    stamps = [60 * n + 30 + (-2) ** (n % 2) for n in range(100)]
+    signal_file(tmp_path / "A/bms1_p1_v1.csv", [(at(each), 3.3) for each in stamps])
+
+    found = values(rows_of(opened(tmp_path))[PACK], "voltage_v")
+
+    assert len(found) == 100
+
+
+def test_gaps_of_a_record_are_told_by_its_own_files(tmp_path: Path) -> None:
+    signal_file(tmp_path / "A/bms1_p1_v1.csv", minutes([3.3] * 10))
+    signal_file(tmp_path / "A/bms1_soc.csv", [(at(300 * n), 50) for n in range(4)])
+    signal_file(tmp_path / "A/bms1_c.csv", [(at(n), 8) for n in range(100)])
+
+    rules = opened(tmp_path, data={"paths": [str(tmp_path)]}).batteries[0].rules
+
+    assert (rules.interval_ms, rules.max_gap_ms) == (1000, 900_000)
+    assert rules.of_cells.max_gap_ms == 3 * MINUTE_MS
+    assert rules.signal_gaps_ms == {"current_a": 3000}
 
 
 def test_cells_carry_the_current_and_soc_of_their_string_at_their_own_times(

@@ -68,12 +68,15 @@ def test_a_local_time_that_spring_skips_is_refused(tmp_path: Path) -> None:
         ([0, 60, 10**8, 120, 180], [0, 1, 2, 3], {"far": ["3"]}),
         ([10**8, 0, 60, 120], [0, 1, 2], {"far": ["1"]}),
         ([0, 60, 120, 10**8], [0, 1, 2], {"far": ["4"]}),
-        ([0, 60, 10**6, 10**6 + 60], [0, 1, 16667, 16668], {}),
+        ([0, 60, 999_960, 1_000_020], [0, 1, 16666, 16667], {}),
         ([0, 60, 10**6, 2 * 10**6, 120, 180], [0, 1, 2, 3], {"far": ["3", "4"]}),
         ([0, 60, 120, 60, 180], [0, 1, 2, 3], {"back": ["4"]}),
         ([0, 60, 59, 120], [0, 1, 2], {}),
         ([60, 0, 120], [1, 2], {"back": ["2"]}),
-        ([0, 10**6], [], {}),
+        ([0, 10**6], [], {"far": ["1", "2"]}),
+        ([10**8, 10**8 + 60, 0, 60, 120, 180], [0, 1, 2, 3], {"far": ["1", "2"]}),
+        ([0, 60, 99_960, 199_980, 200_040], [0, 1, 1666, 3333, 3334], {}),
+        ([0, 60, 99_960, 199_980, 300_000], [0, 1, 1666, 3333], {"far": ["5"]}),
     ],
 )
 def test_one_wrong_time_neither_ends_nor_starts_a_file(
@@ -90,11 +93,11 @@ def test_one_wrong_time_neither_ends_nor_starts_a_file(
     rows = rows_of(export).get((SYSTEM, ""), [])
 
     assert [(time - START_MS) // MINUTE_MS for time, _ in rows] == taken
-    found = {
-        "far" if "far ahead" in reason else "back": [place.split()[-1] for place in tally.places]
-        for reason, tally in export.issues.refused.items()
-    }
-    assert found == (refused if taken else {"far": ["1", "2"]})
+    found: dict[str, list[str]] = {}
+    for reason, tally in sorted(export.issues.refused.items()):
+        places = [place.split()[-1] for place in tally.places]
+        found.setdefault("far" if "far ahead" in reason else "back", []).extend(places)
+    assert {reason: sorted(places) for reason, places in found.items()} == refused
 
 
 @pytest.mark.parametrize("slice_bytes", SLICES)
@@ -267,3 +270,34 @@ def test_the_interval_is_the_usual_one_that_the_steps_are_near_to(
     )
 
     assert export.interval_ms == interval_ms
+
+
+def test_one_unreadable_file_of_many_is_left_out_and_told(tmp_path: Path) -> None:
+    signal_file(tmp_path / "A/bms1_soc.csv", minutes(range(5)))
+    signal_file(tmp_path / "A/bms1_v.csv", minutes(range(5)))
+    signal_file(tmp_path / "A/bms1_soh.csv", [("garbage", 97)] * 50)
+
+    export = opened(tmp_path)
+
+    assert len(rows_of(export)[SYSTEM, ""]) == 5
+    assert any("bms1_soh.csv: 50 of the first 50" in each for each in export.issues.lines())
+
+
+def test_garbage_in_the_midst_of_a_file_ends_nothing(tmp_path: Path) -> None:
+    good = minutes([50] * 6000)
+    rows = [*good[:5000], *[("garbage", 1)] * 9000, *good[5000:]]
+    signal_file(tmp_path / "A/bms1_soc.csv", rows)
+    export = replace(opened(tmp_path), slice_bytes=50_000)
+
+    assert len(rows_of(export)[SYSTEM, ""]) == 6000
+    assert export.issues.refused["timestamp cannot be read"].count == 9000
+
+
+def test_a_file_that_runs_backwards_is_left_out_with_the_remedy(tmp_path: Path) -> None:
+    signal_file(tmp_path / "A/bms1_soc.csv", minutes(range(5)))
+    signal_file(tmp_path / "A/bms1_v.csv", minutes(range(5))[::-1])
+
+    found = opened(tmp_path).remarks
+
+    assert any("runs backwards: 4 of its first 4 steps" in each for each in found)
+    assert any("sort its rows by time" in each for each in found)

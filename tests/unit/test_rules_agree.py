@@ -8,13 +8,17 @@ from schemas import results, results_battery
 from stream_app.codec.results_battery import PRIORITIES
 from stream_app.core import findings
 from stream_app.core.cells.findings import CellRule
+from stream_app.core.health.flags import FlagRule
 from stream_app.core.health.soc import SocRule
 
 
 @pytest.mark.parametrize(
     ("contract", "core"),
     [
-        (results_battery.BatteryRule, (*get_args(CellRule), *get_args(SocRule))),
+        (
+            results_battery.BatteryRule,
+            (*get_args(CellRule), *get_args(SocRule), *get_args(FlagRule)),
+        ),
         (results.RuleName, get_args(findings.Rule)),
     ],
 )

@@ -107,7 +107,7 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
     if reason is not None or battery == state.battery:
         return outputs
     if state.battery is not None:
-        rules, zone = state.battery.rules, calendar(battery.zone)
+        rules, zone = state.battery.rules.of_cells, calendar(battery.zone)
         limits, others = limits_of(state.battery), limits_of(battery)
         for name in state.battery.packs:
             # What waits came under the old rules.
@@ -261,7 +261,8 @@ def _fold_pack(
 ) -> tuple[CellOutputs, list[tuple[int, CellFinding]]]:
     """What rows of a pack came to; findings apart, each with the row that showed it."""
     assert state.battery is not None
-    each, rules, zone = state.packs[name], state.battery.rules, calendar(state.battery.zone)
+    each, rules = state.packs[name], state.battery.rules.of_cells
+    zone = calendar(state.battery.zone)
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
     outputs.touched.add((name, "hot"))
     times, rows, warm = admitted.times, admitted.values, each.warm
@@ -347,6 +348,6 @@ def _end(state: CellsState, time: int) -> CellOutputs:
         result, findings = _fold_pack(state, name, admitted)
         outputs.extend(result)
         outputs.findings += [finding for _, finding in findings]
-        flush(each, calendar(state.battery.zone), state.battery.rules)
+        flush(each, calendar(state.battery.zone), state.battery.rules.of_cells)
         outputs.windows += preview(each, name, calendar(state.battery.zone))
     return outputs

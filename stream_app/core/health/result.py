@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from stream_app.core.battery import Battery
 from stream_app.core.daily import LocalDay
+from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.soc import SocChange
 from stream_app.core.health.soh import Band
 from stream_app.core.messages import Refusal
 from stream_app.core.rows import LateRow
+
+Change = SocChange | FlagChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class SystemOutputs:
 
     battery: Battery | None
     days: tuple[HealthDay, ...] = ()
-    changes: tuple[SocChange, ...] = ()
+    changes: tuple[Change, ...] = ()
     late: tuple[LateRow, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     rows: int = 0

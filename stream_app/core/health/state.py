@@ -104,6 +104,8 @@ class Present:
         Quarters of an hour that are not complete.
     days
         Local days that are not complete, by time.
+    flags
+        Flags that are set, and since when.
     """
 
     clock: RowClock = field(default_factory=RowClock)
@@ -114,6 +116,7 @@ class Present:
     cycles: CycleState = field(default_factory=CycleState)
     slots: Slots = field(default_factory=Slots)
     days: list[DayFacts] = field(default_factory=list)
+    flags: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from stream_app.core.battery import Battery, SystemSamples
+from stream_app.core.battery import Battery, BatteryRules, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
 from stream_app.core.energy import Floats, Ints, cut_at
 from stream_app.core.health import columns, days
@@ -25,9 +25,10 @@ from stream_app.core.health.columns import (
 )
 from stream_app.core.health.cycles import count, totals
 from stream_app.core.health.facts import rated_charge
+from stream_app.core.health.flags import drop_flags, flags_of, fold_flags
 from stream_app.core.health.ledger import advance
 from stream_app.core.health.plausible import Bools, Pace, believed
-from stream_app.core.health.result import HealthDay, SystemOutputs
+from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.health.soc import Audit, SocChange, audit
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
@@ -51,7 +52,7 @@ def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> System
             refused = tuple(Refusal(place, reason) for place, _ in batch)
             found.append(SystemOutputs(state.past.battery, refusals=refused))
         elif isinstance(first, Battery):
-            state.past.battery = first
+            found.append(_configured(state, first))
         elif isinstance(first, SystemSamples):
             samples = [each for _, each in batch if isinstance(each, SystemSamples)]
             found.append(_fold_samples(state, samples))
@@ -83,6 +84,19 @@ def refusal(state: SystemState, message: SystemMessage) -> str | None:
     return None
 
 
+def _configured(state: SystemState, battery: Battery) -> SystemOutputs:
+    """Take a battery's record; rows that wait keep the values of its flags."""
+    present, flags = state.present, flags_of(battery)
+    before = [] if state.past.battery is None else flags_of(state.past.battery)
+    state.past.battery = battery
+    if before != flags:
+        for row in present.clock.aside:
+            known = dict(zip((flag.name for flag in before), row[REST_SPREAD:], strict=True))
+            row[REST_SPREAD:] = [known.get(flag.name, NONE) for flag in flags]
+    ended = drop_flags(present.flags, flags, present.clock.clock.now or 0)
+    return SystemOutputs(battery, changes=tuple(ended))
+
+
 def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOutputs:
     return SystemOutputs(
         battery,
@@ -97,7 +111,7 @@ def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOu
 def _fold_samples(state: SystemState, samples: Sequence[SystemSamples]) -> SystemOutputs:
     battery = state.past.battery
     assert battery is not None
-    rows = whole(SIGNALS, [(each.times, each.values) for each in samples])
+    rows = whole((*SIGNALS, *flags_of(battery)), [(each.times, each.values) for each in samples])
     taken, late = take(state.present.clock, rows, battery.rules.skew_ms)
     found, changes = _fold_rows(state, taken)
     return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late), (), rows.times.size)
@@ -114,10 +128,10 @@ def _end(state: SystemState, time: int) -> SystemOutputs:
     return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late))
 
 
-def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[SocChange]]:
+def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[Change]]:
     """Fold rows, strictly rising, local day by local day."""
     found: list[HealthDay] = []
-    changes: list[SocChange] = []
+    changes: list[Change] = []
     if not rows.times.size:
         return found, changes
     battery = state.past.battery
@@ -131,9 +145,15 @@ def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[So
         if first < last:
             day = _day(state.present, int(edges[place]), int(edges[place + 1]))
             part = rows.between(first, last)
-            changes += _Stretch(state.present, battery, rules, zone, part).fold(day)
+            marked = part.values[:, REST_SPREAD:]
+            part = Rows(part.times, part.values[:, :REST_SPREAD])
+            news: list[Change] = [
+                *_Stretch(state.present, battery, rules, zone, part).fold(day),
+                *fold_flags(state.present.flags, flags_of(battery), part.times, marked),
+            ]
+            changes += sorted(news, key=lambda change: change.time)
             now = int(part.times[-1])
-            found += days.complete(state, zone, rules, now, battery.rules.max_gap_ms)
+            found += days.complete(state, zone, rules, now, battery.rules.longest_gap_ms)
     return found, changes
 
 
@@ -159,11 +179,11 @@ class _Stretch:
         self.present, self.battery, self.rules = present, battery, rules
         known, self.refused = rows.known()
         self.rows = Rows(rows.times, _filled(known.values))
-        self.max_gap_ms = battery.rules.max_gap_ms
+        self.gaps_ms = _gaps(battery.rules)
         self.shown = self.rows.values[:, SOC].copy()
         self._doubt()
         first, last = int(rows.times[0]), int(rows.times[-1])
-        self.edges = zone.edges(SLOT, first - self.max_gap_ms, last)
+        self.edges = zone.edges(SLOT, first - int(self.gaps_ms.max()), last)
 
     def fold(self, day: DayFacts) -> list[SocChange]:
         """Fold all rows."""
@@ -177,7 +197,7 @@ class _Stretch:
         pieces = self._integrate()
         changes = []
         if places.size:
-            counters = advance(self.present.ledger, times, pieces, self.max_gap_ms)
+            counters = advance(self.present.ledger, times, pieces, self._gap(CURRENT))
             changes = self._audit(day, places, counters[:, -places.size :], resting, rated)
         self._facts(day)
         return changes
@@ -188,7 +208,7 @@ class _Stretch:
             return places
         rules, values = self.battery.rules, self.rows.values
         limit = round(rules.rest_a * 1000)
-        resting = rests(self.present.soc, times, current, limit, self.max_gap_ms)[-places.size :]
+        resting = rests(self.present.soc, times, current, limit, self._gap(CURRENT))[-places.size :]
         since = self.rows.times[places] - rules.rest_ms
         flat = self._on_the_plateau()[places]
         rested = places[(resting != NONE) & (resting <= since) & flat]
@@ -197,7 +217,7 @@ class _Stretch:
 
     def _doubt(self) -> None:
         """Leave out a SOC that cannot be true."""
-        pace = Pace(self.rules.jump, self.rules.an_hour, self.max_gap_ms)
+        pace = Pace(self.rules.jump, self.rules.an_hour, self._gap(SOC))
         places, times, soc = self.rows.of(SOC)
         doubted = places[~believed(self.present.seen, times, soc, pace)]
         self.rows.values[doubted, SOC] = NONE
@@ -210,10 +230,14 @@ class _Stretch:
         found: Bools = (soc >= curve.plateau[0]) & (soc <= curve.plateau[1])
         return found
 
+    def _gap(self, *signals: int) -> int:
+        """Longest known time [ms] between rows with values of these signals."""
+        return int(self.gaps_ms[list(signals)].max())
+
     def _integrate(self) -> tuple[Ints, Ints]:
         """Add what lies between samples to the slots; gives the integral of the current."""
         signals, times, values = self._series()
-        joined = (signals[1:] == signals[:-1]) & (np.diff(times) <= self.max_gap_ms)
+        joined = (signals[1:] == signals[:-1]) & (np.diff(times) <= self.gaps_ms[signals[1:]])
         first = np.flatnonzero(joined)
         signals, unit = signals[first], columns.UNIT[signals[first]]
         begin, level = times[first], values[first]
@@ -274,7 +298,8 @@ class _Stretch:
             low=values[at, LOWEST],
             high=values[at, HIGHEST],
         )
-        found, changes = audit(self.present.soc, rows, self.rules, rest_ms, self.max_gap_ms)
+        gap_ms = self._gap(CURRENT, SOC)
+        found, changes = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
         good = np.flatnonzero(rows.believed)
         day.audit = _newest(rows, found, int(good[-1])) if good.size else day.audit
         return changes
@@ -305,6 +330,12 @@ class _Stretch:
             day.refused[place] = day.refused.get(place, 0) + int(self.refused[place])
         day.refused = dict(sorted(day.refused.items()))
         day.doubted += int(((self.shown != NONE) & ~known[:, SOC]).sum())
+
+
+def _gaps(rules: BatteryRules) -> Ints:
+    """Longest known time [ms] between values of each signal, and of the spread at rest."""
+    named = [rules.signal_gaps_ms.get(each.name, rules.max_gap_ms) for each in SIGNALS]
+    return np.array([*named, named[SPREAD]], dtype=np.int64)
 
 
 def _newest(rows: SocRows, found: Audit, at: int) -> list[int]:

@@ -74,6 +74,21 @@ def test_every_moment_of_a_local_day_is_in_one_bin(midnight: int, hours: int) ->
     assert day.values["charged_ah"] == pytest.approx(1.1 * hours)
 
 
+def test_a_signal_that_comes_seldom_has_no_gaps_beside_one_that_comes_often() -> None:
+    samples = Pack().samples(1.1)
+    seldom = np.where(np.arange(samples.times.size) % 10, np.nan, samples.values["soc_ratio"])
+    lost = (samples.times > MIDNIGHT + 9 * HOUR) & (samples.times <= MIDNIGHT + 9 * HOUR + 600_000)
+    current = np.where(lost, np.nan, samples.values["current_a"])
+    rules = BatteryRules(MINUTE, 30 * MINUTE, signal_gaps_ms={"current_a": 3 * MINUTE})
+
+    day = watch(
+        changed(samples, soc_ratio=seldom, current_a=current), replace(BATTERY, rules=rules)
+    ).days[0]
+
+    assert sum(day.dwell["soc_ratio"]) == DAY
+    assert day.values["current_coverage_ratio"] == pytest.approx(1 - 11 / 1440)
+
+
 def test_dwell_is_the_time_in_each_bin() -> None:
     samples = Pack(plan=((0, 0.0),), signals=ALL).samples(1.2)
     hours = (samples.times - MIDNIGHT) / HOUR
