@@ -24,6 +24,8 @@ FLOATS = (
     "temperature_rise_c_per_s",
 )
 """Of each cell."""
+LENGTHS_OF = {"voltage_z": ("1h", "1d"), "temperature_influence": ("1d",)}
+"""Of each cell too, in windows of these lengths."""
 COUNTS = ("voltage_samples", "temperature_samples")
 OF_WINDOW = {
     "revision": pa.int32(),
@@ -33,6 +35,7 @@ OF_WINDOW = {
     "temperature_spread_c": pa.float64(),
     "p1_mv": pa.int32(),
     "p99_mv": pa.int32(),
+    "worst_cell": pa.int16(),
 }
 """Of the pack in a window: the same in the rows of all its cells."""
 
@@ -43,7 +46,7 @@ SCHEMA = pa.schema(
         pa.field("start", TIME),
         pa.field("end", TIME),
         pa.field("cell", pa.int16()),
-        *(pa.field(name, pa.float64()) for name in FLOATS),
+        *(pa.field(name, pa.float64()) for name in (*FLOATS, *LENGTHS_OF)),
         *(pa.field(name, pa.int32()) for name in COUNTS),
         pa.field("regime", pa.string()),
         *(pa.field(name, kind) for name, kind in OF_WINDOW.items()),
@@ -92,8 +95,14 @@ def _table(record: CellWindowsRecord, part: slice, offset: int) -> pa.Table:
     for name in FLOATS:
         values = np.array(getattr(record, name)[part], dtype=np.float64)
         columns[name] = pa.array(values.ravel(), from_pandas=True)
+    for name in LENGTHS_OF:
+        rows = getattr(record, name)
+        none = np.full(windows * cells, np.nan)
+        values = none if rows is None else np.array(rows[part], dtype=np.float64).ravel()
+        columns[name] = pa.array(values, from_pandas=True)
     for name in COUNTS:
         columns[name] = pa.array(np.array(getattr(record, name)[part], dtype=np.int32).ravel())
     for name, kind in OF_WINDOW.items():
-        columns[name] = each(getattr(record, name)[part], kind)
+        column = getattr(record, name) or [None] * len(record.start)
+        columns[name] = each(column[part], kind)
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

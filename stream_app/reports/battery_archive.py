@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas.results_battery import CellWindowsRecord as Window
 from schemas.results_battery import CriticalCellRecord, CriticalCellsRecord, HealthDayRecord
-from stream_app.archive.cells import COUNTS, FLOATS, OF_WINDOW
+from stream_app.archive.cells import COUNTS, FLOATS, LENGTHS_OF, OF_WINDOW
 from stream_app.archive.files import ArchiveError
 from stream_app.archive.layout import place_of
 from stream_app.archive.read import read as read_table
@@ -88,12 +88,13 @@ def _windows(
     table = _table(folder, f"cells_{level}", names, since)
     if table is None or not table.num_rows:
         return
-    columns = {name: table[name].to_numpy() for name in (*FLOATS, *COUNTS, "cell")}
+    of_cells = (*FLOATS, *COUNTS, *(name for name in LENGTHS_OF if level in LENGTHS_OF[name]))
+    columns = {name: table[name].to_numpy() for name in (*of_cells, "cell")}
     starts = np.flatnonzero(columns["cell"] == 1)
     plain = table.select(["pack", "start", "end", "final", "regime", "zone", *OF_WINDOW])
     firsts = plain.take(pa.array(starts)).to_pylist()
     for row, first, last in zip(firsts, starts, np.append(starts[1:], table.num_rows), strict=True):
-        cells = {name: [_known(columns[name][first:last])] for name in (*FLOATS, *COUNTS)}
+        cells = {name: [_known(columns[name][first:last])] for name in of_cells}
         plain_window = {
             "v": 1,
             "id": f"{names['site']}/battery/{names['system']}/{row['pack']}/{level}",
