@@ -16,7 +16,7 @@ from tests.faults.rounds import TROUBLE, Outcome
 from tests.faults.scene import Scene, judge, quiesce, scene
 from tests.faults.stack import RigStack
 from tests.faults.vitals import Nurse, flat, growth_per_h
-from tests.faults.workload import RULES, shuffled, station, with_poison
+from tests.faults.workload import RULES, knowing_refusals, shuffled, station, with_poison
 
 RATE = 80.0
 """Records a second."""
@@ -75,7 +75,7 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
     found = Nemesis(outcome)
     samples = int(minutes * 60 * RATE / BLOCKS)
     plain = station(BLOCKS, samples, seed, rules=replace(RULES, resolutions=("1h", "1d")))
-    workload = with_poison(shuffled(plain, seed), 0.01, seed)
+    workload = knowing_refusals(with_poison(shuffled(plain, seed), 0.01, seed))
     outcome.records = len(workload.records)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with scene(stack, workload, seed, folder, slots=SLOTS, rate=RATE) as here:

@@ -135,11 +135,16 @@ class Scene:
         )
 
     @property
+    def all_sent(self) -> bool:
+        """Whether the broker has the whole workload."""
+        return self.sent == len(self.workload.records)
+
+    @property
     def done(self) -> bool:
         """Whether the whole workload is sent and committed."""
         total = len(self.workload.records)
         ends = sum(self.watch.ends.values())
-        return self.sent == total and ends + self.gone >= total and self.watch.behind <= 0
+        return self.all_sent and ends + self.gone >= total and self.watch.behind <= 0
 
     async def feed(self) -> None:
         """Send the workload."""
@@ -196,6 +201,8 @@ async def quiesce(here: Scene, limit_s: float) -> None:
     """Mend everything, and wait until the workers have folded all of the workload."""
     here.servers.restore()
     here.fleet.disarm()
+    # Its client may still wait for an answer that an outage has swallowed.
+    await here.until(lambda: here.all_sent, 2 * OUTAGE_MS / 1000, "sending all records")
     await here.until(lambda: here.done, limit_s, "folding all records")
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from stream_app.codec.telemetry import encode
+from stream_app.codec.telemetry import decode, encode
 from stream_app.core.calendar import calendar
 from stream_app.core.energy import Floats
 from stream_app.core.messages import (
@@ -20,6 +20,7 @@ from stream_app.core.messages import (
     PowerSamples,
 )
 from stream_app.core.topology import PowerBlock, Rules
+from stream_app.pipeline import BlockState, fold
 
 Record = tuple[bytes | None, bytes | None]
 T = TypeVar("T")
@@ -116,6 +117,19 @@ def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
         if movable and random.random() < doubled:
             places.append((place + late + random.uniform(0, blocks / 2), place, record))
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
+
+
+def knowing_refusals(workload: Workload) -> Workload:
+    """The same, where what an undisturbed fold refuses counts as planted.
+
+    Shuffled, a correction may come before the days are over that it replaces.
+    """
+    decoded = decode(workload.records)
+    refused = set(decoded.bad)
+    for inbox in decoded.inboxes.values():
+        for each in fold(BlockState(), inbox.messages).refusals:
+            refused.update(inbox.places[each.index])
+    return replace(workload, poison=workload.poison | {workload.records[n] for n in refused})
 
 
 def _block(number: int, rules: Rules) -> PowerBlock:
