@@ -71,12 +71,13 @@ def repertoire() -> list[Fault]:
 
 async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say: Say) -> Nemesis:
     """Inject faults at random for so long; the checker has the last word."""
-    outcome, start = Outcome(SOAK, seed), time.monotonic()
+    outcome = Outcome(SOAK, seed)
     found = Nemesis(outcome)
     samples = int(minutes * 60 * RATE / BLOCKS)
     plain = station(BLOCKS, samples, seed, rules=replace(RULES, resolutions=("1h", "1d")))
     workload = knowing_refusals(with_poison(shuffled(plain, seed), 0.01, seed))
     outcome.records = len(workload.records)
+    start = time.monotonic()
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with scene(stack, workload, seed, folder, slots=SLOTS, rate=RATE) as here:
         here.fleet.spared = frozenset({WITNESS})

@@ -5,6 +5,8 @@ import copy
 import pytest
 
 from schemas import topics as contract
+from stream_app.codec.telemetry import encode
+from stream_app.core.messages import CorrectionBegin
 from tests.faults import golden as golden_module
 from tests.faults.checker import (
     alarms_in_order,
@@ -29,7 +31,15 @@ from tests.faults.doctored import (
 from tests.faults.evidence import READ, Evidence, Record
 from tests.faults.golden import Golden, golden
 from tests.faults.letters import dead_letters
-from tests.faults.workload import POISON, Workload, shuffled, station
+from tests.faults.workload import (
+    HORIZON_MS,
+    POISON,
+    START_MS,
+    Workload,
+    knowing_refusals,
+    shuffled,
+    station,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +110,13 @@ def test_each_kind_of_poison_is_refused() -> None:
     evidence = undisturbed(Workload(workload.records[:3] + bad))
 
     assert sorted(golden(evidence).refused) == [(0, 3 + n) for n in range(len(POISON))]
+
+
+def test_what_an_undisturbed_fold_refuses_counts_as_planted() -> None:
+    early = b"rig/INV0", encode(CorrectionBegin("early", START_MS, START_MS + HORIZON_MS))
+    records = [*station(1, 4, 1).records[:3], early]
+
+    assert knowing_refusals(Workload(records)).poison == {early}
 
 
 def test_order_and_doubles_within_the_lateness_change_no_window() -> None:

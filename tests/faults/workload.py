@@ -124,12 +124,13 @@ def knowing_refusals(workload: Workload) -> Workload:
 
     Shuffled, a correction may come before the days are over that it replaces.
     """
-    decoded = decode(workload.records)
-    refused = set(decoded.bad)
-    for inbox in decoded.inboxes.values():
-        for each in fold(BlockState(), inbox.messages).refusals:
-            refused.update(inbox.places[each.index])
-    return replace(workload, poison=workload.poison | {workload.records[n] for n in refused})
+    states: dict[str, BlockState] = {}
+    refused = set(workload.poison)
+    for record in workload.records:
+        for key, inbox in decode([record]).inboxes.items():
+            if fold(states.setdefault(key, BlockState()), inbox.messages).refusals:
+                refused.add(record)
+    return replace(workload, poison=frozenset(refused))
 
 
 def _block(number: int, rules: Rules) -> PowerBlock:
