@@ -64,9 +64,9 @@ STEP = Fault("F2", "a worker is killed at three of the steps", die_anywhere)
 
 
 def repertoire() -> list[Fault]:
-    """The faults that may come."""
-    fit = (f for t, f in FAULTS.items() if t not in SPARED and int(f.number[1:]) <= LAST)
-    return [STEP, *fit]
+    """The faults that may come: of the servers that all share."""
+    known = (each for title, each in FAULTS.items() if title not in SPARED)
+    return [STEP, *(each for each in known if int(each.number[1:]) <= LAST and not each.servers)]
 
 
 async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say: Say) -> Nemesis:
