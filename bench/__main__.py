@@ -94,7 +94,8 @@ def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
             f"  worker: {found.cpu:.0%} of a core, {before:.0f} MB before, {after:.0f} MB after",
             end="",
         )
-        print(f"; the sender was {found.behind:.2f} s late at most", flush=True)
+        print(f"; the sender was {found.behind:.2f} s late at most, ", end="")
+        print(f"metrics timed out {found.unread} times", flush=True)
 
 
 def _minutes(part: str, options: argparse.Namespace) -> int:

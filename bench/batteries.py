@@ -165,6 +165,8 @@ class Course:
         Seconds of telemetry that were sent and not committed, once a second.
     behind
         How late the sender itself was at most [s].
+    unread
+        How often the metrics did not come within 10 s.
     cpu
         Share of one core.
     memory
@@ -173,6 +175,7 @@ class Course:
 
     lags: list[float] = field(default_factory=list)
     behind: float = 0.0
+    unread: int = 0
     cpu: float = 0.0
     memory: tuple[float, float] = (0.0, 0.0)
 
@@ -208,14 +211,23 @@ async def course(settings: Settings, fleet: Fleet, worker: BenchWorker) -> Cours
             await asyncio.sleep(begin + second - time.perf_counter())
             # Read before the group is asked: what is sent meanwhile is no lag.
             records = sent[0]
+            worker.check("the worker ended under the fleet")
             done = await _committed(admin, settings) - base
             found.lags.append(max(0, records - done) / per_second)
             if second % SCRAPE_S == 0:
-                await asyncio.to_thread(worker.metrics)
+                found.unread += not await asyncio.to_thread(_is_read, worker)
     found.cpu = (worker.cpu_seconds() - cpu) / (time.perf_counter() - begin)
     found.memory = memory, worker.memory_mb()
     await admin.close()
     return found
+
+
+def _is_read(worker: BenchWorker) -> bool:
+    try:
+        worker.metrics()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _committed(admin: AIOKafkaAdminClient, settings: Settings) -> int:

@@ -83,11 +83,13 @@ class BenchWorker:
     def _wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LIMIT_S
         while not condition():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"the worker did not get there:\n{self._log.read_text()[-2000:]}"
-                )
+            self.check("the worker did not get there", time.monotonic() > deadline)
             time.sleep(POLL_S)
+
+    def check(self, what: str, failed: bool = False) -> None:
+        """Raise an error with the end of the log where something failed or the worker ended."""
+        if failed or self.process.poll() is not None:
+            raise RuntimeError(f"{what}:\n{self._log.read_text()[-2000:]}")
 
 
 @contextmanager
