@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 TRANSACTION_TIMEOUT_MS = 60_000
 
 OUTCOME_SECONDS = 30.0
 """How long a commit may go unanswered."""
-CAUSE_SECONDS = 5.0
-"""How long a client that has given up may take to say why."""
 
 Offsets = Mapping[TopicPartition, int]
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
@@ -77,6 +74,18 @@ class ExactlyOnce:
         await self._producer.start()
 
     async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:
+        try:
+            return await self._in_transaction(records, partition, source)
+        except Exception:
+            why = _why_it_ended(self._producer)
+            if why is None:
+                raise
+            # What failed first is a call that found the transaction ended under it.
+            raise why  # noqa: B904 - it has a cause of its own
+
+    async def _in_transaction(
+        self, records: Sequence[Produce], partition: int, source: Offsets
+    ) -> int:
         await self._producer.begin_transaction()
         last = await _send(self._producer, records, partition)
         if source:
@@ -134,6 +143,12 @@ def _commit_once(producer: AIOKafkaProducer) -> None:
     sender._do_txn_commit = once  # noqa: SLF001
 
 
+def _why_it_ended(producer: AIOKafkaProducer) -> BaseException | None:
+    """The error with which the client ended its transaction; None where it has not."""
+    end = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - no public way
+    return end.exception() if end is not None and end.done() and not end.cancelled() else None
+
+
 def _producer(client: Mapping[str, Any], **kind: Any) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         **client,
@@ -149,28 +164,16 @@ async def _send(producer: AIOKafkaProducer, records: Sequence[Produce], partitio
     # The broker refuses records that are dated ahead of its clock.
     now_ms = int(time.time() * 1000)
     futures: list[asyncio.Future[Any]] = []
-    try:
-        for each in records:
-            future = await producer.send(
-                each.topic,
-                value=each.value,
-                key=each.key,
-                partition=partition,
-                timestamp_ms=None if each.time is None else min(each.time, now_ms),
-                headers=list(each.headers),
-            )
-            futures.append(future)
-    except KafkaError as refusal:
-        # The transaction ended under it; those that were sent before know why.
-        raise await _cause(futures) or refusal from None
+    for each in records:
+        future = await producer.send(
+            each.topic,
+            value=each.value,
+            key=each.key,
+            partition=partition,
+            timestamp_ms=None if each.time is None else min(each.time, now_ms),
+            headers=list(each.headers),
+        )
+        futures.append(future)
     await producer.flush()
     offsets: list[int] = [each.offset for each in await asyncio.gather(*futures)]
     return offsets[-1]
-
-
-async def _cause(futures: Sequence[asyncio.Future[Any]]) -> BaseException | None:
-    if not futures:
-        return None
-    done, _ = await asyncio.wait(futures, timeout=CAUSE_SECONDS)
-    errors = [each.exception() for each in done]
-    return next(filter(None, errors), None)

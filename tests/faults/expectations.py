@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.faults.fleet import Life
+from tests.faults.fleet import FENCED, Life
 from tests.faults.folds import Fold, far_back
 
-FENCED = 70
 SHUT_OUT = "another worker has taken the partition over"
 
 

@@ -30,6 +30,9 @@ START_S = 2.0
 HOPELESS = 10
 """So many workers in a row that end with status 1 are no accident."""
 WORKER = ("-m", "tests.faults.worker")
+FENCED = 70
+"""Exit status of a worker that ends itself so that recovery decides."""
+TOLD = b"told to stop"
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Fleet:
         """Close a slot: stop its worker in order, and give its exit status.
 
         None where none was running, or one that had been killed or frozen and may still die of it,
-        or one that was too young to know of signals.
+        or one that was too young to know of signals, or that was ending itself when it was told.
         """
         self._tasks.pop(slot).cancel()
         process = self._running.pop(slot, None)
@@ -124,14 +127,20 @@ class Fleet:
         process.send_signal(signal.SIGCONT)
         start = time.monotonic()
         await asyncio.to_thread(end, process, STOP_S)
-        young = b'"ready"' not in self._log_of[slot].read_bytes()
-        excused = process.pid in self._harmed | self.frozen or (
-            young and process.returncode == -signal.SIGTERM
-        )
-        if excused:
+        if process.pid in self._harmed | self.frozen or self._deaf(slot, process.returncode):
             return None
         self.stops.append(time.monotonic() - start)
         return process.returncode
+
+    def _deaf(self, slot: int, status: int | None) -> bool:
+        """Whether a worker could not hear that it was told to stop."""
+        log = self._log_of[slot].read_bytes()
+        young = b'"ready"' not in log and status == -signal.SIGTERM
+        return young or (status == FENCED and TOLD not in log)
+
+    def last_words(self, slot: int) -> str:
+        """The newest line in the log of a slot's worker."""
+        return self._log_of[slot].read_text().rstrip().rpartition("\n")[2]
 
     @property
     def slowness(self) -> float:

@@ -97,7 +97,8 @@ class Scene:
     def expect(self, slot: int, status: int | None) -> None:
         """A worker that was told to stop must have ended in order."""
         if status not in {0, None}:
-            self.complain("I9", f"slot {slot}'s worker was told to stop and ended with {status}")
+            words = f"slot {slot}'s worker was told to stop and ended with {status}"
+            self.complain("I9", f"{words}, last saying {self.fleet.last_words(slot)}")
 
     async def send_workers_home(self) -> list[int]:
         """Stop all workers in order, and wait until the group has forgotten them.
