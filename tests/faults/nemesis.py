@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -55,7 +56,9 @@ class Nemesis:
 
 
 async def die_anywhere(here: Scene) -> None:
-    """A few of the kill points of F2."""
+    """A few of the kill points of F2: they are given to workers that start."""
+    for slot in here.fleet.slots:
+        here.fleet.signal(slot, signal.SIGKILL)
     await die_at(here, here.random.sample(kill_points(here.random), 3))
 
 
