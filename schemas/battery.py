@@ -90,7 +90,8 @@ class SystemRecord(
     """Signals of a battery system: ``values[name][i]`` belongs to ``t[i]``; null = no value.
 
     Names with a meaning: ``soc_ratio``, ``soh_ratio`` (as the BMS says), ``voltage_v``,
-    ``current_a``, ``dc_power_w``, ``ac_power_w``; others as ``BatteryRecord.signals`` says.
+    ``current_a``, ``dc_power_w``, ``ac_power_w``, those of cells that the glossary calls signals,
+    such as ``pack_median_max_v``; others as ``BatteryRecord.signals`` says.
     """
 
     v: Version

@@ -7,6 +7,7 @@ import numpy as np
 
 from replay.signals.admission import Slotted
 from replay.signals.mapping import Target
+from replay.signals.strings import PACK_SIGNALS, pack_signals
 from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
 from stream_app.core.energy import Floats, Ints
 
@@ -52,8 +53,17 @@ class Layout:
                 packs[place] = packs.get(place, frozenset()) | {each.signal}
             else:
                 values.setdefault(each.subject, set()).add(each.signal)
-        names = {subject: sorted(found) for subject, found in values.items()}
-        return cls(batteries, meters, packs, names)
+        layout = cls(batteries, meters, packs)
+        for battery in batteries:
+            own = values.get(f"battery/{battery.system}")
+            if own and layout.with_voltages(battery):
+                own.update(PACK_SIGNALS)
+        layout.values = {subject: sorted(found) for subject, found in values.items()}
+        return layout
+
+    def with_voltages(self, battery: Battery) -> list[str]:
+        """Packs of a battery that have voltages."""
+        return [pack for pack in battery.packs if "voltage_v" in self.packs[battery.system, pack]]
 
     @property
     def values_a_row(self) -> int:
@@ -73,16 +83,22 @@ def blocks(layout: Layout, parts: Sequence[tuple[Sequence[Target], Slotted]]) ->
         subject = f"battery/{battery.system}"
         own = of_subject.get((subject, ""), [])
         carried = [name for name in _OF_STRING if name in layout.values.get(subject, ())]
+        cells = {
+            pack: _matrices(parts_of_pack, layout.packs[battery.system, pack], size)
+            for pack, size in battery.packs.items()
+            if (parts_of_pack := of_subject.get((subject, pack), []))
+        }
         if own:
             times = _times(own)
-            yield battery.key, SystemSamples(times, _columns(own, layout.values[subject], times))
-        for pack, cells in battery.packs.items():
-            parts_of_pack = of_subject.get((subject, pack), [])
-            if parts_of_pack:
-                signals = layout.packs[battery.system, pack]
-                times, matrix = _matrices(parts_of_pack, signals, cells)
-                load = _columns(own, carried, times)
-                yield battery.key, CellSamples(pack, times, **matrix, **load)
+            values = _columns(own, layout.values[subject], times)
+            measured = layout.with_voltages(battery)
+            if measured and cells.keys() >= {*measured}:
+                of_packs = [(cells[pack][0], cells[pack][1]["voltage_v"]) for pack in measured]
+                values |= pack_signals(times, of_packs)
+            yield battery.key, SystemSamples(times, values)
+        for pack, (times, matrix) in cells.items():
+            load = _columns(own, carried, times)
+            yield battery.key, CellSamples(pack, times, **matrix, **load)
     for meter in layout.meters:
         subject = f"meter/{meter.meter}"
         own = of_subject.get((subject, ""), [])

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 3
+FORMAT = 4
 """Version of the state bytes."""
 
 State = TypeVar("State")

@@ -36,6 +36,9 @@ LEVELS = {
     "cell_mean_c": (20.0, 31.0, np.nan),
     "cell_max_v": (3.3, 3.205, 3.2, 3.6, 3.46, 2.9, np.nan),
     "cell_min_v": (3.29, 3.2, 3.195, 3.45, 2.85, 0.0, np.nan),
+    "pack_median_max_v": (3.2, 3.46, 2.9, np.nan, np.nan),
+    "pack_median_min_v": (3.199, 3.195, 3.455, np.nan, np.nan),
+    "pack_spread_v": (0.002, 0.1, np.nan),
     "something_else": (1.0,),
 }
 STEPS_MS = (

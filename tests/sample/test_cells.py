@@ -117,9 +117,9 @@ def test_the_soc_follows_from_the_current(clean: Path) -> None:
     current, soc = system["current_a"], system["soc_ratio"]
     charge_ah = np.cumsum((current[1:] + current[:-1]) / 2) * STEP_H
 
-    assert np.abs(soc[0] - charge_ah / 280.0 - soc[1:]).max() < 0.01
+    assert np.abs(soc[0] - charge_ah / (280.0 * CLEAN.capacity_ratio) - soc[1:]).max() < 0.01
     assert np.ptp(soc) > 0.6
-    assert (soc.min() > 0.05, soc.max() < 0.97) == (True, True)
+    assert (soc.min() > 0.05, soc.max() < 0.985) == (True, True)
 
 
 def test_energy_counters_follow_from_the_power_of_the_meter(clean: Path) -> None:

@@ -1,6 +1,11 @@
-"""A made-up LFP battery: a cycle a day, cells that differ a little, warmth of load and weather."""
+"""A made-up LFP battery: a cycle a day, cells that differ a little, warmth of load and weather.
+
+Once a week it is charged to near its top, as operators of LFP do to balance the cells: only there
+and near empty does a voltage tell the charge.
+"""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,6 +14,9 @@ from replay.sample.cells.spec import CellSpec
 from stream_app.core.energy import Floats
 
 CAPACITY_AH = 280.0
+"""Rated."""
+_TOP = 0.98
+_WEEK, _TOP_DAY = 7, 2
 _OCV_SOC = (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.7, 0.9, 0.95, 0.98, 0.99, 1)
 _OCV_V = (
     *(2.5, 2.82, 2.94, 3.11, 3.2, 3.223, 3.247, 3.277, 3.29),
@@ -50,15 +58,18 @@ def system(spec: CellSpec, number: int) -> System:
     hours = (spec.times - spec.span[0]) / 3_600_000
     low = 0.1 + 0.03 * float(rng.random())
     current = np.zeros(spec.times.size)
-    for first, last in zip(spec.midnights[:-1], spec.midnights[1:], strict=True):
+    capacity_ah = CAPACITY_AH * spec.capacity_ratio
+    for at, (first, last) in enumerate(pairwise(spec.midnights.tolist())):
         inside = (spec.times >= first) & (spec.times < last)
         of_day = (spec.times[inside] - first) / 3_600_000
-        current[inside] = _day(of_day, rng)
+        depth = float(rng.uniform(0.65, 0.82))
+        depth = _TOP - low if at % _WEEK == _TOP_DAY else depth
+        current[inside] = _day(of_day, depth * capacity_ah, rng)
     steps = np.diff(spec.times, prepend=spec.times[0]) / 3_600_000
     before = np.roll(current, 1)
     before[0] = current[0]
     charge_ah = np.cumsum((current + before) / 2 * steps)
-    soc = low - charge_ah / CAPACITY_AH
+    soc = low - charge_ah / capacity_ah
     day = 2 * np.pi * (hours - 9) / 24
     ambient = 21 + 2.5 * np.sin(day) + np.cumsum(rng.normal(0, 0.002, hours.size))
     slow = _lagged(current, spec.interval_s, _SLOW_S)
@@ -100,14 +111,12 @@ def _warmth(spec: CellSpec, of: System, rng: np.random.Generator) -> Floats:
     return shared[:, np.newaxis] + own + noise
 
 
-def _day(hours: Floats, rng: np.random.Generator) -> Floats:
+def _day(hours: Floats, charge_ah: float, rng: np.random.Generator) -> Floats:
     """(n,) current [A] of a day: in around noon, out in the evening, as much as came in."""
-    depth = float(rng.uniform(0.65, 0.82))
     begins = (float(rng.uniform(9.5, 10.5)), float(rng.uniform(16.5, 17.5)))
     lasts = (float(rng.uniform(3.5, 4.5)), float(rng.uniform(2.8, 3.6)))
     into = _plateau(hours - begins[0], lasts[0])
     out = _plateau(hours - begins[1], lasts[1])
-    charge_ah = depth * CAPACITY_AH
     return out * _scale(out, hours, charge_ah) - into * _scale(into, hours, charge_ah)
 
 

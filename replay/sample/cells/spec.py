@@ -38,6 +38,8 @@ class CellSpec:
         The clocks of the files differ by some seconds, and tremble.
     gaps
         Files without some of their rows, that start late, or are not there.
+    capacity_ratio
+        Capacity that is left of the rated one.
     """
 
     start: date = date(2025, 10, 20)
@@ -52,6 +54,7 @@ class CellSpec:
     faults: tuple[FaultKind, ...] = FAULTS
     clocks: bool = True
     gaps: bool = True
+    capacity_ratio: float = 0.974
 
     def __post_init__(self) -> None:
         within("days", self.days, 1, 3660)
@@ -61,6 +64,8 @@ class CellSpec:
         within("cells", self.cells, 4, 1000)
         within("meters", self.meters, 0, 1000)
         within("seed", self.seed, 0, 2**63)
+        if not 0.5 <= self.capacity_ratio <= 1.2:
+            raise SampleError(f"capacity ratio: {self.capacity_ratio} is not from 0.5 to 1.2")
         known_zone(self.zone)
         unknown = set(self.faults) - set(FAULTS)
         if unknown:

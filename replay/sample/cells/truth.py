@@ -67,6 +67,7 @@ def truth_text(
     """Say in YAML what was planted, for programs that look for it; times are UTC."""
     found = {
         "seed": spec.seed,
+        "capacity_ratio": spec.capacity_ratio,
         "from": _iso(spec.span[0]),
         "to": _iso(spec.span[1]),
         "faults": [_fault(each) for each in faults],

@@ -43,7 +43,7 @@ class AnchorState:
     soh
         Newest credible SOH of the BMS [ppm].
     volts
-        Lowest and highest cell voltage of the newest row that had both [uV]; empty before it.
+        ``low`` and ``high`` of the newest row that had both [uV]; empty before it.
     end
         At which end the newest row was: 1 full, -1 empty, 0 neither.
     """
@@ -74,7 +74,8 @@ class SocRows(NamedTuple):
     rated
         (n,) capacity by rating and the BMS's SOH [uC], 0: not known.
     low, high
-        (n,) lowest and highest cell voltage [uV], NONE where there is none.
+        (n,) lowest and highest of the packs' median cell voltages, or of all cells where medians
+        are not known [uV]; NONE where there is none.
     """
 
     times: Ints

@@ -13,6 +13,7 @@ from stream_app.core.energy import Floats, Ints
 from stream_app.core.rows import Signal
 
 SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE, HIGHEST, LOWEST = range(11)
+MEDIAN_HIGHEST, MEDIAN_LOWEST, PACK_SPREAD = range(11, 14)
 SIGNALS = (
     Signal("soc_ratio", 1e6, -0.05, 1.1, floor=0.0),
     Signal("soh_ratio", 1e6, 0.0, 1.5),
@@ -25,6 +26,9 @@ SIGNALS = (
     Signal("cell_mean_c", 1e3, -100.0, 1000.0),
     Signal("cell_max_v", 1e6, 0.0, 10.0),
     Signal("cell_min_v", 1e6, 0.0, 10.0),
+    Signal("pack_median_max_v", 1e6, 0.0, 10.0),
+    Signal("pack_median_min_v", 1e6, 0.0, 10.0),
+    Signal("pack_spread_v", 1e6, 0.0, 10.0),
 )
 """The signals that health is told from: ppm, uV, mA, mW, millidegrees Celsius."""
 REST_SPREAD = len(SIGNALS)

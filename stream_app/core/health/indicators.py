@@ -13,6 +13,9 @@ from stream_app.core.health.columns import (
     CURRENT,
     HIGHEST,
     LOWEST,
+    MEDIAN_HIGHEST,
+    MEDIAN_LOWEST,
+    PACK_SPREAD,
     SOC,
     SOH,
     SPREAD,
@@ -49,7 +52,8 @@ def _audit(f: Facts) -> Reading:
 def _without_anchor(f: Facts) -> Why:
     if f.rules.curve is None:
         return "other_chemistry"
-    return "no_anchor" if f.came(HIGHEST) and f.came(LOWEST) else "no_voltage"
+    ends = (HIGHEST, LOWEST), (MEDIAN_HIGHEST, MEDIAN_LOWEST)
+    return "no_anchor" if any(f.came(a) and f.came(b) for a, b in ends) else "no_voltage"
 
 
 def _soh_bms(f: Facts) -> Reading:
@@ -60,7 +64,7 @@ def _imbalance(f: Facts) -> Reading:
     spread = mean(f.sums, columns.SPREAD_DWELL)
     if spread is not None:
         return (spread / PPM,)
-    if f.came(SPREAD) and f.charge[KNOWN]:
+    if (f.came(SPREAD) or f.came(PACK_SPREAD)) and f.charge[KNOWN]:
         return "no_rest"
     return absent(f, SPREAD, HIGHEST, LOWEST, CURRENT)
 

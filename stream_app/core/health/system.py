@@ -16,6 +16,9 @@ from stream_app.core.health.columns import (
     DC,
     HIGHEST,
     LOWEST,
+    MEDIAN_HIGHEST,
+    MEDIAN_LOWEST,
+    PACK_SPREAD,
     REST_SPREAD,
     SIGNALS,
     SOC,
@@ -212,7 +215,7 @@ class _Stretch:
         since = self.rows.times[places] - rules.rest_ms
         flat = self._on_the_plateau()[places]
         rested = places[(resting != NONE) & (resting <= since) & flat]
-        values[rested, REST_SPREAD] = values[rested, SPREAD]
+        values[rested, REST_SPREAD] = _first_of(values[rested], PACK_SPREAD, SPREAD)
         return resting
 
     def _doubt(self) -> None:
@@ -295,8 +298,8 @@ class _Stretch:
             counters=charge,
             resting=resting[both],
             rated=rated[at],
-            low=values[at, LOWEST],
-            high=values[at, HIGHEST],
+            low=_first_of(values[at], MEDIAN_LOWEST, LOWEST),
+            high=_first_of(values[at], MEDIAN_HIGHEST, HIGHEST),
         )
         gap_ms = self._gap(CURRENT, SOC)
         found, changes = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
@@ -336,6 +339,12 @@ def _gaps(rules: BatteryRules) -> Ints:
     """Longest known time [ms] between values of each signal, and of the spread at rest."""
     named = [rules.signal_gaps_ms.get(each.name, rules.max_gap_ms) for each in SIGNALS]
     return np.array([*named, named[SPREAD]], dtype=np.int64)
+
+
+def _first_of(values: Ints, wanted: int, instead: int) -> Ints:
+    """(n,) the signal, or the other where it has no value, of rows (n, signals)."""
+    found = values[:, wanted]
+    return np.where(found != NONE, found, values[:, instead])
 
 
 def _newest(rows: SocRows, found: Audit, at: int) -> list[int]:

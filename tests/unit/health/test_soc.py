@@ -106,6 +106,34 @@ def test_without_cell_voltages_no_rest_tells_the_charge() -> None:
         assert day.missing[name] == "no_voltage"
 
 
+@pytest.mark.parametrize("medians", [True, False], ids=["medians of packs", "extremes alone"])
+def test_one_weak_cell_hides_the_charge_from_extremes_and_not_from_medians(medians: bool) -> None:
+    samples = Pack(capacity_ah=266.0).samples(1.5)
+    middle = (samples.values["cell_max_v"] + samples.values["cell_min_v"]) / 2
+    known = {"pack_median_max_v": middle + 0.001, "pack_median_min_v": middle - 0.001}
+    weak = changed(samples, cell_min_v=samples.values["cell_min_v"] - 0.2)
+
+    day = watch(changed(weak, **(known if medians else {}))).days[0]
+
+    if medians:
+        error = day.values["soh_ledger_error_ratio"]
+        assert day.values["soh_ledger_ratio"] == pytest.approx(0.95, abs=error)
+        assert error < 0.12
+    else:
+        assert day.missing["soh_ledger_ratio"] == "no_anchor"
+
+
+def test_packs_that_differ_widen_the_error_of_an_anchor() -> None:
+    samples = Pack(capacity_ah=266.0).samples(1.5)
+    middle = (samples.values["cell_max_v"] + samples.values["cell_min_v"]) / 2
+
+    def error(apart: float) -> float:
+        known = {"pack_median_max_v": middle + apart, "pack_median_min_v": middle - apart}
+        return watch(changed(samples, **known)).days[0].values["soh_ledger_error_ratio"]
+
+    assert error(0.004) > error(0.002) > error(0.0)
+
+
 @pytest.mark.parametrize("lowest", [0.0, 3.05])
 def test_a_voltage_that_fell_out_at_a_rest_is_no_anchor(lowest: float) -> None:
     samples = Pack().samples(1.2)

@@ -1,0 +1,80 @@
+"""What the packs of a battery show together, as signals of the system."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from replay.signals.strings import pack_signals
+from stream_app.core.energy import Floats
+from tests.signals.exports import SYSTEM, minutes, opened, rows_of, signal_file
+
+TIMES = np.array([1, 2, 3])
+NONE = np.nan
+
+
+def signals(*packs: list[list[float]]) -> list[Floats]:
+    """Highest and lowest median and largest spread of packs with a row at each time."""
+    voltages = [np.array(rows) for rows in packs]
+    return list(pack_signals(TIMES, [(TIMES[: len(rows)], rows) for rows in voltages]).values())
+
+
+def test_one_cell_moves_the_spread_and_no_median() -> None:
+    even = [[3.3, 3.3, 3.3, 3.3]] * 3
+    weak = [[3.3, 3.3, 3.0, 3.3]] * 3
+
+    highest, lowest, spread = signals(even, weak)
+
+    assert (highest.tolist(), lowest.tolist()) == ([3.3] * 3, [3.3] * 3)
+    assert spread == pytest.approx([0.3] * 3)
+
+
+def test_medians_of_packs_and_the_spread_within_one_are_told_apart() -> None:
+    highest, lowest, spread = signals([[3.1, 3.1, 3.2, 3.2]] * 3, [[3.5, 3.6, 3.7]] * 3)
+
+    assert (highest[0], lowest[0], spread[0]) == pytest.approx((3.6, 3.15, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("cells", "median"),
+    [
+        ([3.1, NONE, 3.2, 3.4], 3.2),
+        ([3.1, NONE, NONE, 3.4], 3.25),
+        ([3.1, NONE, NONE, NONE], NONE),
+        ([NONE] * 4, NONE),
+    ],
+    ids=["one missing", "half of them", "less than half", "none"],
+)
+def test_half_of_the_cells_tell_a_median(cells: list[float], median: float) -> None:
+    highest, lowest, _ = signals([cells] * 3)
+
+    assert highest == pytest.approx([median] * 3, nan_ok=True)
+    assert lowest == pytest.approx([median] * 3, nan_ok=True)
+
+
+def test_nothing_is_told_where_a_pack_has_no_row() -> None:
+    for found in signals([[3.2, 3.2]] * 3, [[3.2, 3.2]] * 2):
+        assert np.isnan(found).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_an_export_of_cells_has_them_at_the_rows_of_its_system(tmp_path: Path, rows: int) -> None:
+    folder = tmp_path / "BESS" / "A"
+    signal_file(folder / "bms1_soc.csv", minutes([50, 51, 52]))
+    for pack, volts in ((1, 3.2), (2, 3.3)):
+        for cell in (1, 2, 3):
+            known = minutes([volts, volts + 0.01 * cell, volts])[: 4 - pack]
+            signal_file(folder / f"bms1_p{pack}_v{cell}.csv", known)
+
+    found = rows_of(opened(tmp_path), rows=rows)[SYSTEM, ""]
+
+    told = [(row["pack_median_max_v"], row["pack_median_min_v"]) for _, row in found]
+    assert told == [([3.3], [3.2]), ([3.32], [3.22]), ([None], [None])]
+
+
+def test_a_system_without_cells_has_none_of_them(tmp_path: Path) -> None:
+    signal_file(tmp_path / "BESS" / "A" / "bms1_soc.csv", minutes([50, 51]))
+
+    (row, _) = rows_of(opened(tmp_path))[SYSTEM, ""]
+
+    assert row[1].keys() == {"soc_ratio"}
