@@ -26,8 +26,10 @@ from stream_app.engine.table import Table
 from stream_app.engine.view import RedisView
 from stream_app.families import family_of
 from stream_app.health import (
+    KAFKA_PERIOD_S,
     PERIOD_S,
     SUSPENDED_PERIOD_S,
+    Brokers,
     Progress,
     observe,
     observe_suspended,
@@ -37,6 +39,7 @@ from stream_app.kept import KeptStates
 from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.namesake import Namesake, told
+from stream_app.services import kafka_silence
 from stream_app.settings import Settings, kafka_options, redis_options
 
 log = structlog.get_logger(__name__)
@@ -55,6 +58,7 @@ class App(faust.App):  # type: ignore[misc]
     live: LiveView
     kept: KeptStates
     progress: Progress
+    brokers: Brokers
 
     def _create_directories(self) -> None:
         """Faust would make a folder in the working directory; nothing of ours goes there."""
@@ -104,6 +108,7 @@ def create_app(settings: Settings, metrics: PipelineMetrics, live: LiveView) -> 
     names = topic_names(settings.prefix)
     app = App(settings.app_id, **faust_options(settings))
     app.metrics, app.live, app.progress = metrics, live, Progress()
+    app.brokers = Brokers(lambda: kafka_silence(settings))
     app.kept = KeptStates()
     app.engine = _engine(settings, names, app)
     app.on_partitions_revoked.connect(_release_on_revoke(app))
@@ -147,6 +152,10 @@ def _look_after(app: App) -> None:
     @app.timer(PERIOD_S)
     async def scrub() -> None:
         app.metrics.mended(await app.engine.scrub())
+
+    @app.timer(KAFKA_PERIOD_S)
+    async def ask_kafka() -> None:
+        await app.brokers.look(app.metrics)
 
     @app.timer(SUSPENDED_PERIOD_S)
     async def suspended() -> None:

@@ -1,6 +1,7 @@
 """What a worker observes of itself: lag, Redis, readiness."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from stream_app.metrics import PipelineMetrics
 log = structlog.get_logger(__name__)
 
 PERIOD_S = 2.0
+KAFKA_PERIOD_S = 5.0
 SUSPENDED_PERIOD_S = 15.0
 LOOP_S = 60.0
 STUCK_S = 180.0
@@ -27,6 +29,8 @@ STUCK_S = 180.0
 def obstacle(app: Any) -> str | None:
     """Why the worker is not ready; None when it is."""
     engine: Engine = app.engine
+    if app.brokers.silence:
+        return f"{app.brokers.silence}; nothing is lost"
     if away := engine.outage.why or engine.outage.silence:
         return away
     if app.progress.namesake is not None:
@@ -38,6 +42,36 @@ def obstacle(app: Any) -> str | None:
             f"partition {n} is suspended: {why}" for n, why in sorted(engine.suspended.items())
         )
     return None
+
+
+class Brokers:
+    """Whether Kafka answers: its clients keep trying without end, and say nothing to their users.
+
+    Parameters
+    ----------
+    ask
+        Asks, and gives where that was in vain and the remedy; None when there was an answer.
+
+    Attributes
+    ----------
+    silence
+        What it gave last.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[str | None]]) -> None:
+        self.silence: str | None = None
+        self._ask, self._since = ask, 0.0
+
+    async def look(self, metrics: PipelineMetrics) -> None:
+        """Ask once more; the log says when the answer is another one."""
+        now, silence = time.monotonic(), await self._ask()
+        if silence and not self.silence:
+            self._since = now
+            log.warning("waiting for Kafka, nothing is lost", why=silence)
+        elif self.silence and not silence:
+            log.info("Kafka is back", seconds=round(time.monotonic() - self._since, 1))
+        self.silence = silence
+        metrics.kafka_up(silence is None)
 
 
 class Progress:

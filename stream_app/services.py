@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Literal
 
 import stamina
 import structlog
@@ -20,8 +21,10 @@ ANSWER_S = 10.0
 """A service that takes longer than this to answer does not."""
 TOLD_AGAIN_S = 60.0
 
-Silent = Mapping[str, str]
-"""Of "Kafka" and "Redis" those that do not answer, with where they were asked and the remedy."""
+Service = Literal["Kafka", "Redis"]
+SERVICES: tuple[Service, ...] = ("Kafka", "Redis")
+Silent = Mapping[Service, str]
+"""Of the services those that do not answer, with where they were asked and the remedy."""
 OnAsked = Callable[[Silent], None]
 
 
@@ -30,7 +33,10 @@ class ServiceUnavailableError(Exception):
 
 
 async def await_services(
-    settings: Settings, patience_s: float | None, on_asked: OnAsked | None = None
+    settings: Settings,
+    patience_s: float | None,
+    on_asked: OnAsked | None = None,
+    names: Collection[Service] = SERVICES,
 ) -> None:
     """Come back when Kafka and Redis answer; the log says what is waited for.
 
@@ -39,7 +45,9 @@ async def await_services(
     patience_s
         How long to wait; None: without end, 0: ask once.
     on_asked
-        Told after each time that both were asked.
+        Told after each time that they were asked.
+    names
+        Those that are needed.
 
     Raises
     ------
@@ -57,7 +65,7 @@ async def await_services(
     )
     async for attempt in attempts:
         with attempt:
-            silent = await _ask(settings)
+            silent = await _ask(settings, names)
             if on_asked is not None:
                 on_asked(silent)
             if silent:
@@ -84,17 +92,20 @@ class _Told:
             log.info("Kafka and Redis answer")
 
 
-async def _ask(settings: Settings) -> Silent:
-    kafka, redis = await asyncio.gather(_ask_kafka(settings), _ask_redis(settings))
-    return {name: why for name, why in (("Kafka", kafka), ("Redis", redis)) if why}
+async def _ask(settings: Settings, names: Collection[Service]) -> Silent:
+    asked = {name: ask for name, ask in _ASKED.items() if name in names}
+    found = await asyncio.gather(*(ask(settings) for ask in asked.values()))
+    return {name: why for name, why in zip(asked, found, strict=True) if why}
 
 
-async def _ask_kafka(settings: Settings) -> str | None:
+async def kafka_silence(settings: Settings) -> str | None:
+    """Where Kafka was asked in vain, and the remedy; None when it answers."""
     admin = AIOKafkaAdminClient(
         **kafka_options(settings), request_timeout_ms=round(1000 * ANSWER_S)
     )
     try:
-        await admin.start()
+        async with asyncio.timeout(ANSWER_S):
+            await admin.start()
     except (KafkaError, OSError):
         safe = settings.security_protocol != "PLAINTEXT"
         refuses = ", or TLS or name and password do not fit (BESS_SSL_..., BESS_SASL_...)"
@@ -107,7 +118,7 @@ async def _ask_kafka(settings: Settings) -> str | None:
     return None
 
 
-async def _ask_redis(settings: Settings) -> str | None:
+async def _redis_silence(settings: Settings) -> str | None:
     client = Redis.from_url(
         **redis_options(settings), socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
     )
@@ -122,3 +133,9 @@ async def _ask_redis(settings: Settings) -> str | None:
         except (RedisError, OSError) as fault:
             return f"Redis does not answer ({fault}): start it, or set BESS_REDIS_URL"
     return None
+
+
+_ASKED: Mapping[Service, Callable[[Settings], Awaitable[str | None]]] = {
+    "Kafka": kafka_silence,
+    "Redis": _redis_silence,
+}

@@ -55,6 +55,7 @@ class Front:
     def waits_for(self, silent: Silent) -> None:
         """The services that the worker cannot start without do not answer; none: they do."""
         self._waits_for = silent
+        self.metrics.kafka_up("Kafka" not in silent)
         self.metrics.redis_up("Redis" not in silent)
 
     def obstacle(self) -> str | None:

@@ -24,6 +24,7 @@ from stream_app.metrics.catalogue import (
     EVENT_DELAY,
     FLUSH,
     FOLD,
+    KAFKA_UP,
     LAG,
     LATE,
     LOST,
@@ -81,10 +82,10 @@ def _health() -> list[PanelBuilder]:
             RED_BELOW_1,
         ),
         number(
-            "Redis",
-            "1 when Redis answered every worker last time, else 0.",
+            "Kafka and Redis",
+            "1 when both answered every worker last time, else 0.",
             units.Short,
-            Query(f"min({_of(REDIS_UP.name)})", "redis"),
+            Query(f"min({_of(KAFKA_UP.name)} * {_of(REDIS_UP.name)})", "up"),
             RED_BELOW_1,
         ),
         number(

@@ -10,7 +10,9 @@ from stream_app.cli.errors import UserError
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.services import OnAsked
+    from collections.abc import Collection
+
+    from stream_app.services import OnAsked, Service
     from stream_app.topics import TopicState
 
 topics_app = typer.Typer(no_args_is_help=True, help="Create and check the topics of a deployment.")
@@ -63,7 +65,7 @@ def create() -> None:
     A topic with another number of partitions than the settings say ends it with status 2.
     """
     settings = load_settings()
-    _await(settings, 0)
+    _await(settings, 0, names=["Kafka"])
     _create(settings)
     states = _checked(settings)
     _refuse_faults(states)
@@ -78,7 +80,7 @@ def check(repair: Repair = False) -> None:
     another number of partitions with status 2.
     """
     settings = load_settings()
-    _await(settings, 0)
+    _await(settings, 0, names=["Kafka"])
     states = _checked(settings)
     if repair and any(state.differences for state in states):
         states = _repaired(settings, states)
@@ -138,10 +140,15 @@ def _warn_of_differences(states: "list[TopicState]") -> bool:
     return bool(lines)
 
 
-def _await(settings: Settings, patience_s: float | None, on_asked: "OnAsked | None" = None) -> None:
+def _await(
+    settings: Settings,
+    patience_s: float | None,
+    on_asked: "OnAsked | None" = None,
+    names: "Collection[Service]" = ("Kafka", "Redis"),
+) -> None:
     from stream_app.services import ServiceUnavailableError, await_services
 
     try:
-        asyncio.run(await_services(settings, patience_s, on_asked))
+        asyncio.run(await_services(settings, patience_s, on_asked, names))
     except ServiceUnavailableError as fault:
         raise UserError(str(fault)) from fault

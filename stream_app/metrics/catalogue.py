@@ -212,6 +212,13 @@ SUSPENDED = Metric(
     (),
     "Partitions that wait for a person's decision; /readyz says which.",
 )
+KAFKA_UP = Metric(
+    "bess_pipeline_kafka_up",
+    "gauge",
+    "bool",
+    (),
+    "1 when Kafka answered the last question, else 0: the worker waits and loses nothing.",
+)
 REDIS_UP = Metric(
     "bess_pipeline_redis_up",
     "gauge",
@@ -256,6 +263,7 @@ PIPELINE: tuple[Metric, ...] = (
     OFFSETS_DIFFER,
     LOST,
     SUSPENDED,
+    KAFKA_UP,
     REDIS_UP,
     BUILD,
 )

@@ -48,6 +48,7 @@ class PipelineMetrics:
         self._offsets_differ = counter(catalogue.OFFSETS_DIFFER, registry)
         self._lost = counter(catalogue.LOST, registry)
         self._suspended = gauge(catalogue.SUSPENDED, registry)
+        self._kafka_up = gauge(catalogue.KAFKA_UP, registry)
         self._redis_up = gauge(catalogue.REDIS_UP, registry)
         self._assigned: set[int] = set()
         assigned = gauge(catalogue.PARTITIONS, registry)
@@ -140,6 +141,10 @@ class PipelineMetrics:
     def suspended(self, partitions: int) -> None:
         """Set how many partitions wait for a decision."""
         self._suspended.set(partitions)
+
+    def kafka_up(self, up: bool) -> None:
+        """Set whether Kafka answered last time."""
+        self._kafka_up.set(up)
 
     def redis_up(self, up: bool) -> None:
         """Set whether Redis answered last time."""
