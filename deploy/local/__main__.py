@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.process import LocalServiceError, say_on_stderr
+from deploy.local.process import LocalServiceError, say_on_stderr, watch
 from deploy.local.stack import LocalStack, endpoints
 
 main = typer.Typer(help="Kafka and Redis for this machine.", no_args_is_help=True)
@@ -22,13 +22,13 @@ def up(
         Path | None, typer.Option("--dir", help="Keeps data and logs; else they are temporary.")
     ] = None,
 ) -> None:
-    """Run Kafka and Redis as local processes until Ctrl-C."""
+    """Run Kafka and Redis as local processes until Ctrl-C, and say when one of them ends."""
     with LocalStack(directory) as stack, suppress(KeyboardInterrupt):
         for name, value in stack.endpoints.environment().items():
             typer.echo(f"export {name}={value}")
         sys.stdout.flush()
         say_on_stderr("Ctrl-C stops them")
-        signal.pause()
+        watch(stack.redis, stack.kafka)
     say_on_stderr("stopped")
 
 

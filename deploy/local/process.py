@@ -16,6 +16,7 @@ Say = Callable[[str], None]
 
 _POLL_S = 0.05
 _REMIND_S = 10.0
+_WATCH_S = 0.5
 _PORTS = range(20_000, 32_000)
 
 
@@ -141,6 +142,14 @@ class Server:
             raise
         self.say(f"{self.name} is ready on {self.address} after {waited:.1f} s")
 
+    def ended(self) -> str | None:
+        """Say how it ended by itself; None while it runs."""
+        code = self._child.poll() if self._child else None
+        if code is None:
+            return None
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return f"{self.name} on {self.address} has ended {how}{self._log_end()}"
+
     def stop(self) -> None:
         """Let it finish in order; kill it when it takes longer than `stop_s`."""
         if self._child:
@@ -183,3 +192,22 @@ def running(*servers: Server) -> Iterator[None]:
             cleanup.callback(server.stop)
             server.start()
         yield
+
+
+def watch(*servers: Server) -> None:
+    """Say so when a server ends by itself; the others go on.
+
+    Raises
+    ------
+    LocalServiceError
+        All of them have ended.
+    """
+    living = list(servers)
+    while living:
+        ends = [server.ended() for server in living]
+        for server, how in zip(living, ends, strict=True):
+            if how is not None:
+                server.say(how)
+        living = [server for server, how in zip(living, ends, strict=True) if how is None]
+        time.sleep(_WATCH_S)
+    raise LocalServiceError("none of them runs any more")

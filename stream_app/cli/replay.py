@@ -4,27 +4,24 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from stream_app.cli.correction import Before, correcting, look, tell
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
 from stream_app.cli.feeds import contents, open_feed, tell_topology
+from stream_app.cli.replay_progress import local, shown
 from stream_app.cli.report import Exports
 
 if TYPE_CHECKING:
     from replay.feed import Feed
-    from replay.publish import Options, Summary
+    from replay.publish import OnProgress, Options, Summary
 
 CONFIG = Path("config.yaml")
 INTERRUPTED = 130
@@ -173,8 +170,8 @@ def _dry_run(feed: "Feed", options: "Options") -> "Summary":
     from replay.publish import dry_run
 
     tell_topology(feed)
-    with _bar(feed) as bar:
-        return dry_run(feed, options, SystemClock(), _painter(bar, feed))
+    with shown(feed, options) as paint:
+        return dry_run(feed, options, SystemClock(), paint)
 
 
 def _publish(feed: "Feed", options: "Options") -> "Summary":
@@ -189,15 +186,14 @@ def _publish(feed: "Feed", options: "Options") -> "Summary":
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     _say(f"publishing to {settings.brokers}, topics {settings.prefix}.*")
 
-    async def run(bar: Progress) -> "Summary":
+    async def run(paint: "OnProgress") -> "Summary":
         asyncio.get_running_loop().set_exception_handler(tell_the_rest)
         stop = asyncio.Event()
         _stop_on_interrupt(stop)
-        paint = _painter(bar, feed)
         return await publish(feed, options, settings.prefix, kafka, SystemClock(), stop, paint)
 
-    with _bar(feed) as bar:
-        return asyncio.run(run(bar))
+    with shown(feed, options) as paint:
+        return asyncio.run(run(paint))
 
 
 def _stop_on_interrupt(stop: asyncio.Event) -> None:
@@ -213,35 +209,6 @@ def _stop_on_interrupt(stop: asyncio.Event) -> None:
         loop.add_signal_handler(signal.SIGINT, interrupted)
 
 
-def _bar(feed: "Feed") -> Progress:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.fields[moment]}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} rows {task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    bar.add_task("replay", total=feed.total_rows or None, moment="starting", rate="")
-    return bar
-
-
-def _painter(bar: Progress, feed: "Feed") -> Callable[["Summary"], None]:
-    """Show event time, rate, and for how long the next row is waited for."""
-    zone = feed.config.parsing.timezone
-    task = bar.tasks[0].id
-
-    def paint(summary: "Summary") -> None:
-        moment = _local(summary.last_ms, zone)
-        if summary.waiting_s >= 1:
-            moment += f", next in {timedelta(seconds=round(summary.waiting_s))}"
-        seconds = max(summary.seconds, 1e-3)
-        rate = f"{summary.rows / seconds:,.0f} rows/s {summary.samples / seconds:,.0f} samples/s"
-        bar.update(task, completed=summary.next_row, moment=moment, rate=rate)
-
-    return paint
-
-
 def _tell(feed: "Feed", summary: "Summary") -> None:
     zone = feed.config.parsing.timezone
     typer.echo(f"replay {summary.replay}: {_state(summary)}")
@@ -253,7 +220,7 @@ def _tell(feed: "Feed", summary: "Summary") -> None:
         f"{summary.seconds:.1f} s ({summary.samples / seconds:,.0f} samples/s)"
     )
     if summary.first_ms is not None and summary.last_ms is not None:
-        typer.echo(f"from {_local(summary.first_ms, zone)} to {_local(summary.last_ms, zone)}")
+        typer.echo(f"from {local(summary.first_ms, zone)} to {local(summary.last_ms, zone)}")
         typer.echo(f"Grafana: ?from={summary.first_ms}&to={summary.last_ms + feed.interval_ms}")
     if summary.topics:
         typer.echo(f"topics: {', '.join(summary.topics)}")
@@ -268,15 +235,6 @@ def _state(summary: "Summary") -> str:
         return f"interrupted at row {summary.next_row:,}; the same command goes on from there"
     began = f", resumed at row {summary.resumed_at:,}" if summary.resumed_at else ""
     return f"{summary.state}{began}"
-
-
-def _local(ms: int | None, zone: str) -> str:
-    from zoneinfo import ZoneInfo
-
-    if ms is None:
-        return "-"
-    moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))
-    return moment.isoformat(sep=" ", timespec="seconds")
 
 
 def _say(message: str) -> None:

@@ -9,11 +9,8 @@ from stream_app.engine.position import behind
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
 
-"""A transaction marker at the end is an offset, but no record to fold."""
 HANGING_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """Brokers end a transaction within its time-out and a little."""
-
-
 UNFOLDED = 0.5
 """Part of what a partition keeps that may wait, where the broker deletes by size."""
 
@@ -30,7 +27,7 @@ def check_partitions(partitions: Sequence[PartitionFacts], kafka: KafkaFacts) ->
             _lag(partitions),
         ),
         *unless_found(
-            (found for each in partitions for found in _view(each, group)),
+            (*_unshown(partitions), *(f for each in partitions for f in _view(each, group))),
             "view",
             f"what Redis shows agrees with the changelog in all {len(partitions)} partitions",
         ),
@@ -95,12 +92,21 @@ def _retention(each: PartitionFacts, size: int | None) -> Iterator[Finding]:
         )
 
 
+def _unshown(partitions: Sequence[PartitionFacts]) -> Iterator[Finding]:
+    """Partitions of which Redis shows nothing: an emptied Redis, or new topics, have many."""
+    numbers = [p.number for p in partitions if p.shown is None and p.state.end > p.state.first]
+    if len(numbers) == 1:
+        yield _rebuilt(f"partition {numbers[0]}: Redis shows nothing of it")
+    elif numbers:
+        every = "all" if len(numbers) == len(partitions) else f"{len(numbers)} of"
+        yield _rebuilt(f"Redis shows nothing of {every} {len(partitions)} partitions")
+
+
 def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
     number, shown, log = each.number, each.shown, each.state
     if shown is None:
-        if log.end > log.first:
-            yield _rebuilt(f"partition {number}: Redis shows nothing of it")
-    elif shown > log.end:
+        return
+    if shown > log.end:
         yield _ahead(number, shown, log.end)
     elif shown < log.first:
         yield _rebuilt(

@@ -321,6 +321,16 @@ def test_a_view_behind_its_changelog_is_told_while_no_worker_runs() -> None:
     assert len(troubles(with_partition(shown=40))) == 0
 
 
+@pytest.mark.parametrize(("shown", "told"), [(None, "of all 3"), (50, "of 2 of 3")])
+def test_partitions_of_which_redis_shows_nothing_are_one_finding(
+    shown: int | None, told: str
+) -> None:
+    unshown = replace(facts().partitions[0], shown=None, folded=None)
+    found = troubles(replace(facts(), partitions=[unshown, unshown, replace(unshown, shown=shown)]))
+
+    assert [each.what for each in found] == [f"Redis shows nothing {told} partitions"]
+
+
 def test_a_marker_at_the_end_of_a_partition_is_no_lag() -> None:
     (telemetry,) = [each for each in check(facts()) if each.subject == "telemetry"]
     (behind,) = [each for each in check(with_partition(folded=60)) if each.subject == "telemetry"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from deploy.local.process import accepts_connections, wait_until
 
@@ -63,6 +64,18 @@ def test_up_serves_until_it_is_interrupted(how: signal.Signals, up: Up) -> None:
     assert process.returncode == 0
     assert told.endswith("Ctrl-C stops them\nstopped\n")
     assert nobody_listens(ports)
+
+
+def test_up_says_when_one_of_them_ends_and_goes_on_with_the_other(up: Up) -> None:
+    process, (kafka, redis) = up()
+    assert process.stderr
+
+    with Redis(port=redis) as client:
+        client.shutdown(nosave=True)
+
+    told = next(line for line in process.stderr if "has ended" in line)
+    assert f"Redis on 127.0.0.1:{redis} has ended with status 0; the end of" in told
+    assert accepts_connections(kafka)
 
 
 def test_servers_die_with_a_parent_that_is_killed(up: Up) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from replay.publish import Summary
 from stream_app.cli import build
 from stream_app.cli.errors import UserError
+from stream_app.cli.replay_progress import Lines
 from tests.replay.exports import csv_file, ramp
 
 START = datetime.fromisoformat("2025-07-01T12:00")
@@ -79,6 +81,34 @@ def test_without_config_and_export_it_says_what_is_missing(
 
     assert isinstance(result.exception, UserError)
     assert "no export is named" in str(result.exception)
+
+
+def test_a_replay_off_a_terminal_says_where_it_is_every_ten_seconds_and_before_a_longer_wait(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hour_ms, seconds = 3_600_000, iter([0.0, 4.0, 12.0, 15.0, 25.0])
+    tell = Lines("Europe/Berlin", 100, lambda: next(seconds))
+
+    for row, waits in ((40, 0.0), (50, 0.4), (60, 600.0), (100, 0.0)):
+        tell(
+            Summary(
+                "r",
+                resumed_at=30,
+                next_row=row,
+                rows=row - 30,
+                samples=2 * (row - 30),
+                last_ms=hour_ms * row,
+                seconds=2.0 * (row - 30),
+                waiting_s=waits,
+            )
+        )
+
+    rate, day = "0.5 rows/s, 1 samples/s", "1970-01-03"
+    assert capsys.readouterr().err.splitlines() == [
+        f"row 50 of about 100, {day} 03:00:00+01:00, {rate}, about 0:01:40 left",
+        f"row 60 of about 100, {day} 13:00:00+01:00, {rate}, about 0:01:20 left, next in 0:10:00",
+        f"row 100 of about 100, 1970-01-05 05:00:00+01:00, {rate}",
+    ]
 
 
 def test_a_broker_that_does_not_answer_ends_in_one_red_sentence(folder: Path) -> None:
