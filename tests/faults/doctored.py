@@ -23,7 +23,8 @@ SOURCE = "rig.telemetry.v1"
 REASON = re.compile(rb'"reason":"(\w+)"')
 SENT_MS = 1_760_000_000_000
 CONDITIONS = {contract.ALARMS.suffix, contract.FINDINGS.suffix}
-WORKLOAD = with_poison(station(2, 100, 3), 0.05, 3)
+WORKLOAD = with_poison(station(2, 100, 3, storage=True), 0.05, 3)
+STORAGE = b"rig/battery/"
 
 
 def undisturbed(workload: Workload = WORKLOAD) -> Evidence:
@@ -79,16 +80,23 @@ def publish(
     records.append(Record(0, len(records), key, value, headers, time))
 
 
-def lose(topic: Topic) -> Callable[[Evidence], None]:
+def newest(found: Evidence, topic: Topic, whose: bytes) -> int:
+    """Place of the newest record with such a key."""
+    records = found.topics[topic.suffix]
+    return max(n for n, each in enumerate(records) if (each.key or b"").startswith(whose))
+
+
+def lose(topic: Topic, whose: bytes = b"") -> Callable[[Evidence], None]:
     def spoil(found: Evidence) -> None:
-        del found.topics[topic.suffix][-1]
+        del found.topics[topic.suffix][newest(found, topic, whose)]
 
     return spoil
 
 
-def double(topic: Topic) -> Callable[[Evidence], None]:
+def double(topic: Topic, whose: bytes = b"") -> Callable[[Evidence], None]:
     def spoil(found: Evidence) -> None:
-        found.topics[topic.suffix].append(found.topics[topic.suffix][-1])
+        records = found.topics[topic.suffix]
+        records.append(records[newest(found, topic, whose)])
 
     return spoil
 
@@ -103,10 +111,11 @@ def alter(topic: Topic, old: bytes, new: bytes) -> Callable[[Evidence], None]:
     return spoil
 
 
-def swap_last(topic: Topic) -> Callable[[Evidence], None]:
+def swap_last(topic: Topic, whose: bytes = b"") -> Callable[[Evidence], None]:
     def spoil(found: Evidence) -> None:
         records = found.topics[topic.suffix]
-        same = [n for n, record in enumerate(records) if record.key == records[-1].key]
+        key = records[newest(found, topic, whose)].key
+        same = [n for n, record in enumerate(records) if record.key == key]
         one, other = same[0], same[-1]
         records[one], records[other] = records[other], records[one]
 
@@ -158,10 +167,15 @@ def claim_in_the_changelog_alone(found: Evidence) -> None:
             records[place] = replace(record, value=wrong)
 
 
-def revise_too_early(found: Evidence) -> None:
-    records = found.topics[contract.ROLLUPS["1h"].suffix]
-    last = next(n for n, each in enumerate(records) if b"late_data" in (each.value or b""))
-    records.insert(0, records.pop(last))
+def revise_too_early(topic: Topic, revised: bytes) -> Callable[[Evidence], None]:
+    """A record with a revision comes first of all."""
+
+    def spoil(found: Evidence) -> None:
+        records = found.topics[topic.suffix]
+        last = next(n for n, each in enumerate(records) if revised in (each.value or b""))
+        records.insert(0, records.pop(last))
+
+    return spoil
 
 
 def go_back_in_the_changelog(found: Evidence) -> None:
@@ -174,9 +188,14 @@ def damage_the_view(found: Evidence) -> None:
     found.views[0] = replace(found.views[0], damage="a state is damaged")
 
 
-def alter_the_view(change: Callable[[bytes], bytes]) -> Callable[[Evidence], None]:
+def alter_the_view(
+    change: Callable[[bytes], bytes], whose: bytes = b"/INV"
+) -> Callable[[Evidence], None]:
     def spoil(found: Evidence) -> None:
-        states = {key: change(state) for key, state in found.views[0].states.items()}
+        states = {
+            key: change(state) if whose in key else state
+            for key, state in found.views[0].states.items()
+        }
         found.views[0] = replace(found.views[0], states=states)
 
     return spoil
@@ -195,6 +214,10 @@ def _counted_more(state: bytes) -> bytes:
     return state[:1] + msgspec.msgpack.encode(plain)
 
 
+def _flipped(state: bytes) -> bytes:
+    return state[:-1] + bytes([state[-1] ^ 1])
+
+
 def alter_the_changelog(found: Evidence) -> None:
     records = found.topics[contract.STATE.suffix]
     place = max(n for n, record in enumerate(records) if record.key != POSITION_KEY)
@@ -209,15 +232,25 @@ def leave_open(found: Evidence) -> None:
     found.open["rollup.5min.v1/0"] = 3
 
 
-def lose_a_record(found: Evidence) -> None:
+def lose_a_record(kind: bytes) -> Callable[[Evidence], None]:
     """A record that was folded is not in the input: as if it had been folded twice."""
-    records = found.topics[contract.TELEMETRY.suffix]
-    place = next(n for n, r in enumerate(records) if n > 40 and b'"power"' in (r.value or b""))
-    del records[place]
+
+    def spoil(found: Evidence) -> None:
+        records = found.topics[contract.TELEMETRY.suffix]
+        begin = b'{"kind":"%s"' % kind
+        place = next(
+            n for n, r in enumerate(records) if n > 40 and (r.value or b"").startswith(begin)
+        )
+        del records[place]
+
+    return spoil
 
 
 WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
-    "a sample counted that was not sent": ({"I1"}, lose_a_record),
+    "a sample counted that was not sent": ({"I1"}, lose_a_record(b"power")),
+    "cells counted that were not sent": ({"I1"}, lose_a_record(b"cells")),
+    "rows of a system counted that were not sent": ({"I1"}, lose_a_record(b"system")),
+    "a row of a meter counted that was not sent": ({"I1"}, lose_a_record(b"meter")),
     "a window lost": ({"I2"}, lose(contract.ROLLUPS["5min"])),
     "a window doubled": ({"I2"}, double(contract.ROLLUPS["1h"])),
     "a day lost": ({"I2"}, lose(contract.DAILY)),
@@ -225,6 +258,21 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "an alarm lost": ({"I2", "I3"}, lose(contract.ALARMS)),
     "a finding lost": ({"I2"}, lose(contract.FINDINGS)),
     "a late sample doubled": ({"I2"}, double(contract.TOO_LATE)),
+    "cells in a window lost": ({"I2"}, lose(contract.CELLS["5min"])),
+    "a day of cells doubled": ({"I2"}, double(contract.CELLS["1d"])),
+    "critical cells lost": ({"I2", "I3"}, lose(contract.CRITICAL_CELLS)),
+    "a battery's day lost": ({"I1", "I2", "I3"}, lose(contract.HEALTH_DAILY)),
+    "a meter's day doubled": ({"I2"}, double(contract.METER_DAILY)),
+    "a battery's alarm lost": ({"I2", "I3"}, lose(contract.ALARMS, STORAGE)),
+    "a battery's finding doubled": ({"I2"}, double(contract.FINDINGS, STORAGE)),
+    "late rows of a battery lost": ({"I2"}, lose(contract.TOO_LATE, STORAGE)),
+    "a cell's voltage wrong": (
+        {"I3"},
+        alter(contract.CELLS["15min"], b'voltage_max_v":[[3', b'voltage_max_v":[[2'),
+    ),
+    "a battery's day wrong": ({"I3"}, alter(contract.HEALTH_DAILY, b'"soc', b'"sos')),
+    "a meter's energy wrong": ({"I3"}, alter(contract.METER_DAILY, b'_kwh":', b'_kwh":1')),
+    "days of a battery with another time": ({"I3"}, stand(contract.HEALTH_DAILY, time=1)),
     "a day's energy wrong": ({"I3"}, alter(contract.DAILY, b'charged_w_ms":', b'charged_w_ms":1')),
     "a window's energy wrong": ({"I3"}, alter(contract.ROLLUPS["15min"], b'w_ms":[', b'w_ms":[1')),
     "an alarm's time wrong": ({"I3"}, alter(contract.ALARMS, b'"time":"2025', b'"time":"2024')),
@@ -232,12 +280,24 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "the view is empty": ({"I4", "I5"}, empty_the_view),
     "the view has other states": ({"I4", "I5"}, alter_the_view(_counted_more)),
     "the view has states that cannot be read": ({"I4", "I5"}, alter_the_view(lambda s: s[:-1])),
+    "the view has other cells": ({"I4", "I5"}, alter_the_view(_flipped, b"\x1fhot")),
+    "the view shows another newest day": ({"I4", "I5"}, alter_the_view(_flipped, b"newest")),
+    "the view has another meter": ({"I4", "I5"}, alter_the_view(_flipped, b"/meter/")),
     "the view is damaged": ({"I4"}, damage_the_view),
     "the changelog has another state": ({"I5"}, alter_the_changelog),
     "an offset is not committed": ({"I6"}, commit_less),
     "a transaction is open": ({"I6"}, leave_open),
     "windows out of order": ({"I7"}, swap_last(contract.ROLLUPS["5min"])),
-    "a revision before what it replaces": ({"I7"}, revise_too_early),
+    "a revision before what it replaces": (
+        {"I7"},
+        revise_too_early(contract.ROLLUPS["1h"], b"late_data"),
+    ),
+    "a revision of cells before what it replaces": (
+        {"I7"},
+        revise_too_early(contract.CELLS["15min"], b'"revision":[2'),
+    ),
+    "windows of cells out of order": ({"I7"}, swap_last(contract.CELLS["5min"])),
+    "alarms of a battery out of order": ({"I7"}, swap_last(contract.ALARMS, STORAGE)),
     "alarms out of order": ({"I7"}, swap_last(contract.ALARMS)),
     "a dead letter lost": ({"I8"}, lose(contract.DEAD_LETTERS)),
     "a dead letter doubled": ({"I8"}, double(contract.DEAD_LETTERS)),
@@ -247,7 +307,7 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "windows with another time": ({"I3"}, stand(contract.ROLLUPS["1h"], time=1)),
     "alarms without headers": ({"I3"}, stand(contract.ALARMS, headers=())),
     "alarms with another time": ({"I3"}, stand(contract.ALARMS, time=1)),
-    "a late sample with another reason": ({"I3"}, alter(contract.TOO_LATE, b"reason", b"unread")),
+    "a late sample with another reason": ({"I3"}, alter(contract.TOO_LATE, b'"late"', b'"ahead"')),
     "a position that the view does not have": ({"I5"}, claim_in_the_changelog_alone),
     "a position with another newest record": ({"I5"}, claim(marks={SOURCE: (7, 7)})),
     "a position with another tally": ({"I5"}, claim(letters=99)),

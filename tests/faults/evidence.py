@@ -23,6 +23,10 @@ SETTLE_S = 30.0
 RESULTS = (
     *contract.ROLLUPS.values(),
     contract.DAILY,
+    *contract.CELLS.values(),
+    contract.CRITICAL_CELLS,
+    contract.HEALTH_DAILY,
+    contract.METER_DAILY,
     contract.ALARMS,
     contract.FINDINGS,
     contract.TOO_LATE,

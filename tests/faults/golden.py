@@ -4,23 +4,22 @@ The golden ones come from folding the telemetry topic itself in this process, re
 the order of its offsets: whatever was sent, once, twice or not at all, that is the input.
 """
 
-import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas import topics as contract
-from schemas.results import AlarmRecord, DailyRecord, FindingRecord, RollupRecord, TooLateRecord
+from schemas.results import DailyRecord
 from stream_app.agents import fold_chunk
 from stream_app.codec.results import Output
 from stream_app.codec.telemetry import decode
 from stream_app.engine.table import state_key
+from stream_app.reports.batteries import BatteryTables
 from tests.faults.evidence import Evidence, Record
+from tests.faults.rows import ROWS, TOPIC
 
 SLICE = 500
 """Records folded at a time here; workers cut otherwise, which must change nothing."""
@@ -35,7 +34,7 @@ class Row:
     ----------
     series
         What comes in the order of event time: the windows of one enclosure that are published for
-        one reason, the alarms of one rule.
+        one reason, the alarms of one rule, those of a pack.
     id
         Names the row within its series.
     value
@@ -44,6 +43,8 @@ class Row:
         How its record stands in the topic: partition, key, time and headers.
     subject, revision
         The window or day that it tells of, "" for others; a higher revision replaces a lower one.
+    samples
+        That a day counts.
     """
 
     topic: str
@@ -53,6 +54,7 @@ class Row:
     envelope: str
     subject: str = ""
     revision: int = 0
+    samples: int = 0
 
 
 @dataclass
@@ -65,6 +67,8 @@ class Golden:
         In the order of each series.
     daily, alarms
         Records, the alarms by key in order.
+    tables
+        Those of batteries and meters.
     states
         Partition -> key in the view -> state.
     refused
@@ -74,6 +78,7 @@ class Golden:
     rows: list[Row] = field(default_factory=list)
     daily: list[DailyRecord] = field(default_factory=list)
     alarms: dict[bytes, list[bytes]] = field(default_factory=dict)
+    tables: BatteryTables = field(default_factory=BatteryTables)
     states: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
     refused: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -114,16 +119,17 @@ def _take(found: Golden, published: Iterable[tuple[str, Record]]) -> None:
     for topic, record in published:
         if record.value is None or topic not in ROWS:
             continue
-        rows = list(ROWS[topic](record.value))
+        key, rows = record.key or b"", list(ROWS[topic](record.value))
         envelope = _envelope(record, rows[0].time)
         found.rows += (
-            Row(topic, each.series, each.id, each.value, envelope, each.subject, each.revision)
-            for each in rows
+            Row(topic, each.series, each.id, each.value, envelope, *each[4:]) for each in rows
         )
         if topic == contract.DAILY.suffix:
             found.daily.append(msgspec.json.decode(record.value, type=DailyRecord))
         elif topic == contract.ALARMS.suffix:
-            alarms[record.key or b""].append(record.value)
+            alarms[key].append(record.value)
+        if topic != contract.ALARMS.suffix or key.count(b"/") > 1:
+            found.tables.take(Output(TOPIC[topic], key, record.value, record.time))
     found.alarms = dict(alarms)
 
 
@@ -140,71 +146,3 @@ def _envelope(record: Record, event_ms: int) -> str:
     at = "its event's time" if ahead or record.time == event_ms else f"time {record.time}"
     headers = ", ".join(f"{name}={value!r}" for name, value in record.headers)
     return f"partition {record.partition}, key {record.key!r}, {at}, headers [{headers}]"
-
-
-class Cells(NamedTuple):
-    """A row as its record has it; ``time`` in ms UTC."""
-
-    series: str
-    id: str
-    time: int
-    value: bytes
-    subject: str = ""
-    revision: int = 0
-
-
-def _windows(value: bytes) -> Iterator[Cells]:
-    record = msgspec.json.decode(value, type=RollupRecord)
-    quality = {k: v for k, v in msgspec.structs.asdict(record.quality).items() if v is not None}
-    columns = {**msgspec.structs.asdict(record), **quality}
-    lists = {k: v for k, v in columns.items() if isinstance(v, list) and k != "enclosures"}
-    for place, start in enumerate(record.start):
-        window = {name: column[place] for name, column in lists.items()}
-        said: dict[str, Any] = {k: v for k, v in window.items() if v or k not in quality}
-        said["reason"] = record.reason
-        revision = record.revision[place]
-        name = f"{start}/r{revision}/{'final' if record.final else 'preview'}"
-        for enclosure in record.enclosures:
-            windows = f"{record.id}/{enclosure}"
-            series, subject = f"{windows}/{record.reason}", f"{windows}/{start}"
-            yield Cells(series, name, start, _encode(said), subject, revision)
-
-
-def _day(value: bytes) -> Iterator[Cells]:
-    record = msgspec.json.decode(value, type=DailyRecord)
-    name = f"{record.date}/r{record.revision}/{'final' if record.final else 'preview'}"
-    days = f"{record.site}/{record.enclosure}"
-    series, subject = f"{days}/{record.reason}", f"{days}/{record.date}"
-    yield Cells(series, name, _ms(record.start), value, subject, record.revision)
-
-
-def _condition(kind: type[AlarmRecord | FindingRecord], value: bytes) -> Iterator[Cells]:
-    record = msgspec.json.decode(value, type=kind)
-    at = record.time if isinstance(record, AlarmRecord) else record.until
-    series = f"{record.site}/{record.block}/{record.input}/{record.rule}"
-    yield Cells(series, record.id, _ms(at), value)
-
-
-def _late(value: bytes) -> Iterator[Cells]:
-    record = msgspec.json.decode(value, type=TooLateRecord)
-    for at, power in zip(record.t, record.dc_power_w, strict=True):
-        series = f"{record.site}/{record.block}/{record.input}"
-        yield Cells(series, f"{at}", at, _encode([power, record.reason]))
-
-
-ROWS: dict[str, Callable[[bytes], Iterator[Cells]]] = {
-    **{topic.suffix: _windows for topic in contract.ROLLUPS.values()},
-    contract.DAILY.suffix: _day,
-    contract.ALARMS.suffix: functools.partial(_condition, AlarmRecord),
-    contract.FINDINGS.suffix: functools.partial(_condition, FindingRecord),
-    contract.TOO_LATE.suffix: _late,
-}
-"""Topic suffix -> the rows of one of its records."""
-
-
-def _ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
-
-
-def _encode(value: Any) -> bytes:
-    return msgspec.json.encode(value, order="sorted")

@@ -16,8 +16,8 @@ Open = Callable[[Path, Say], AbstractContextManager[Servers]]
 
 
 def telemetry(samples: int, seed: int) -> Workload:
-    """The usual workload: eight blocks, a record for each time."""
-    return station(8, samples, seed)
+    """The usual workload: six blocks, a battery system and a meter, a record for each time."""
+    return station(6, samples, seed, storage=True)
 
 
 def nothing_more(trace: Trace) -> list[str]:

@@ -21,7 +21,9 @@ from tests.faults.workload import RULES, knowing_refusals, shuffled, station, wi
 
 RATE = 80.0
 """Records a second."""
-BLOCKS = 8
+BLOCKS = 6
+KEYS = BLOCKS + 2
+"""With a battery system and a meter; each sends a record for each time."""
 SLOTS = (0, 1)
 WITNESS = 9
 """Slot of a worker that no fault harms by itself: whether it grows is seen."""
@@ -76,8 +78,9 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
     """Inject faults at random for so long; the checker has the last word."""
     outcome = Outcome(SOAK, seed)
     found = Nemesis(outcome)
-    samples = int(minutes * 60 * RATE / BLOCKS)
-    plain = station(BLOCKS, samples, seed, rules=replace(RULES, resolutions=("1h", "1d")))
+    samples = int(minutes * 60 * RATE / KEYS)
+    rules = replace(RULES, resolutions=("1h", "1d"))
+    plain = station(BLOCKS, samples, seed, storage=True, rules=rules)
     workload = knowing_refusals(with_poison(shuffled(plain, seed), 0.01, seed))
     outcome.records = len(workload.records)
     start = time.monotonic()

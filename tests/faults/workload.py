@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from stream_app.codec.packed import MAGIC
 from stream_app.codec.telemetry import decode, encode
 from stream_app.core.calendar import calendar
 from stream_app.core.energy import Floats
@@ -20,7 +21,8 @@ from stream_app.core.messages import (
     PowerSamples,
 )
 from stream_app.core.topology import PowerBlock, Rules
-from stream_app.pipeline import BlockState, fold
+from stream_app.families import family_of
+from tests.faults import batteries
 
 Record = tuple[bytes | None, bytes | None]
 T = TypeVar("T")
@@ -44,6 +46,8 @@ DAY = 24 * 4
 """Intervals of a local day."""
 BEGINS = 75
 """Interval of every other day at which the day before is brought in again: it is over for sure."""
+SAMPLES = (*(b'{"kind":"%s",' % kind for kind in (b"power", b"cells", b"system", b"meter")), MAGIC)
+"""How records of samples begin."""
 PART = 6
 """Samples of a correction in a record."""
 
@@ -64,19 +68,24 @@ def station(
     first: int = 0,
     strays: bool = True,
     corrections: bool = True,
+    storage: bool = False,
     rules: Rules = RULES,
 ) -> Workload:
     """A station: topology, then a record for each block and time, then the end of the data.
 
     ``strays`` are samples that come too late, too late but into a hole, or from the future;
-    ``corrections`` bring the day before in again while telemetry goes on, every other day.
+    ``corrections`` bring the day before in again while telemetry goes on, every other day;
+    ``storage`` is a battery system and a meter, which send as much as a block each.
     """
     random = np.random.default_rng(seed)
     sources = [
         Source(_block(number, rules), samples, random, strays, corrections)
         for number in range(first, first + blocks)
     ]
-    return Workload(list(_in_turns([list(source.records()) for source in sources])))
+    queues = [list(source.records()) for source in sources]
+    if storage:
+        queues += [list(each(samples, random)) for each in (batteries.battery, batteries.meter)]
+    return Workload(list(_in_turns(queues)))
 
 
 def skewed(samples: int, seed: int) -> Workload:
@@ -105,18 +114,30 @@ def with_poison(workload: Workload, share: float, seed: int) -> Workload:
 
 
 def shuffled(workload: Workload, seed: int, doubled: float = 0.05) -> Workload:
-    """The same in another order of arrival within the lateness, and some records twice."""
+    """The same in another order of arrival within the lateness, and some records twice.
+
+    Batteries and meters allow no lateness: theirs stay in order.
+    """
     random = Random(seed)
     blocks = len({key for key, _ in workload.records})
     places = []
     for place, record in enumerate(workload.records):
-        movable = b'"kind":"power"' in (record[1] or b"") and b'"correction"' not in record[1]
-        late = random.uniform(0, (LATENESS - 1) * blocks) if movable else 0.0
-        last = b"end_of_data" in (record[1] or b"") and len(workload.records)
+        movable, rows = _is_sample(record), _is_storage(record)
+        late = random.uniform(0, (LATENESS - 1) * blocks) if movable and not rows else 0.0
+        last = b"end_of_data" in (record[1] or b"") and not rows and len(workload.records)
         places.append((place + late + last, place, record))
         if movable and random.random() < doubled:
             places.append((place + late + random.uniform(0, blocks / 2), place, record))
     return Workload([record for *_, record in sorted(places, key=lambda each: each[:2])])
+
+
+def _is_sample(record: Record) -> bool:
+    value = record[1] or b""
+    return value.startswith(SAMPLES) and b'"correction"' not in value
+
+
+def _is_storage(record: Record) -> bool:
+    return (record[0] or b"").count(b"/") > 1
 
 
 def knowing_refusals(workload: Workload) -> Workload:
@@ -124,11 +145,13 @@ def knowing_refusals(workload: Workload) -> Workload:
 
     Shuffled, a correction may come before the days are over that it replaces.
     """
-    states: dict[str, BlockState] = {}
+    states: dict[str, Any] = {}
     refused = set(workload.poison)
     for record in workload.records:
         for key, inbox in decode([record]).inboxes.items():
-            if fold(states.setdefault(key, BlockState()), inbox.messages).refusals:
+            family = family_of(key)
+            state = states[key] = states.get(key) or family.load(lambda _: None)
+            if family.fold(state, inbox.messages).refusals:
                 refused.add(record)
     return replace(workload, poison=frozenset(refused))
 
@@ -236,6 +259,11 @@ def _json(text: str) -> bytes:
 
 Spoil = Callable[[bytes, int], Record]
 
+
+def _wrong(make: Callable[[int], Record]) -> Spoil:
+    return lambda _, number: make(number)
+
+
 POISON: Mapping[str, Spoil] = {
     "no JSON": lambda key, n: (key, b"\xff\xfe %d" % n),
     "cut off": lambda key, n: (key, _json(f'"t":[{n}],"dc_power_w"')[:-1]),
@@ -253,6 +281,7 @@ POISON: Mapping[str, Spoil] = {
     "large": lambda key, n: (key, _json(_one(f'"{n}{"x" * 200_000}"'))),
     "without a key": lambda _, n: (None, _json(_one("1.0")) + b" " * n),
     "without a value": lambda _, n: (b"rig/nothing%d" % n, None),
+    **{name: _wrong(make) for name, make in batteries.WRONG.items()},
 }
 """What is sent in the place of telemetry, each made different by a number."""
 

@@ -60,7 +60,7 @@ async def redis_full(scene: Scene) -> None:
 
 def uncorrected(samples: int, seed: int) -> Workload:
     """No corrections: with the begin of one lost, its samples are refused rightly."""
-    return station(8, samples, seed, corrections=False)
+    return station(6, samples, seed, corrections=False, storage=True)
 
 
 @fault("F21", "retention deletes telemetry unread", samples=600, rounds=2, load=uncorrected)
