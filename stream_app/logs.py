@@ -96,3 +96,5 @@ def _send_to_stderr(formatter: logging.Formatter, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # The command line silences it, for commands that end with one sentence of our own.
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)

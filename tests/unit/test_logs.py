@@ -20,6 +20,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     """The log as a worker has it that writes into a file."""
     written, root = StringIO(), logging.getLogger()
     before, level = root.handlers[:], root.level
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     monkeypatch.setattr(sys, "stderr", written)
     configure_logging(Settings(log_format="json"))
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
