@@ -1,7 +1,8 @@
 """The newest values of each battery system and pack, for the live view."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from prometheus_client.samples import Sample
@@ -9,7 +10,8 @@ from prometheus_client.samples import Sample
 from stream_app.core.battery_system import BatteryState
 from stream_app.core.cells.pack import PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, PPM, UV_PER_V, Whole
-from stream_app.core.energy import Floats
+from stream_app.core.cells.statistics import RowStatistics, deviations, row_statistics
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.health import columns
 from stream_app.core.health.result import HealthDay
 from stream_app.metrics.metric import Metric
@@ -141,10 +143,14 @@ def battery_samples(readings: Sequence[BatteryReading]) -> Iterator[tuple[Metric
                 if value is not None
             ],
         )
-    packs = [(_labels(each) | {"pack": p.pack}, _Row(p)) for each in readings for p in each.packs]
-    for metric, value_of in _OF_PACK:
-        values = [(where, value_of(row)) for where, row in packs]
-        yield metric, [Sample(metric.name, where, v) for where, v in values if v is not None]
+    packs = [
+        (_labels(each) | {"pack": pack.pack}, pack) for each in readings for pack in each.packs
+    ]
+    values = _of_rows([pack for _, pack in packs])
+    values[CRITICAL] = np.array([pack.critical for _, pack in packs], dtype=np.float64)
+    for metric, column in values.items():
+        known = zip(packs, column.tolist(), strict=True)
+        yield metric, [Sample(metric.name, where, v) for (where, _), v in known if not isnan(v)]
 
 
 Told = Iterator[tuple[dict[str, str], float | None]]
@@ -197,55 +203,57 @@ _OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], Told]], ...] = (
 )
 
 
-@dataclass
-class _Row:
-    """The values of a pack, worked out when a scrape asks for them."""
+def _of_rows(packs: Sequence[PackReading]) -> dict[Metric, Floats]:
+    """What the newest rows tell of each pack (packs,); NaN where no cell has a value.
 
-    pack: PackReading
-    volts: Floats = field(init=False)
-    warmth: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.volts = _known(self.pack.volts) / UV_PER_V
-        self.warmth = _known(self.pack.warmth) / MDEG_PER_DEG
-
-    @property
-    def spread(self) -> float | None:
-        return float(np.ptp(self.volts).round(6)) if self.volts.size else None
-
-    @property
-    def worst(self) -> tuple[int, float] | None:
-        """Number of the cell whose voltage lies furthest from the median, and how far [V]."""
-        if not self.volts.size:
-            return None
-        off = np.where(
-            self.pack.volts == MISSING, 0.0, self.pack.volts / UV_PER_V - np.median(self.volts)
-        )
-        place = int(np.abs(off).argmax())
-        return place + 1, float(off[place].round(6))
+    Packs with as many cells are worked out together: one by one they cost most of a scrape.
+    """
+    values = {metric: np.full(len(packs), np.nan) for metric in _OF_ROWS}
+    sizes = np.array([pack.volts.size for pack in packs], dtype=np.int64)
+    for size in np.unique(sizes[sizes > 0]):
+        places = np.flatnonzero(sizes == size)
+        chosen = [packs[place] for place in places.tolist()]
+        volts = np.stack([pack.volts for pack in chosen])
+        warmth = np.stack([pack.warmth for pack in chosen])
+        for metric, column in zip(_OF_ROWS, _of_volts(volts) + _of_warmth(warmth), strict=True):
+            values[metric][places] = column
+    return values
 
 
-def _known(values: Whole) -> Whole:
-    found: Whole = values[values != MISSING]
-    return found
-
-
-def _over(values: Floats, how: Callable[[Floats], np.float64]) -> float | None:
-    return float(how(values)) if values.size else None
-
-
-_OF_PACK: tuple[tuple[Metric, Callable[[_Row], float | None]], ...] = (
-    (CELL_V_MIN, lambda each: _over(each.volts, np.min)),
-    (CELL_V_MEAN, lambda each: _over(each.volts, np.mean)),
-    (CELL_V_MAX, lambda each: _over(each.volts, np.max)),
-    (CELL_V_SPREAD, lambda each: each.spread),
-    (WORST_CELL, lambda each: each.worst and each.worst[0]),
-    (WORST_CELL_V, lambda each: each.worst and each.worst[1]),
-    (CELL_C_MIN, lambda each: _over(each.warmth, np.min)),
-    (CELL_C_MEAN, lambda each: _over(each.warmth, np.mean)),
-    (CELL_C_MAX, lambda each: _over(each.warmth, np.max)),
-    (CRITICAL, lambda each: each.pack.critical),
+_OF_ROWS = (
+    *(CELL_V_MIN, CELL_V_MEAN, CELL_V_MAX, CELL_V_SPREAD, WORST_CELL, WORST_CELL_V),
+    *(CELL_C_MIN, CELL_C_MEAN, CELL_C_MAX),
 )
+
+
+def _of_volts(rows: Whole) -> list[Floats]:
+    """Lowest, mean, highest, spread [V], and the cell furthest from the median and how far."""
+    found = row_statistics(rows)
+    off = deviations(rows, found.median)
+    worst = np.abs(off).argmax(axis=1)
+    away = np.take_along_axis(off, worst[:, None], axis=1)[:, 0]
+    every = (found.low, _means(rows, found.count), found.high, found.spread, away)
+    low, mean, high, spread, far = (_known(found, column / UV_PER_V) for column in every)
+    return [low, mean, high, spread, _known(found, worst + 1.0), far]
+
+
+def _of_warmth(rows: Whole) -> list[Floats]:
+    """Lowest, mean and highest [degC]."""
+    found = row_statistics(rows)
+    every = found.low, _means(rows, found.count), found.high
+    return [_known(found, column / MDEG_PER_DEG) for column in every]
+
+
+def _known(found: RowStatistics, values: Floats) -> Floats:
+    known: Floats = np.where(found.count > 0, values, np.nan)
+    return known
+
+
+def _means(rows: Whole, count: Ints) -> Floats:
+    """Mean of each row, to a whole unit."""
+    sums = np.where(rows == MISSING, 0, rows).sum(axis=1, dtype=np.int64)
+    means: Floats = np.rint(sums / np.maximum(count, 1))
+    return means
 
 
 def _labels(reading: BatteryReading) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What the live view tells of enclosures."""
 
 from collections.abc import Iterable
+from statistics import fmean, median
 from threading import Event, Thread
 
 import numpy as np
@@ -10,8 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.battery_system import BatteryState, fold_battery
+from stream_app.core.cells.quantities import MISSING
 from stream_app.core.messages import Configure
 from stream_app.metrics import LiveView
+from stream_app.metrics.batteries import BatteryReading, PackReading, battery_samples
 from stream_app.metrics.live import coverage_of_day
 from stream_app.pipeline import BlockState, fold
 from tests.fleet_station import (
@@ -206,6 +209,52 @@ def test_a_pack_shows_the_extremes_of_its_newest_row_and_its_critical_cells(
     assert registry.get_sample_value("bess_pack_cell_temperature_min_celsius", pack) == 25.5
     assert registry.get_sample_value("bess_pack_critical_cells", pack) == 1
     assert registry.get_sample_value("bess_pack_critical_cells", system | {"pack": "1"}) == 0
+
+
+NONE = MISSING
+PACKS = {
+    "three": ([3_300_000, 3_200_000, 3_310_000], [25_000, 26_000, 27_000]),
+    "five": ([3_300_000, 3_300_000, 3_400_000, 3_300_000, 3_300_000], [25_000] * 5),
+    "another three": ([NONE, 3_300_000, 3_302_000], [NONE, NONE, 21_500]),
+    "volts alone": ([3_300_000, 3_301_000], [NONE, NONE]),
+    "no row yet": ([], []),
+}
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_each_pack_has_the_values_of_its_own_cells_whatever_the_others_are(name: str) -> None:
+    packs = tuple(
+        PackReading(pack, np.array(volts, np.int32), np.array(warmth, np.int32), 0, {})
+        for pack, (volts, warmth) in PACKS.items()
+    )
+    battery = BatteryReading("north", "bess1", None, None, None, packs, None)
+    found = {
+        metric.name.removeprefix("bess_pack_"): sample.value
+        for metric, samples in battery_samples([battery])
+        for sample in samples
+        if sample.labels.get("pack") == name
+    }
+
+    volts, warmth = ([v for v in values if v != NONE] for values in PACKS[name])
+    expected: dict[str, float] = {"critical_cells": 0}
+    if volts:
+        off = [0 if v == NONE else v - median(volts) for v in PACKS[name][0]]
+        worst = max(range(len(off)), key=lambda cell: abs(off[cell]))
+        expected |= {
+            "cell_voltage_min_volts": min(volts) / 1e6,
+            "cell_voltage_mean_volts": round(fmean(volts)) / 1e6,
+            "cell_voltage_max_volts": max(volts) / 1e6,
+            "cell_voltage_spread_volts": (max(volts) - min(volts)) / 1e6,
+            "worst_cell": worst + 1,
+            "worst_cell_deviation_volts": off[worst] / 1e6,
+        }
+    if warmth:
+        expected |= {
+            "cell_temperature_min_celsius": min(warmth) / 1e3,
+            "cell_temperature_mean_celsius": round(fmean(warmth)) / 1e3,
+            "cell_temperature_max_celsius": max(warmth) / 1e3,
+        }
+    assert found == expected
 
 
 def test_a_battery_shows_the_health_that_can_be_told_and_why_the_rest_cannot(
