@@ -76,7 +76,11 @@ def test_an_overridden_or_called_method_has_the_parameters_we_use(
             driver.Consumer,
             ["_drain_messages", "_new_offset", "_new_consumer_thread"],
         ),
-        (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer"]),
+        (
+            ConsumerThread,
+            driver.AIOKafkaConsumerThread,
+            ["_create_worker_consumer", "on_thread_stop"],
+        ),
         (Recovery, FaustRecovery, ["_restart_recovery"]),
         (TableManager, FaustTableManager, ["recovery", "on_start", "on_stop"]),
         (Table, FaustTable, ["on_key_set", "on_key_del"]),

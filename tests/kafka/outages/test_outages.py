@@ -112,6 +112,21 @@ async def test_a_worker_that_waits_for_redis_can_be_told_to_leave(
     assert await streamed(deployment) == expected(MESSAGES)
 
 
+async def test_a_worker_that_waits_for_kafka_can_be_told_to_leave(
+    deployment: Deployment, stack: LocalStack
+) -> None:
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+        stack.kafka.kill()
+        try:
+            await until_ready_says(deployment, "Kafka does not answer")
+            worker.terminate()
+            assert worker.wait(20) == 0
+        finally:
+            stack.kafka.start()
+
+
 async def test_a_redis_without_memory_is_waited_for(deployment: Deployment, redis: Redis) -> None:
     with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
         await deployment.produce(EVERYTHING[:HALF])
