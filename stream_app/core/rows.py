@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from stream_app.core.clock import DAY_MS, Clock, Samples, admit, settle, witnessed
+from stream_app.core.clock import DAY_MS, Clock, Samples, admit, follow, settle, witnessed
 from stream_app.core.energy import Floats, Ints
 
 NONE = int(np.iinfo(np.int64).min)
@@ -104,8 +104,7 @@ def _whole(signal: Signal, values: Floats) -> Ints:
 
 def take(state: RowClock, rows: Rows, skew_ms: int) -> tuple[Rows, list[LateRow]]:
     """The rows that the clock takes, strictly rising, and those that it refuses."""
-    if _all_follow(state.clock, rows.times, skew_ms):
-        state.clock.now = state.clock.settled = int(rows.times[-1])
+    if follow(state.clock, rows.times, skew_ms):
         return rows, []
     held, before = len(state.aside), max(state.clock.now or 0, state.clock.settled or 0)
     every = _with_aside(state, rows)
@@ -115,14 +114,6 @@ def take(state: RowClock, rows: Rows, skew_ms: int) -> tuple[Rows, list[LateRow]
     _keep_aside(state, every)
     late = _refused(found.late, found.taken, before) if found.late.times.size else []
     return _chosen(every, found.taken.times, found.taken.power), late
-
-
-def _all_follow(clock: Clock, times: Ints, skew_ms: int) -> bool:
-    """Whether each row is the next one: then there is nothing to judge."""
-    if clock.now is None or clock.ahead or not times.size or times[0] <= (clock.settled or 0):
-        return False
-    steps = np.diff(times, prepend=clock.now)
-    return bool((steps > 0).all() and (steps <= skew_ms).all())
 
 
 def take_until(state: RowClock, time: int, skew_ms: int) -> tuple[Rows, list[LateRow], int | None]:
