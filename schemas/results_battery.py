@@ -41,7 +41,8 @@ BatteryRule = Literal[
 class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of one pack's cells.
 
-    The id of a window is ``{id}/{start[i]}/r{revision[i]}``; the highest revision holds.
+    The id of a window is ``{id}/{start[i]}/r{revision[i]}``; the highest revision holds. Charge,
+    health and imbalance are told of days, each as a value or with its reason in ``missing``.
     """
 
     v: Version
@@ -74,6 +75,12 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     worst_cell: list[int | None] | None = None
     voltage_z: Rows | None = None
     temperature_influence: Rows | None = None
+    soc_ledger_ratio: Column | None = None
+    soc_ledger_error_ratio: Column | None = None
+    soh_ledger_ratio: Column | None = None
+    soh_ledger_error_ratio: Column | None = None
+    imbalance_v: Column | None = None
+    missing: list[dict[str, str]] | None = None
     regime: list[str] | None = None
     evaluability: list[dict[str, dict[str, int]]] | None = None
 

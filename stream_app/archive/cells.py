@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from schemas.results_battery import CellWindowsRecord
 from stream_app.core.calendar import calendar
+from stream_app.core.cells.charge import CHARGE_NAMES
 
 TIME = pa.timestamp("ms", "UTC")
 
@@ -36,6 +37,7 @@ OF_WINDOW = {
     "p1_mv": pa.int32(),
     "p99_mv": pa.int32(),
     "worst_cell": pa.int16(),
+    **dict.fromkeys(CHARGE_NAMES, pa.float64()),
 }
 """Of the pack in a window: the same in the rows of all its cells."""
 

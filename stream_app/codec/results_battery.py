@@ -5,7 +5,7 @@ decides the order of its rows, so that the records of a key come in one order, h
 packs and systems lay beside one another.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
@@ -19,14 +19,11 @@ from schemas.results_battery import (
     BatteryAlarmRecord,
     BatteryFindingRecord,
     BatteryRule,
-    CellWindowsRecord,
-    Column,
     CriticalCellRecord,
     CriticalCellsRecord,
     HealthDayRecord,
     LateRowsRecord,
     MeterDayRecord,
-    Rows,
 )
 from stream_app.codec.battery_state import (
     NEWEST_DAY,
@@ -34,31 +31,18 @@ from stream_app.codec.battery_state import (
     newest_windows,
 )
 from stream_app.codec.results import LONGEST_RUN, Output, iso
+from stream_app.codec.results_cells import DECIMALS, indicators, parts, record_of
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.battery_system import BatteryOutputs, Part
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.critical import CriticalCells
-from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
-from stream_app.core.cells.limits import REGIMES
 from stream_app.core.cells.messages import CellWindows
-from stream_app.core.cells.quantities import MISSING
-from stream_app.core.cells.sums import Cell, Pack
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Ints
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.result import Change, HealthDay
 from stream_app.core.meters import MeterOutputs
 from stream_app.core.rows import LateRow
-
-MOST_VALUES = 20_000
-"""Cells times windows in one record of windows: 2 MB or so."""
-DECIMALS_V, DECIMALS_C = 6, 3
-"""uV and m degC, as values come in; means are rounded to them."""
-DECIMALS_Z = 3
-LONG = ("1h", "1d")
-"""Windows that say the robust z of each cell: in short ones the deviation does."""
-DECIMALS, DECIMALS_OF_A_RATE = 6, 8
-"""Of every other number: mWh, uAh, ppm; a rate per month is some ppm."""
 
 PRIORITIES: dict[BatteryRule, Priority] = {
     "OVER_VOLT_ALARM": "high",
@@ -92,7 +76,7 @@ Condition = tuple[str | None, int | None, str, CellFinding | Change]
 def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterator[Output]:
     """All records of a fold of a battery system, in a fixed order."""
     for windows in outputs.cells.windows:
-        for part in _parts(windows):
+        for part in parts(windows):
             yield _windows(battery, part)
     for table in outputs.cells.critical:
         yield _critical(battery, table)
@@ -132,7 +116,7 @@ def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[O
             start=iso(day.start),
             end=iso(day.end),
             rows=day.rows,
-            values=_indicators(day.values),
+            values=indicators(day.values),
             missing=dict(day.missing),
             verdicts=dict(day.verdicts),
             revision=day.revision,
@@ -142,85 +126,9 @@ def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[O
     yield from _late_rows(point.key, outputs.late)
 
 
-def _parts(windows: CellWindows) -> Iterator[CellWindows]:
-    """Cut a long run of windows, which would not fit into one record."""
-    step = max(1, MOST_VALUES // windows.sums.cells.shape[2])
-    for first in range(0, windows.size, step):
-        yield windows.between(first, min(first + step, windows.size))
-
-
 def _windows(battery: Battery, windows: CellWindows) -> Output:
-    sums, key = windows.sums, _key(battery, windows.pack)
-    regimes = windows.regimes
-    record = CellWindowsRecord(
-        v=1,
-        id=f"{key}/{windows.resolution}",
-        site=battery.site,
-        system=battery.system,
-        zone=battery.zone,
-        pack=windows.pack,
-        resolution=windows.resolution,  # type: ignore[arg-type]
-        final=windows.final,
-        start=windows.starts.tolist(),
-        end=windows.ends.tolist(),
-        revision=windows.revisions.tolist(),
-        rows=sums.pack[Pack.ROWS].tolist(),
-        gaps=sums.pack[Pack.GAPS].tolist(),
-        voltage_samples=sums.cells[Cell.V_COUNT].tolist(),
-        temperature_samples=sums.cells[Cell.T_COUNT].tolist(),
-        voltage_min_v=_rows(windows.voltage_min_v, DECIMALS_V),
-        voltage_mean_v=_rows(windows.voltage_mean_v, DECIMALS_V),
-        voltage_max_v=_rows(windows.voltage_max_v, DECIMALS_V),
-        voltage_deviation_v=_rows(windows.voltage_deviation_v, DECIMALS_V),
-        temperature_mean_c=_rows(windows.temperature_mean_c, DECIMALS_C),
-        temperature_max_c=_rows(windows.temperature_max_c, DECIMALS_C),
-        temperature_deviation_c=_rows(windows.temperature_deviation_c, DECIMALS_C),
-        temperature_rise_c_per_s=_rows(windows.temperature_rise_c_per_s, DECIMALS_C),
-        voltage_spread_v=_column(windows.voltage_spread_v, DECIMALS_V),
-        temperature_spread_c=_column(windows.temperature_spread_c, DECIMALS_C),
-        p1_mv=_known(windows.p1_mv),
-        p99_mv=_known(windows.p99_mv),
-        worst_cell=_known(windows.worst_cell),
-        voltage_z=_rows(windows.voltage_z, DECIMALS_Z) if windows.resolution in LONG else None,
-        temperature_influence=(
-            None if windows.influence is None else _rows(windows.influence, DECIMALS_Z)
-        ),
-        regime=None if regimes is None else [REGIMES[each] for each in regimes.tolist()],
-        evaluability=None if windows.evaluable is None else _plain(windows.evaluable),
-    )
-    return _output(topics.CELLS[windows.resolution], key, record, int(windows.starts[0]))
-
-
-def _plain(evaluable: Evaluable) -> list[dict[str, dict[str, int]]]:
-    return [{str(name): each for name, each in counts.items()} for counts in evaluable]
-
-
-def _rows(values: Floats, decimals: int) -> Rows:
-    rows: Rows = _rounded(values, decimals).tolist()
-    return rows
-
-
-def _column(values: Floats, decimals: int) -> Column:
-    column: Column = _rounded(values, decimals).tolist()
-    return column
-
-
-def _rounded(values: Floats, decimals: int) -> Floats:
-    # Adding 0 makes -0.0 a plain 0. The encoder writes NaN as null.
-    found: Floats = np.round(values, decimals) + 0.0
-    return found
-
-
-def _indicators(values: Mapping[str, float]) -> dict[str, float]:
-    """Indicators as they are published: further digits only tell how the machine rounds."""
-    return {
-        name: round(value, DECIMALS_OF_A_RATE if "_per_month" in name else DECIMALS) + 0.0
-        for name, value in values.items()
-    }
-
-
-def _known(values: Ints) -> list[int | None]:
-    return [None if each == MISSING else each for each in values.tolist()]
+    key, time = _key(battery, windows.pack), int(windows.starts[0])
+    return _output(topics.CELLS[windows.resolution], key, record_of(battery, windows), time)
 
 
 def _critical(battery: Battery, table: CriticalCells) -> Output:
@@ -264,7 +172,7 @@ def _health(battery: Battery, day: HealthDay) -> Output:
         start=iso(day.start),
         end=iso(day.end),
         rows=day.rows,
-        values=_indicators(day.values),
+        values=indicators(day.values),
         missing=dict(day.missing),
         band=day.band,
         cycles=list(day.cycles),

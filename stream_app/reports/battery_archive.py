@@ -17,6 +17,7 @@ from stream_app.archive.layout import place_of
 from stream_app.archive.read import read as read_table
 from stream_app.codec.results import iso
 from stream_app.core.battery import Battery
+from stream_app.core.cells.charge import CHARGE_NAMES
 from stream_app.core.health.indicators import INDICATORS
 from stream_app.reports.battery_data import NotFoundError, Record, SystemData, chosen, collected
 
@@ -91,7 +92,8 @@ def _windows(
     of_cells = (*FLOATS, *COUNTS, *(name for name in LENGTHS_OF if level in LENGTHS_OF[name]))
     columns = {name: table[name].to_numpy() for name in (*of_cells, "cell")}
     starts = np.flatnonzero(columns["cell"] == 1)
-    plain = table.select(["pack", "start", "end", "final", "regime", "zone", *OF_WINDOW])
+    of_window = [name for name in OF_WINDOW if level == DAY or name not in CHARGE_NAMES]
+    plain = table.select(["pack", "start", "end", "final", "regime", "zone", *of_window])
     firsts = plain.take(pa.array(starts)).to_pylist()
     for row, first, last in zip(firsts, starts, np.append(starts[1:], table.num_rows), strict=True):
         cells = {name: [_known(columns[name][first:last])] for name in of_cells}
@@ -104,7 +106,7 @@ def _windows(
             "start": [_ms(row["start"])],
             "end": [_ms(row["end"])],
             "regime": None if row["regime"] is None else [row["regime"]],
-            **{name: [row[name]] for name in OF_WINDOW},
+            **{name: [row[name]] for name in of_window},
             **cells,
         }
         yield msgspec.convert(plain_window, Window)

@@ -19,7 +19,7 @@ from stream_app.reports.cell_grid import (
     strips,
     surface,
 )
-from stream_app.reports.cells_display import local, standing
+from stream_app.reports.cells_display import DAY, local, of_pack, standing
 from stream_app.reports.drawing import (
     BLUE,
     COLOUR_MAP,
@@ -206,8 +206,8 @@ def _critical_rows(axes: Axes, data: SystemData, each: Surface) -> None:
 
 def _packs(data: SystemData, level: str) -> Figure:
     newest = data.newest(level)
-    figure = empty_figure(12.5, 6.4)
-    grid = figure.subplots(2, 2)
+    figure = empty_figure(12.5, 9.4)
+    grid = figure.subplots(3, 2)
     named = [sorted(standing(data, pack)) for pack in newest]
     for row, (column, spread, per_unit, units) in enumerate(
         (
@@ -223,6 +223,18 @@ def _packs(data: SystemData, level: str) -> Figure:
         heights = [np.nan if each is None else each * per_unit for each in known]
         _bars(grid[row][1], heights, list(newest))
         title(grid[row][1], f"largest spread of the {what} at one time [{units[1]}]")
+    days = data.newest(DAY)
+    for axes, name, what in (
+        (
+            grid[2][0],
+            "soc_ledger_ratio",
+            "state of charge by the ledger at the end of the newest day [%]",
+        ),
+        (grid[2][1], "soh_ledger_ratio", "state of health by the ledger [%]"),
+    ):
+        ratios = [of_pack(days[pack], name) if pack in days else None for pack in newest]
+        _bars(axes, [np.nan if each is None else each * 100 for each in ratios], list(newest))
+        title(axes, what)
     headline(figure, f"{data.name}: packs side by side, {_span(data, level)}{_whole(data)}")
     return figure
 

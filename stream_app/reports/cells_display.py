@@ -16,6 +16,7 @@ from stream_app.core.cells.statistics import robust_z
 from stream_app.core.energy import Floats
 from stream_app.reports.battery_data import SystemData, cells
 
+DAY = "1d"
 GOOD = "evaluable"
 Z_STEP_V = 0.001
 """Step of a voltage sensor: the least spread that a robust z is told by."""
@@ -34,6 +35,7 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
     newest = data.newest(level)
     console.print(Text(_title(data, level, list(newest.values())), style="bold"))
     console.print(_packs(data, newest))
+    console.print(_charges(data))
     if every:
         for pack, record in newest.items():
             influence = influences(data, level, pack)
@@ -111,6 +113,41 @@ def _pack(record: CellWindowsRecord) -> Iterator[str]:
         yield number(_over(how, cells(record, f"temperature_{name}_c")), ".1f")
     yield number(record.temperature_spread_c[0], ".1f")
     yield from _worst(worst(record, "temperature_deviation_c"), "+.1f", 1)
+
+
+def of_pack(record: CellWindowsRecord, name: str) -> float | None:
+    """Charge, health or imbalance of a pack on a day; None where it cannot be told."""
+    column: list[float | None] | None = getattr(record, name)
+    return column[0] if column else None
+
+
+def _charges(data: SystemData) -> RenderableType:
+    """A line for each pack of which a day is known that tells of them."""
+    days = {pack: each for pack, each in data.newest(DAY).items() if each.imbalance_v is not None}
+    if not days:
+        return Text()
+    table = plain_table(
+        "charge and health by the ledger of each pack, at the end of its newest day",
+        *("pack", "SOC", "error", "SOH", "error", "imbalance at rest"),
+        left=("pack",),
+    )
+    for pack, record in days.items():
+        table.add_row(*map(Text, [pack, *_charge(record)]))
+    return Group(Text(), table)
+
+
+def _charge(record: CellWindowsRecord) -> Iterator[str]:
+    why = record.missing[0] if record.missing else {}
+    for name, form, per_unit, unit in (
+        ("soc_ledger_ratio", ".1f", 100, " %"),
+        ("soc_ledger_error_ratio", ".1f", 100, " %"),
+        ("soh_ledger_ratio", ".1f", 100, " %"),
+        ("soh_ledger_error_ratio", ".1f", 100, " %"),
+        ("imbalance_v", ".1f", 1000, " mV"),
+    ):
+        value = of_pack(record, name)
+        known = f"{number(value, form, per_unit)}{unit}"
+        yield f"({why.get(name, 'not known')})" if value is None else known
 
 
 def _worst(found: tuple[int, float] | None, form: str, per_unit: float) -> tuple[str, str]:

@@ -291,7 +291,12 @@ def _fold_pack(
         told = _evaluable(each, rules, resolution, windows, found)
         regime = None if found is None else found.regimes
         influence = _influence(each, resolution, windows)
-        outputs.windows.append(publish(each, name, resolution, windows, regime, told, influence))
+        if regime is not None:
+            each.cold.charge.take(windows, regime, state.battery)
+        charge = each.cold.charge.close(windows.starts) if resolution == DAY else None
+        outputs.windows.append(
+            publish(each, name, resolution, windows, regime, told, influence, charge)
+        )
     outputs.critical += story.told()
     return outputs, story.findings
 

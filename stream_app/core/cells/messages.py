@@ -1,12 +1,13 @@
 """What flows in and out of the fold of a battery's cells, as plain values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.cells.charge import PackHealth
 from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.evaluability import Evaluable
 from stream_app.core.cells.findings import CellFinding
@@ -55,6 +56,8 @@ class CellWindows:
         closed five-minute windows and of days.
     influence
         (n, cells) how each cell's temperature went with those beside it, of days.
+    charge
+        n, charge, capacity and imbalance of the pack, of days; None where nothing was judged.
     """
 
     pack: str
@@ -70,6 +73,7 @@ class CellWindows:
     regimes: Ints | None = None
     evaluable: Evaluable | None = None
     influence: Floats | None = None
+    charge: Sequence[PackHealth | None] | None = None
 
     @property
     def size(self) -> int:
@@ -97,6 +101,7 @@ class CellWindows:
             None if self.regimes is None else self.regimes[part],
             None if self.evaluable is None else self.evaluable[part],
             None if self.influence is None else self.influence[part],
+            None if self.charge is None else self.charge[part],
         )
 
     @property

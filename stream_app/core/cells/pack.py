@@ -1,5 +1,6 @@
 """Rows of one pack into windows: the state of a pack, and how rows change it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from stream_app.core.battery import BatteryRules
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
 from stream_app.core.cells.alarms import AlarmState
 from stream_app.core.cells.anomalies import AnomalyState
+from stream_app.core.cells.charge import ChargeState, PackHealth
 from stream_app.core.cells.critical import CriticalState
 from stream_app.core.cells.evaluability import Evaluable, EvaluableState
 from stream_app.core.cells.histogram import histogram_of
@@ -88,6 +90,8 @@ class ColdPack:
         What the windows could support.
     influence
         How temperatures went with those beside them.
+    charge
+        Charge and capacity by voltage and current.
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
@@ -96,6 +100,7 @@ class ColdPack:
     critical: CriticalState = field(default_factory=CriticalState)
     evaluable: EvaluableState = field(default_factory=EvaluableState)
     influence: InfluenceState = field(default_factory=InfluenceState)
+    charge: ChargeState = field(default_factory=ChargeState)
 
 
 @dataclass
@@ -219,6 +224,7 @@ def publish(
     regimes: Ints | None,
     evaluable: Evaluable | None,
     influence: Floats | None,
+    charge: Sequence[PackHealth | None] | None,
 ) -> CellWindows:
     """Closed windows; one that was published before with the same rows keeps its revision."""
     revisions = np.ones(windows.size, dtype=np.int64)
@@ -226,7 +232,9 @@ def publish(
     if known is not None and known[0] == windows.starts[0]:
         _, revision, rows = state.cold.published.pop(resolution)
         revisions[0] = revision + (rows != windows.rows[0])
-    return _result(pack, resolution, windows, revisions, True, regimes, evaluable, influence)
+    return _result(
+        pack, resolution, windows, revisions, True, regimes, evaluable, influence, charge
+    )
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -247,11 +255,14 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
         revision = before[1] + 1
         state.cold.published[resolution] = (start, revision, rows)
         numbers = np.array([revision], dtype=np.int64)
-        told, influence = None, None
+        told, influence, charge = None, None, None
         if resolution == DAY:
             told = state.cold.evaluable.standing(start)
             influence = state.cold.influence.standing(start, state.cells)
-        found.append(_result(pack, resolution, windows, numbers, False, None, told, influence))
+            charge = state.cold.charge.standing(start)
+        found.append(
+            _result(pack, resolution, windows, numbers, False, None, told, influence, charge)
+        )
     return found
 
 
@@ -264,6 +275,7 @@ def _result(
     regimes: Ints | None,
     evaluable: Evaluable | None,
     influence: Floats | None,
+    charge: Sequence[PackHealth | None] | None,
 ) -> CellWindows:
     p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
     return CellWindows(
@@ -280,6 +292,7 @@ def _result(
         regimes,
         evaluable,
         influence,
+        charge,
     )
 
 
