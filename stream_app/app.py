@@ -1,6 +1,5 @@
 """The worker's Faust app, made by a function: importing this module has no effect."""
 
-import gc
 import os
 import socket
 import time
@@ -16,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from schemas import topics
+from stream_app import memory
 from stream_app.agents import EnergyWork, load, topic_names
 from stream_app.dead_letters import DeadLetters
 from stream_app.engine.engine import Engine, EngineConfig
@@ -80,8 +80,7 @@ class App(faust.App):  # type: ignore[misc]
     def on_ready(self, seconds: float) -> None:
         """The partitions are owned, ``seconds`` after they were assigned."""
         self.metrics.recovery(seconds)
-        # Closed clients are cycles, with large buffers; the collector seldom comes by itself.
-        gc.collect()
+        memory.give_back()
 
     def on_recovered(self, owned: Partition, restored: Restored) -> None:
         """A partition was taken over: show the states that it came with."""

@@ -1,7 +1,5 @@
 """Running one worker process until it is told to stop."""
 
-import ctypes
-import gc
 import signal
 import sys
 import time
@@ -11,6 +9,7 @@ from contextlib import contextmanager
 import faust
 import structlog
 
+from stream_app import memory
 from stream_app.app import App, create_app
 from stream_app.health import obstacle
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
@@ -18,9 +17,6 @@ from stream_app.services import Silent
 from stream_app.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Numbers of glibc's settings."""
 
 
 class Worker(faust.Worker):  # type: ignore[misc]
@@ -95,29 +91,10 @@ def front(settings: Settings) -> Iterator[Front]:
 def run_worker(settings: Settings, shown: Front) -> None:
     """Run a worker, logging set up before; never returns, exits with the process's status."""
     shown.app = create_app(settings, shown.metrics, shown.live)
-    # A chunk makes hundreds of thousands of short-lived objects: with the usual thresholds half of
-    # the time goes into looking for cycles that are not there.
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
-    give_memory_back()
+    memory.tune()
     try:
         Worker(shown.app).execute_from_commandline()
     except SystemExit as end:
         if not end.code:
             log.info("stopped: all that was in work is committed")
         raise
-
-
-def give_memory_back() -> None:
-    """Have the C library map large buffers one by one, so that each goes back when it is freed.
-
-    Each take-over of partitions reads with large buffers. Kept in the heap, between what lives
-    longer, they would make a worker grow with each rebalance. The arrays of a chunk of 2 MB are
-    smaller: given back and had anew each time, they took half of the time of a fold of cells, so
-    that the heap keeps 64 MB for them. No effect without glibc.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 4 << 20)
-        mallopt(M_TRIM_THRESHOLD, 64 << 20)
-        mallopt(M_ARENA_MAX, 1)
