@@ -148,18 +148,19 @@ def measure(days: int, directory: Path | None = None) -> None:
 
 def _measure(folder: Path, days: int) -> None:
     begin = time.perf_counter()
-    files = write_export(folder, days)
+    export = folder / "export"
+    files = write_export(export, days)
     rows = days * 86_400 // STEP_S
     values = files * rows
-    size = sum(path.stat().st_size for path in folder.rglob("*.csv")) / 1e9
+    size = sum(path.stat().st_size for path in export.rglob("*.csv")) / 1e9
     end = START + timedelta(days=days)
     print(
         f"{files:,} files, {START} to {end} at 15 min: {values / 1e6:.0f} million values, ", end=""
     )
     print(f"{size:.2f} GB, written in {time.perf_counter() - begin:.0f} s", flush=True)
-    config, tables = str(folder / "config.yaml"), str(folder / "tables")
+    config, tables = str(export / "config.yaml"), str(folder / "tables")
     ours = timed("-m", "stream_app", "process", "--config", config, "--out", tables)
-    theirs = timed("-m", "bench.pyramids", "--pandas", str(folder), str(folder / "pandas"))
+    theirs = timed("-m", "bench.pyramids", "--pandas", str(export), str(folder / "pandas"))
     print(f"{'':<16}{'seconds':>9}{'CPU s':>9}{'million values/s':>18}{'peak MB':>9}")
     for name, run in (("bess process", ours), ("pandas", theirs)):
         speed = values / run.seconds / 1e6

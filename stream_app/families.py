@@ -100,7 +100,7 @@ def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> St
         return Step(refusals=outputs.refusals)
     records = list(encode_battery_outputs(battery, outputs))
     late = len(outputs.late) + sum(each.times.size for each in outputs.cells.late)
-    shown = encode_newest(battery, outputs)
+    shown = encode_newest(battery, outputs, records)
     touched = outputs.touched
     return Step(records, outputs.refusals, outputs.rows, late, shown, touched)
 

@@ -90,17 +90,25 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     yield from _late_rows(battery.key, outputs.late)
 
 
-def encode_newest(battery: Battery, outputs: BatteryOutputs) -> dict[Part, bytes]:
-    """The newest record of each kind: of windows one for each pack and length, with one window."""
-    found: dict[Part, Output] = {}
-    for windows in outputs.cells.windows:
-        newest = windows.between(windows.size - 1, windows.size)
-        found[newest_windows(windows.pack, windows.resolution)] = _windows(battery, newest)
+def encode_newest(
+    battery: Battery, outputs: BatteryOutputs, records: Iterable[Output]
+) -> dict[Part, bytes]:
+    """The newest record of each kind: of windows one for each pack and length, with one window.
+
+    ``records`` are those of the outputs: windows that were published alone are there already.
+    """
+    told = {(each.topic, each.key): each.value for each in records}
+    found: dict[Part, bytes] = {}
+    for last in {(each.pack, each.resolution): each for each in outputs.cells.windows}.values():
+        place = topics.CELLS[last.resolution], _key(battery, last.pack).encode()
+        alone = last.between(last.size - 1, last.size)
+        value = told[place] if last.size == 1 else _windows(battery, alone).value
+        found[newest_windows(last.pack, last.resolution)] = value
     for table in outputs.cells.critical:
-        found[newest_critical(table.pack)] = _critical(battery, table)
+        found[newest_critical(table.pack)] = _critical(battery, table).value
     for day in outputs.days[-1:]:
-        found[NEWEST_DAY] = _health(battery, day)
-    return {name: each.value for name, each in found.items()}
+        found[NEWEST_DAY] = _health(battery, day).value
+    return found
 
 
 def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[Output]:

@@ -177,15 +177,15 @@ def test_percentiles_do_not_care_how_wide_voltages_spread(wild_mv: int) -> None:
 
     found = histogram_of((millivolts * 1000).astype(np.int32), starts)
 
-    assert found.percentile(120, 1).tolist() == np.sort(millivolts, axis=1)[:, 0].tolist()
-    assert found.percentile(120, 99).tolist() == np.sort(millivolts, axis=1)[:, 51].tolist()
+    assert found.percentiles(120, [1])[0].tolist() == np.sort(millivolts, axis=1)[:, 0].tolist()
+    assert found.percentiles(120, [99])[0].tolist() == np.sort(millivolts, axis=1)[:, 51].tolist()
     as_one = found.merged(np.zeros(120, dtype=np.int64))
     flat = np.sort(millivolts.ravel())
-    assert as_one.percentile(1, 1).tolist() == [flat[-(-flat.size // 100) - 1]]
+    assert as_one.percentiles(1, [1])[0].tolist() == [flat[-(-flat.size // 100) - 1]]
 
 
 def test_half_a_millivolt_counts_for_the_upper_bin() -> None:
     found = histogram_of(np.array([[3_299_499, 3_299_500, MISSING]], dtype=np.int32), np.array([0]))
 
-    assert found.percentile(1, 1).tolist() == [3_299]
-    assert found.percentile(1, 99).tolist() == [3_300]
+    assert found.percentiles(1, [1])[0].tolist() == [3_299]
+    assert found.percentiles(1, [99])[0].tolist() == [3_300]

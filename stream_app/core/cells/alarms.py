@@ -10,7 +10,7 @@ from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.findings import CellFinding, CellRule
 from stream_app.core.cells.limits import CellLimits, Threshold
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
-from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, value_of
+from stream_app.core.cells.sums import Cell, value_of
 from stream_app.core.cells.thermal import ThermalState, runaways
 from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
 from stream_app.core.cells.windows import Windows
@@ -72,11 +72,10 @@ def peaks(limits: CellLimits, windows: Windows) -> Iterator[tuple[int, Peak]]:
     """How far values went beyond limits, with the place of the window (n,)."""
     for threshold in limits.thresholds:
         per_unit, extreme = PER_UNIT[threshold.unit], _EXTREMES[threshold.unit, threshold.above]
-        keys = windows.sums.cells[extreme]
-        known = (keys != NO_LOW) & (keys != NO_HIGH)
-        values = value_of(keys)
+        # Where there is no value the key of a highest is the lowest, and the other way round.
+        values = value_of(windows.sums.cells[extreme])
         beyond = values >= threshold.limit if threshold.above else values <= threshold.limit
-        for place, cell in np.argwhere(beyond & known).tolist():
+        for place, cell in np.argwhere(beyond).tolist() if beyond.any() else ():
             value, start = int(values[place, cell]), int(windows.starts[place])
             limit = threshold.limit / per_unit
             yield place, Peak(cell + 1, threshold.rule, value / per_unit, limit, start)

@@ -10,7 +10,7 @@ import numpy as np
 from stream_app.core.calendar import RESOLUTIONS_MS
 from stream_app.core.cells.anomalies import FEWEST_CELLS
 from stream_app.core.cells.drift import FEWEST_TO_DRIFT, FEWEST_WINDOWS
-from stream_app.core.cells.limits import PLATEAU, REST, STEEP, STEEP_REST
+from stream_app.core.cells.limits import PLATEAU, REGIMES, REST, STEEP, STEEP_REST
 from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS
 from stream_app.core.cells.watch import Flags
@@ -92,6 +92,22 @@ NEEDS: dict[Indicator, Needs] = {
     "thermal_runaway": Needs((Pack.V_ROWS, Pack.T_ROWS), step_ms=FAST_STEP_MS),
     "rest": Needs((Pack.V_ROWS, Pack.CURRENT_ROWS)),
 }
+_REASONS: tuple[Reason, ...] = (
+    "evaluable",
+    "no_past",
+    "regime",
+    "sample_rate",
+    "too_few_cells",
+    "missing_signal",
+)
+"""Of windows that are judged by limits."""
+_NO_PAST, _REGIME, _SAMPLE_RATE, _TOO_FEW_CELLS, _MISSING_SIGNAL = range(1, 6)
+_TELLS = {
+    each.regimes: np.isin(np.arange(len(REGIMES)), each.regimes)
+    for each in NEEDS.values()
+    if each.regimes is not None
+}
+"""Which regimes, by place, an indicator can be judged in."""
 COUNTS = {Pack.V_ROWS: Cell.V_COUNT, Pack.T_ROWS: Cell.T_COUNT}
 """Values of each cell, by what counts the rows that have one."""
 
@@ -115,13 +131,16 @@ class EvaluableState:
         """Count n windows of local ``days`` (n,); gives the counts of each window alone."""
         self.newest = {name: reasons[-1] for name, reasons in found.items()}
         for day in np.unique(days).tolist():
-            places = np.flatnonzero(days == day).tolist()
+            # Windows come in time order, so that those of a day are neighbours.
+            first, last = np.searchsorted(days, (day, day + 1))
             kept = self.days.setdefault(day, {})
             for name, reasons in found.items():
-                total = Counter(kept.get(name, {})) + Counter(reasons[at] for at in places)
+                total = dict(kept.get(name, {}))
+                for reason, count in Counter(reasons[first:last]).items():
+                    total[reason] = total.get(reason, 0) + count
                 kept[name] = dict(sorted(total.items()))
-        size = range(days.size)
-        return [{name: {reasons[at]: 1} for name, reasons in found.items()} for at in size]
+        every = zip(*found.values(), strict=True)
+        return [{name: {each: 1} for name, each in zip(found, row, strict=True)} for row in every]
 
     def close(self, starts: Ints) -> Evaluable:
         """Give the counts of local days that are over (n,), and forget them."""
@@ -152,13 +171,17 @@ def evaluability(
     than a day to compare with; ``no_limits``: nothing to judge against; ``not_measured``: voltages
     and temperatures do not tell the capacity of a single cell.
     """
-    seen = _Seen(sums, max_gap_ms, regimes, past)
+    cells = {name: np.count_nonzero(sums.cells[each], axis=1) for name, each in COUNTS.items()}
+    seen = _Seen(sums, cells, max_gap_ms, regimes, past)
     found = {name: _reasons(seen, needs) for name, needs in NEEDS.items()}
     return {**found, "cell_degradation": ["not_measured"] * sums.pack.shape[1]}
 
 
 class _Seen(NamedTuple):
+    """What the windows hold; ``cells`` (n,) are those with a value of each signal."""
+
     sums: Sums
+    cells: dict[Pack, Ints]
     max_gap_ms: int
     regimes: Ints | None
     past: Ints | None
@@ -166,23 +189,23 @@ class _Seen(NamedTuple):
 
 def _reasons(seen: _Seen, needs: Needs) -> list[Reason]:
     pack = seen.sums.pack
-    found = np.full(pack.shape[1], "evaluable", dtype=object)
+    if needs.limited and seen.regimes is None:
+        return ["no_limits"] * pack.shape[1]
+    found = np.zeros(pack.shape[1], dtype=np.int64)
     # What is said last holds: the gravest comes last.
-    if needs.regimes is not None and seen.regimes is not None:
-        found[~np.isin(seen.regimes, needs.regimes)] = "regime"
     if needs.past and seen.past is not None:
-        found[(seen.past < FEWEST_WINDOWS) & (found == "evaluable")] = "no_past"
-    found[_too_far_apart(seen, needs)] = "sample_rate"
+        found[seen.past < FEWEST_WINDOWS] = _NO_PAST
+    if needs.regimes is not None and seen.regimes is not None:
+        found[~_TELLS[needs.regimes][seen.regimes]] = _REGIME
+    if needs.held or needs.step_ms != 0:
+        found[_too_far_apart(seen, needs)] = _SAMPLE_RATE
     for signal in needs.signals:
         if signal in COUNTS:
-            cells = (seen.sums.cells[COUNTS[signal]] > 0).sum(axis=1)
-            found[cells < needs.cells] = "too_few_cells"
-            found[2 * cells < seen.sums.cells.shape[2]] = "missing_signal"
-        found[pack[signal] == 0] = "missing_signal"
-    if needs.limited and seen.regimes is None:
-        found[:] = "no_limits"
-    reasons: list[Reason] = found.tolist()
-    return reasons
+            cells = seen.cells[signal]
+            found[cells < needs.cells] = _TOO_FEW_CELLS
+            found[2 * cells < seen.sums.cells.shape[2]] = _MISSING_SIGNAL
+        found[pack[signal] == 0] = _MISSING_SIGNAL
+    return [_REASONS[each] for each in found.tolist()]
 
 
 def _too_far_apart(seen: _Seen, needs: Needs) -> Flags:

@@ -1,5 +1,6 @@
 """Voltages counted in steps of 1 mV, so that percentiles of merged windows are exact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,19 +46,23 @@ class Histogram:
         first = np.flatnonzero(np.diff(keys, prepend=-1))
         return Histogram(keys[first], np.add.reduceat(self.counts[order], first))
 
-    def percentile(self, windows: int, percent: int) -> Ints:
-        """Nearest-rank percentile of each window [mV]: at least so many percent lie at or below.
+    def percentiles(self, windows: int, percents: Sequence[int]) -> list[Ints]:
+        """Nearest-rank percentiles of each window [mV]: at least so many percent lie at or below.
 
         Windows without a value have MISSING.
         """
         edges = np.searchsorted(self.keys, np.arange(windows + 1, dtype=np.int64) << BIN_BITS)
         running = np.concatenate(([0], np.cumsum(self.counts)))
         before, total = running[edges[:-1]], np.diff(running[edges])
-        rank = -(-total * percent // 100)
-        place = np.searchsorted(running, before + np.maximum(rank, 1)) - 1
-        bins = self.keys[np.minimum(place, self.keys.size - 1)] if self.keys.size else place * 0
-        found: Ints = np.where(total > 0, (bins & ((1 << BIN_BITS) - 1)) - _MIDDLE, MISSING)
-        return found
+        keys = self.keys if self.keys.size else np.zeros(1, dtype=np.int64)
+
+        def values(percent: int) -> Ints:
+            rank = -(-total * percent // 100)
+            place = np.searchsorted(running, before + np.maximum(rank, 1)) - 1
+            bins = keys[np.minimum(place, keys.size - 1)] & ((1 << BIN_BITS) - 1)
+            return np.where(total > 0, bins - _MIDDLE, MISSING)
+
+        return [values(percent) for percent in percents]
 
 
 def histogram_of(voltage: Whole, starts: Ints) -> Histogram:
@@ -65,8 +70,8 @@ def histogram_of(voltage: Whole, starts: Ints) -> Histogram:
     # Floor division of the value and a half step: a voltage between two bins goes to the upper.
     bins = (voltage.astype(np.int64) + UV_PER_BIN // 2) // UV_PER_BIN
     rows = np.repeat(np.arange(starts.size), np.diff(np.append(starts, voltage.shape[0])))
-    known = voltage != MISSING
-    if not known.all():
+    if voltage.min(initial=0) == MISSING:
+        known = voltage != MISSING
         bins, windows = bins[known], np.broadcast_to(rows[:, None], voltage.shape)[known]
     else:
         bins, windows = bins.ravel(), np.repeat(rows, voltage.shape[1])

@@ -177,8 +177,9 @@ def _fold(
 ) -> list[tuple[str, Windows]]:
     warm, fresh = state.warm, None
     if times.size:
-        block = _block(warm, state.cells, zone, rules, times, rows)
-        fresh = _slots(zone, block)
+        days, starts, ends = spans(zone, SLOT, times)
+        block = _block(warm, state.cells, rules, times, times - days, rows)
+        fresh = _slots(block, days, starts, ends)
         warm = WarmPack(int(times[-1]), rows[-1].tobytes(), warm.slot)
     closed, slot = advance(warm.slot, fresh, now)
     state.warm = replace(warm, slot=slot)
@@ -195,25 +196,23 @@ def _fold(
     return found
 
 
-def _slots(zone: SiteCalendar, block: Block) -> Windows:
-    days, starts, ends = spans(zone, SLOT, block.times)
+def _slots(block: Block, days: Ints, starts: Ints, ends: Ints) -> Windows:
     first = np.flatnonzero(np.diff(starts, prepend=-1))
     sums, histogram = sums_of(block, first), histogram_of(block.voltage, first)
     return Windows(starts[first], ends[first], days[first], sums, histogram)
 
 
 def _block(
-    warm: WarmPack, cells: int, zone: SiteCalendar, rules: BatteryRules, times: Ints, rows: Rows
+    warm: WarmPack, cells: int, rules: BatteryRules, times: Ints, offsets: Ints, rows: Rows
 ) -> Block:
     steps = steps_of(times, warm.last_time)
     gaps = (steps > rules.max_gap_ms).astype(np.int64)
     steps[gaps > 0] = 0
-    days, _, _ = spans(zone, SLOT, times)
     warmth = rows[:, cells : 2 * cells]
     last = np.frombuffer(warm.last_row, dtype=np.int32)[None, cells : 2 * cells]
     rise = _rises(np.concatenate((last if last.size else warmth[:1], warmth)), steps)
     current, soc = rows[:, 2 * cells], rows[:, 2 * cells + 1]
-    return Block(times, times - days, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
+    return Block(times, offsets, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
 
 
 def publish(
@@ -277,7 +276,7 @@ def _result(
     influence: Floats | None,
     charge: Sequence[PackHealth | None] | None,
 ) -> CellWindows:
-    p1, p99 = (windows.histogram.percentile(windows.size, each) for each in (1, 99))
+    p1, p99 = windows.histogram.percentiles(windows.size, (1, 99))
     return CellWindows(
         pack,
         resolution,
@@ -298,9 +297,13 @@ def _result(
 
 def _rises(warmth: Whole, steps: Ints) -> Whole:
     """Rise rates [m degC/s] of n + 1 rows over n steps [ms]; a step of 0 is not known."""
-    change = np.diff(warmth.astype(np.int64), axis=0) * 1000
-    rate = np.rint(change / np.maximum(steps, 1)[:, None]).astype(np.int64)
-    missing = warmth == MISSING
-    known = (steps > 0)[:, None] & ~missing[1:] & ~missing[:-1]
-    clipped = np.clip(rate, -MOST_RISE, MOST_RISE)
-    return np.where(known, clipped, MISSING).astype(np.int32)
+    rate = np.subtract(warmth[1:], warmth[:-1], dtype=np.float64)
+    rate *= 1000
+    rate /= np.maximum(steps, 1)[:, None]
+    np.rint(rate, out=rate)
+    found = np.clip(rate, -MOST_RISE, MOST_RISE, out=rate).astype(np.int32)
+    found[steps == 0] = MISSING
+    if warmth.min() == MISSING:
+        missing = warmth == MISSING
+        found[missing[1:] | missing[:-1]] = MISSING
+    return found

@@ -54,9 +54,8 @@ def row_statistics(matrix: Whole) -> RowStatistics:
 def deviations(matrix: Whole, medians: Whole) -> Whole:
     """Each cell less its row's median; 0 where it has no value."""
     found: Whole = matrix - medians[:, None]
-    missing = matrix == MISSING
-    if missing.any():
-        found[missing] = 0
+    if matrix.min(initial=0) == MISSING:
+        found[matrix == MISSING] = 0
     return found
 
 

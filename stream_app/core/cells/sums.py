@@ -162,7 +162,6 @@ def high_time(keys: Ints) -> Ints:
 def sums_of(block: Block, starts: Ints) -> Sums:
     """Sums of the windows whose first rows are ``starts``; each has at least one row."""
     volts, warmth = row_statistics(block.voltage), row_statistics(block.temperature)
-    early, late = block.offsets, TIME_MASK - block.offsets
     voltage, temperature = _Column(block.voltage), _Column(block.temperature)
     shape = (starts.size, block.voltage.shape[1])
     cells = np.empty((len(Cell), *shape), dtype=np.int64)
@@ -170,16 +169,13 @@ def sums_of(block: Block, starts: Ints) -> Sums:
     cells[Cell.V_OFF] = _added(deviations(block.voltage, volts.median), starts)
     cells[Cell.T_COUNT], cells[Cell.T_SUM] = temperature.added(starts)
     cells[Cell.T_OFF] = _added(deviations(block.temperature, warmth.median), starts)
-    cells[Cell.V_LOW] = voltage.lowest(early, starts)
-    cells[Cell.T_LOW] = temperature.lowest(early, starts)
-    cells[Cell.V_HIGH] = voltage.highest(late, starts)
-    cells[Cell.T_HIGH] = temperature.highest(late, starts)
-    cells[Cell.T_RISE] = _Column(block.rise).highest(late, starts)
+    cells[Cell.V_LOW], cells[Cell.V_HIGH] = voltage.extremes(block.offsets, starts)
+    cells[Cell.T_LOW], cells[Cell.T_HIGH] = temperature.extremes(block.offsets, starts)
+    cells[Cell.T_RISE] = _Column(block.rise).highest(block.offsets, starts)
     return Sums(cells, _pack_sums(block, volts, warmth, starts))
 
 
 def _pack_sums(block: Block, volts: RowStatistics, warmth: RowStatistics, starts: Ints) -> Ints:
-    early, late = block.offsets, TIME_MASK - block.offsets
     pack = np.empty((len(Pack), starts.size), dtype=np.int64)
     pack[Pack.ROWS] = np.diff(np.append(starts, block.times.size))
     pack[Pack.GAPS] = np.add.reduceat(block.gaps, starts)
@@ -192,15 +188,15 @@ def _pack_sums(block: Block, volts: RowStatistics, warmth: RowStatistics, starts
     ):
         medians = _Column(found.median)
         pack[rows], pack[total] = medians.added(starts)
-        pack[low], pack[high] = medians.lowest(early, starts), medians.highest(late, starts)
+        pack[low], pack[high] = medians.extremes(block.offsets, starts)
         wide = np.where(found.count > 1, found.spread, MISSING).astype(np.int32)
-        pack[spread] = _Column(wide).highest(late, starts)
+        pack[spread] = _Column(wide).highest(block.offsets, starts)
     sizes = np.where(block.current == MISSING, MISSING, np.abs(block.current)).astype(np.int32)
     pack[Pack.CURRENT_ROWS], pack[Pack.CURRENT_SUM] = _Column(block.current).added(starts)
-    pack[Pack.CURRENT] = _Column(sizes).highest(late, starts)
+    pack[Pack.CURRENT] = _Column(sizes).highest(block.offsets, starts)
     soc = _Column(block.soc)
     pack[Pack.SOC_ROWS], _ = soc.added(starts)
-    pack[Pack.SOC_LOW], pack[Pack.SOC_HIGH] = soc.lowest(early, starts), soc.highest(late, starts)
+    pack[Pack.SOC_LOW], pack[Pack.SOC_HIGH] = soc.extremes(block.offsets, starts)
     return pack
 
 
@@ -209,8 +205,8 @@ class _Column:
 
     def __init__(self, values: Whole) -> None:
         self.values = values
-        missing: NDArray[np.bool_] = values == MISSING
-        self.missing = missing if missing.any() else None
+        # It sorts below every value, and to look for it so is faster than to mark it.
+        self.missing = values == MISSING if values.min() == MISSING else None
 
     def added(self, starts: Ints) -> tuple[Ints, Ints]:
         """How many values there are in each window, and their sum."""
@@ -221,21 +217,30 @@ class _Column:
         known = ~self.missing
         return _added(known, starts), _added(np.where(known, self.values, 0), starts)
 
-    def lowest(self, times: Ints, starts: Ints) -> Ints:
-        found: Ints = np.minimum.reduceat(self._keys(times, NO_LOW), starts, axis=0)
-        return found
+    def extremes(self, offsets: Ints, starts: Ints) -> tuple[Ints, Ints]:
+        """Keys of the lowest and highest value of each window, ``offsets`` (n,) into the day."""
+        keys = self._keys(offsets, NO_LOW)
+        low: Ints = np.minimum.reduceat(keys, starts, axis=0)
+        self._set_times(keys, TIME_MASK - 2 * offsets, NO_HIGH)
+        high: Ints = np.maximum.reduceat(keys, starts, axis=0)
+        return low, high
 
-    def highest(self, times: Ints, starts: Ints) -> Ints:
-        found: Ints = np.maximum.reduceat(self._keys(times, NO_HIGH), starts, axis=0)
+    def highest(self, offsets: Ints, starts: Ints) -> Ints:
+        """Key of the highest value of each window."""
+        keys = self._keys(TIME_MASK - offsets, NO_HIGH)
+        found: Ints = np.maximum.reduceat(keys, starts, axis=0)
         return found
 
     def _keys(self, times: Ints, none: int) -> Ints:
         keys = self.values.astype(np.int64)
         keys <<= TIME_BITS
+        self._set_times(keys, times, none)
+        return keys
+
+    def _set_times(self, keys: Ints, times: Ints, none: int) -> None:
         keys += times if keys.ndim == 1 else times[:, None]
         if self.missing is not None:
             keys[self.missing] = none
-        return keys
 
 
 def _added(values: NDArray[np.int32] | NDArray[np.bool_], starts: Ints) -> Ints:

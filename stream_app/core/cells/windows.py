@@ -88,9 +88,9 @@ class Windows:
         )
 
     def longer(self, resolution: str, zone: SiteCalendar) -> "Windows":
-        """The longer windows that these lie in, as far as these fill them."""
+        """The longer windows that these lie in, as far as each fills them: not merged."""
         _, starts, ends = spans(zone, resolution, self.starts)
-        return Windows(starts, ends, self.days, self.sums, self.histogram).merged()
+        return Windows(starts, ends, self.days, self.sums, self.histogram)
 
 
 def spans(zone: SiteCalendar, resolution: str, times: Ints) -> tuple[Ints, Ints, Ints]:
@@ -123,9 +123,11 @@ def advance(
 
 
 def joined(window: OpenWindow | None, fresh: Windows | None) -> Windows | None:
-    """The open window and those after it; the first of these may be more of the same one."""
-    if window is None or fresh is None:
-        return fresh if window is None else _opened(window)
+    """The open window and those after it; neighbours may be parts of one."""
+    if window is None:
+        return None if fresh is None else fresh.merged()
+    if fresh is None:
+        return _opened(window)
     return Windows.joined(_opened(window), fresh).merged()
 
 
