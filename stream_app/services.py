@@ -69,7 +69,8 @@ async def await_services(
             if on_asked is not None:
                 on_asked(silent)
             if silent:
-                told.waiting(silent)
+                if patience_s != 0:
+                    told.waiting(silent)
                 raise ServiceUnavailableError("\n".join(silent.values()))
     told.over()
 

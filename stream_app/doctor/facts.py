@@ -103,7 +103,8 @@ class PartitionFacts:
     committed
         Next offset that the consumer group has committed, None where it has none.
     shown, folded
-        Changelog position that Redis shows, and next telemetry offset to fold; None: nothing.
+        Changelog position that Redis shows, and next telemetry offset to fold, by Redis or, where
+        that shows less, by the changelog; None: nothing.
     damage
         What is wrong with the states in Redis: a checksum, or some are missing.
     """

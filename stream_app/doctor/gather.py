@@ -22,7 +22,8 @@ from stream_app.doctor.facts import (
     RedisFacts,
 )
 from stream_app.doctor.internal import internal_topics
-from stream_app.engine.position import Position
+from stream_app.engine.changelog import Groups
+from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
 from stream_app.reports.topics import StreamError, Topics, UnreachableError, open_topics
@@ -33,6 +34,8 @@ REDIS_S = 5.0
 LOOK_AGAIN_S = 2.0
 """A busy worker has transactions open for milliseconds; one that stays open longer is told."""
 PINGS = 5
+LOOK_BACK = 200
+"""Offsets from the end of a changelog in which the newest whole commit is looked for."""
 
 Shown = tuple[Position, str | None]
 """Position of a partition of the view, and how it is damaged."""
@@ -176,7 +179,28 @@ async def _partitions(
     names = STATE.name(settings.prefix), TELEMETRY.name(settings.prefix)
     logs = await _logs(topics, [TopicPartition(name, n) for name in names for n in common])
     committed = await committed_offsets(topics.admin, settings.app_id)
-    return [_partition(n, names, view[n], logs, committed) for n in common]
+    found = [_partition(n, names, view[n], logs, committed) for n in common]
+    return await _as_kept(topics, names, found)
+
+
+async def _as_kept(
+    topics: Topics, names: tuple[str, str], partitions: Sequence[PartitionFacts]
+) -> list[PartitionFacts]:
+    """What is folded as the changelog says, where Redis does not show the newest of that."""
+    state, telemetry = names
+    unshown = {
+        TopicPartition(state, each.number): each.state
+        for each in partitions
+        if behind(each.state.first if each.shown is None else each.shown, each.state.stable)
+    }
+    groups = {tp: Groups(Position()) for tp in unshown}
+    starts = {tp: max(log.first, log.stable - LOOK_BACK) for tp, log in unshown.items()}
+    ends = {tp: log.stable for tp, log in unshown.items()}
+    async for batch in topics.between(starts, ends):
+        for record in batch:
+            groups[TopicPartition(record.topic, record.partition)].feed([record])
+    kept = {tp.partition: each.position.offsets.get(telemetry) for tp, each in groups.items()}
+    return [replace(each, folded=kept.get(each.number) or each.folded) for each in partitions]
 
 
 def _partition(

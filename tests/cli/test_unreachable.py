@@ -36,7 +36,9 @@ def test_a_broker_that_does_not_answer_is_named_with_the_setting_that_names_it(
     assert ended.returncode == 2
     assert "Kafka does not answer at 127.0.0.1:1" in ended.stderr
     assert "BESS_BROKERS" in ended.stderr
+    assert ("Redis does not answer" in ended.stderr) == (command[0] == "worker")
     assert "Traceback" not in ended.stderr
+    assert not ended.stdout
 
 
 def test_a_worker_gives_up_after_its_patience() -> None:

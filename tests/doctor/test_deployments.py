@@ -88,7 +88,7 @@ async def test_the_brokers_own_topics_are_looked_at_before_and_after_they_are_ma
 
 
 async def test_a_working_deployment_has_no_fault_and_tells_its_workers(
-    deployment: Deployment,
+    deployment: Deployment, redis: Redis
 ) -> None:
     with deployment.worker():
         await deployment.produce(records(station(4, 60), 10))
@@ -98,6 +98,13 @@ async def test_a_working_deployment_has_no_fault_and_tells_its_workers(
         assert "1 in group" in well["workers"]["what"]
         assert well["telemetry"]["what"] == "all of it is folded"
         assert set(findings(deployment, "warning")) == {"replication"}
+
+    # What Redis showed is in the changelog too.
+    await redis.delete(*await redis.keys(f"{{{deployment.settings.app_id}:*"))
+    assert findings(deployment, "fault") == {}
+    found = findings(deployment, "warning")
+    assert "shows nothing" in found["view"]["what"]
+    assert set(found) == {"replication", "workers", "view"}
 
 
 async def test_a_deleted_topic_is_a_fault(
