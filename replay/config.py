@@ -34,7 +34,7 @@ from replay.fields import (
     a_list,
 )
 from replay.presets import with_preset
-from replay.signals.rules import Battery, Signals
+from replay.signals.rules import Battery, MeterRatings, Signals
 
 POWER_REGEX = r"^BESS(?P<input>[12]) DC Input Power \(kW\) \[Battery Inverter (?P<inv>[^\]]+)\]$"
 ENCLOSURE_REGEX = r"\[Battery system (?P<eid>[^\]]+)\]"
@@ -171,6 +171,7 @@ class Config(Section):
     topology: Topology = Topology()
     signals: Signals = Signals()
     battery: Battery = Battery()
+    meters: dict[Name, MeterRatings] = Field(default_factory=dict)
 
 
 def load_config(path: Path | None = None, exports: Sequence[str | Path] = ()) -> Config:

@@ -132,9 +132,17 @@ class AnomalyModelRecord(
 
 
 class MeterPointRecord(
-    msgspec.Struct, tag_field="kind", tag="meter_point", forbid_unknown_fields=True
+    msgspec.Struct,
+    tag_field="kind",
+    tag="meter_point",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
-    """A meter and its rules. Comes before its samples."""
+    """A meter and its rules. Comes before its samples.
+
+    ``signal_gaps_s`` says which time is too long between values of signals where it is not
+    ``max_gap_s``; ``rating_w`` what the meter carries at most.
+    """
 
     v: Version
     site: str
@@ -143,6 +151,8 @@ class MeterPointRecord(
     interval_s: float
     max_gap_s: float
     skew_s: float
+    signal_gaps_s: dict[str, float] = {}
+    rating_w: float | None = None
 
 
 class MeterRecord(

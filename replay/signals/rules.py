@@ -97,6 +97,12 @@ class Signals(Section):
     rules: tuple[Rule, ...] = ()
 
 
+class MeterRatings(Section):
+    """What is known of one meter: the most that it carries."""
+
+    rating_kw: PositiveFloat | None = None
+
+
 class Ratings(Section):
     """What is known of one battery system."""
 

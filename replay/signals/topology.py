@@ -46,19 +46,44 @@ def batteries(targets: Iterable[Target], intervals: Intervals, config: Config) -
 
 
 def meters(targets: Iterable[Target], intervals: Intervals, config: Config) -> list[MeterPoint]:
-    """Meters in natural order; ``intervals`` as for batteries."""
-    names = in_order(target.name for target in targets if target.of == "meter")
-    return [
-        MeterPoint(
-            config.site,
-            name,
-            config.parsing.timezone,
-            interval_ms,
-            config.battery.max_gap or _MAX_GAP_INTERVALS * interval_ms,
-            skew_ms(config, interval_ms),
-        )
-        for name, interval_ms in ((name, _shortest(intervals, f"meter/{name}")) for name in names)
-    ]
+    """Meters in natural order; ``intervals`` as for batteries.
+
+    Raises
+    ------
+    TopologyError
+        ``meters`` names one that the export has not.
+    """
+    of_meter: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.of == "meter":
+            of_meter.setdefault(target.name, []).append(target)
+    absent = sorted(set(config.meters) - set(of_meter))
+    if absent:
+        has = ", ".join(in_order(of_meter)) or "none"
+        raise TopologyError(f"meters names {absent[0]!r}; the export has {has}")
+    return [_meter(name, of_meter[name], intervals, config) for name in in_order(of_meter)]
+
+
+def _meter(name: str, targets: list[Target], intervals: Intervals, config: Config) -> MeterPoint:
+    """A meter; how long is too long is told by the file of each signal."""
+    interval_ms = min(intervals[each] for each in targets)
+    max_gap_ms = config.battery.max_gap or _MAX_GAP_INTERVALS * interval_ms
+    gaps = {each.signal: _MAX_GAP_INTERVALS * intervals[each] for each in targets}
+    rating_kw = config.meters[name].rating_kw if name in config.meters else None
+    return MeterPoint(
+        config.site,
+        name,
+        config.parsing.timezone,
+        interval_ms,
+        max_gap_ms,
+        skew_ms(config, interval_ms),
+        {
+            signal: gaps[signal]
+            for signal in in_order(gaps)
+            if gaps[signal] != max_gap_ms and not config.battery.max_gap
+        },
+        None if rating_kw is None else rating_kw * 1000,
+    )
 
 
 def _battery(name: str, targets: list[Target], intervals: Intervals, config: Config) -> Battery:
@@ -111,10 +136,6 @@ def _gap_of_cells(targets: Iterable[Target], intervals: Intervals) -> int:
     cells = [each for each in targets if each.of == "cells"]
     kinds = [[intervals[each] for each in cells if each.signal == name] for name in CELL_SIGNALS]
     return _MAX_GAP_INTERVALS * max((max(multimode(kind)) for kind in kinds if kind), default=0)
-
-
-def _shortest(intervals: Intervals, subject: str) -> int:
-    return min(interval for target, interval in intervals.items() if target.subject == subject)
 
 
 def _packs(system: str, targets: list[Target], cells: int | None) -> dict[str, int]:

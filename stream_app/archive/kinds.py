@@ -16,7 +16,7 @@ from stream_app.archive.cells import TIME
 from stream_app.archive.layout import Place
 from stream_app.core.calendar import calendar
 from stream_app.core.health.indicators import INDICATORS
-from stream_app.core.meters import READINGS
+from stream_app.core.meter_day import READINGS
 
 Row = dict[str, Any]
 Rows = Callable[[bytes, int], Iterator[tuple[dict[str, str], pa.Table]]]

@@ -33,6 +33,7 @@ from stream_app.codec.limits import (
     EARLIEST_MS,
     LARGEST_CELL_C,
     LARGEST_CELL_V,
+    LARGEST_METER_W,
     LARGEST_RATIO,
     LARGEST_SIGNAL,
     LARGEST_STRING_A,
@@ -293,6 +294,9 @@ def _battery(record: BatteryRecord) -> Battery:
 
 def _meter_point(record: MeterPointRecord) -> MeterPoint:
     _check_parts(record.site, record.meter)
+    rating = record.rating_w
+    if rating is not None and not 0 < rating <= LARGEST_METER_W:
+        raise ValueError(f"rating_w is {rating:g}; it must be above 0, at most {LARGEST_METER_W:g}")
     return MeterPoint(
         record.site,
         record.meter,
@@ -300,6 +304,8 @@ def _meter_point(record: MeterPointRecord) -> MeterPoint:
         milliseconds("interval_s", record.interval_s, least=1),
         milliseconds("max_gap_s", record.max_gap_s, least=1),
         milliseconds("skew_s", record.skew_s),
+        _signal_gaps(record.signal_gaps_s),
+        rating,
     )
 
 
@@ -321,10 +327,7 @@ def _check_packs(packs: Mapping[str, PackRecord]) -> None:
 def _rules(record: BatteryRulesRecord) -> BatteryRules:
     if not 0 <= record.rest_a <= LARGEST_STRING_A:
         raise ValueError(f"rest_a is {record.rest_a:g} A; it must be 0 to {LARGEST_STRING_A:g}")
-    cells, gaps = record.cells_gap_s, record.signal_gaps_s
-    if len(gaps) > MOST_SIGNALS:
-        raise ValueError(f"signal_gaps_s has {len(gaps)}; at most {MOST_SIGNALS} are read")
-    check_names("signal", gaps)
+    cells = record.cells_gap_s
     return BatteryRules(
         interval_ms=milliseconds("interval_s", record.interval_s, least=1),
         max_gap_ms=milliseconds("max_gap_s", record.max_gap_s, least=1),
@@ -332,7 +335,12 @@ def _rules(record: BatteryRulesRecord) -> BatteryRules:
         rest_a=record.rest_a,
         rest_ms=milliseconds("rest_s", record.rest_s),
         cells_gap_ms=None if cells is None else milliseconds("cells_gap_s", cells, least=1),
-        signal_gaps_ms={
-            name: milliseconds(f"the gap of {name}", gap, least=1) for name, gap in gaps.items()
-        },
+        signal_gaps_ms=_signal_gaps(record.signal_gaps_s),
     )
+
+
+def _signal_gaps(gaps: Mapping[str, float]) -> dict[str, int]:
+    if len(gaps) > MOST_SIGNALS:
+        raise ValueError(f"signal_gaps_s has {len(gaps)}; at most {MOST_SIGNALS} are read")
+    check_names("signal", gaps)
+    return {name: milliseconds(f"the gap of {name}", gap, least=1) for name, gap in gaps.items()}

@@ -58,6 +58,8 @@ def record_of(message: Message) -> Record:
             interval_s=message.interval_ms / 1000,
             max_gap_s=message.max_gap_ms / 1000,
             skew_s=message.skew_ms / 1000,
+            signal_gaps_s={name: gap / 1000 for name, gap in message.signal_gaps_ms.items()},
+            rating_w=message.rating_w,
         )
     kind_of_time = HeartbeatRecord if isinstance(message, Heartbeat) else EndOfDataRecord
     return kind_of_time(v=1, t=message.time)

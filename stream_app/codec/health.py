@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 4
+FORMAT = 5
 """Version of the state bytes."""
 
 State = TypeVar("State")

@@ -45,6 +45,8 @@ LARGEST_RATIO = 10.0
 """Of a state of charge, either sign: 1000 %, for a percentage in its place is a mistake."""
 LARGEST_SIGNAL = 1e15
 """Of any other signal, either sign: whole numbers up to it are exact."""
+LARGEST_METER_W = 1e9
+"""Rating of a meter [W]: beyond any."""
 MOST_WINDOW_VALUES = 500_000
 """Five-minute windows of a record's rows, times its columns and ``COLUMNS_OF_A_WINDOW``: rows far
 apart close windows, and days, one by one. 52 cells at 15 min reach it after 76 days."""

@@ -136,7 +136,16 @@ class SystemSamples:
 
 @dataclass(frozen=True)
 class MeterPoint:
-    """A meter; ``site/meter/name`` is the key of every record of it. Times in milliseconds."""
+    """A meter; ``site/meter/name`` is the key of every record of it. Times in milliseconds.
+
+    Attributes
+    ----------
+    signal_gaps_ms
+        The longest known time between values of signals where it is not ``max_gap_ms``: what is
+        read more often makes no gaps in others.
+    rating_w
+        The most that the meter carries; None: ten times the largest power it has shown so far.
+    """
 
     site: str
     meter: str
@@ -144,6 +153,17 @@ class MeterPoint:
     interval_ms: int = 900_000
     max_gap_ms: int = 2_700_000
     skew_ms: int = 3_600_000
+    signal_gaps_ms: Mapping[str, int] = field(default_factory=dict)
+    rating_w: float | None = None
+
+    def gap_ms(self, signal: str) -> int:
+        """The longest known time between values of a signal."""
+        return self.signal_gaps_ms.get(signal, self.max_gap_ms)
+
+    @property
+    def longest_gap_ms(self) -> int:
+        """What is known of any signal of the meter is so within this time."""
+        return max(self.max_gap_ms, *self.signal_gaps_ms.values(), 0)
 
     @property
     def key(self) -> str:

@@ -3,7 +3,8 @@
 A reading counts once the next one does not fall below it. A fall is a reset only after a second
 reading that rises from there; if the counter comes back, the fall was a glitch. A reading that
 stands above the next, which goes on from the one before it, was a glitch too, and so is a rise
-that no meter could carry in the time, however many readings agree with it.
+that no meter could carry in the time, however many readings agree with it. A rise that this meter
+could not carry is told apart: it may be true, but is no energy of a day.
 """
 
 import math
@@ -59,30 +60,41 @@ class Counter:
 class Step(NamedTuple):
     """Energy [W ms] between two readings, or a reset or glitch, for which it is 0.
 
+    ``doubtful`` is energy that is more than this meter is known to carry.
+
     ``shown``: time of the reading that showed it [ms UTC].
     """
 
-    kind: Literal["energy", "reset", "glitch"]
+    kind: Literal["energy", "doubtful", "reset", "glitch"]
     since: int
     until: int
     energy: int
     shown: int
 
 
-def read(counter: Counter, times: Ints, values: Ints) -> list[Step]:
-    """Take readings (n,), strictly rising in time; the values are whole W ms."""
+def read(counter: Counter, times: Ints, values: Ints, most_w: Ints) -> list[Step]:
+    """Take readings (n,), strictly rising in time; the values are whole W ms.
+
+    ``most_w`` (n,) is what the meter is known to carry [W] by the time of each.
+    """
     steps: list[Step] = []
-    for reading in zip(times.tolist(), values.tolist(), strict=True):
-        steps += _read(counter, reading)
+    for time, value, most in zip(times.tolist(), values.tolist(), most_w.tolist(), strict=True):
+        steps += (_doubted(counter, step, most) for step in _read(counter, (time, value)))
     return steps
 
 
-def standing(counter: Counter) -> Step | None:
+def standing(counter: Counter, most_w: int) -> Step | None:
     """The energy to the newest reading, which nothing confirms yet."""
     if counter.believed is None or counter.newest is None:
         return None
     step = _between(counter.believed, counter.newest, counter.newest)
-    return step if _can_be(step) else None
+    return _doubted(counter, step, most_w) if _can_be(step) else None
+
+
+def _doubted(counter: Counter, step: Step, most_w: int) -> Step:
+    """A step as it is, or as doubtful: two digits of the counter may come beside what flows."""
+    most = most_w * (step.until - step.since) + (2 * counter.digit or COARSEST)
+    return step._replace(kind="doubtful") if step.kind == "energy" and step.energy > most else step
 
 
 def _can_be(step: Step) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from typing import Literal
 
 import numpy as np
 
@@ -11,52 +10,32 @@ from stream_app.core import counters
 from stream_app.core.battery import MeterPoint, MeterSamples
 from stream_app.core.calendar import SiteCalendar, calendar
 from stream_app.core.counters import Counter, Step
-from stream_app.core.daily import LocalDay, Reading, Why, later, numbered
-from stream_app.core.energy import W_MS_PER_KWH, Ints
+from stream_app.core.daily import later, numbered
+from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
-from stream_app.core.rows import LateRow, RowClock, Rows, Signal, take, take_until, whole
-from stream_app.core.slots import BOUND, IN, KNOWN, OUT, Slots, add, close, held, integral, summed
+from stream_app.core.meter_day import (
+    COUNTER_COLUMNS,
+    COUNTERS,
+    FACTOR_COLUMNS,
+    POWER,
+    POWER_COLUMNS,
+    POWER_FACTOR,
+    SIGNALS,
+    WIDTH,
+    MeterDay,
+    MeterFacts,
+    result_of,
+)
+from stream_app.core.rows import NONE, LateRow, RowClock, Rows, take, take_until, whole
+from stream_app.core.slots import Slots, add, close, held, integral, summed
 from stream_app.core.windows import Contribution
 
 DAY = "1d"
-W_MS_PER_WH = 3_600_000
-POWER, POWER_FACTOR = range(2)
-COUNTERS = ("import", "export", "total")
-SIGNALS = (
-    Signal("power_w", 1e3, -1e10, 1e10),
-    Signal("power_factor", 1e6, -1.0, 1.0),
-    *(Signal(f"{name}_wh", W_MS_PER_WH, 0.0, 1e12) for name in COUNTERS),
-)
-"""mW, ppm, W ms."""
-
-POWER_COLUMNS, FACTOR_COLUMNS = slice(0, 4), slice(4, 6)
-"""Integral of the power; time and sum of power factor times time."""
-ENERGY, COVERED, UNPLACED, RESETS, GLITCHES = range(5)
-"""Columns of a counter: energy of the day [W ms], the time that it spans [ms], energy of which no
-day can be told [W ms], resets, glitches."""
-COUNTER_COLUMNS = 5
-WIDTH = FACTOR_COLUMNS.stop + COUNTER_COLUMNS * len(COUNTERS)
-
-FLOWS = {"import": IN, "export": OUT}
-"""Rows of the power integral that a counter is compared with."""
-METER_ERROR = 0.01
-"""Error of the power integral and the counter together, as a ratio: two meters of class 0.5."""
-LEAST_COVERAGE = 0.98
-"""Part of the day that power and counter must both know to be compared."""
-
-Verdict = Literal["agrees", "differs"]
+OVERLOAD = 1.2
+"""A meter may carry so many times its rating."""
+OF_LARGEST = 10
+"""Without a rating: it may carry so many times the largest power that it has shown."""
 MeterMessage = MeterPoint | MeterSamples | Heartbeat | EndOfData
-
-
-@dataclass
-class MeterFacts:
-    """Numbers of rows and refused values of a day, and the digit of each counter by then [W ms]."""
-
-    start: int
-    end: int
-    rows: int = 0
-    refused: int = 0
-    digits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -67,6 +46,8 @@ class MeterState:
     ----------
     samples
         Newest value of power and power factor: (time, value).
+    largest
+        Largest power so far, either way [mW].
     sums, days
         Column sums and facts of the local days that are not complete.
     published
@@ -76,17 +57,11 @@ class MeterState:
     point: MeterPoint | None = None
     clock: RowClock = field(default_factory=RowClock)
     samples: list[tuple[int, int] | None] = field(default_factory=lambda: [None, None])
+    largest: int = 0
     counters: dict[str, Counter] = field(default_factory=dict)
     sums: Slots = field(default_factory=Slots)
     days: list[MeterFacts] = field(default_factory=list)
     published: "dict[int, MeterDay]" = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeterDay(LocalDay):
-    """Energy of a meter on a local day; ``verdicts``: whether power and counter agree."""
-
-    verdicts: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True)
@@ -178,7 +153,7 @@ def _fold_rows(state: MeterState, point: MeterPoint, rows: Rows) -> list[MeterDa
             facts.rows += last - first
             facts.refused += int(refused.sum())
             _fold_day(state, point, zone, facts, part)
-            found += _complete(state, zone, int(part.times[-1]) - point.max_gap_ms)
+            found += _complete(state, zone, int(part.times[-1]) - point.longest_gap_ms)
     return found
 
 
@@ -191,22 +166,40 @@ def _facts(state: MeterState, start: int, end: int) -> MeterFacts:
 def _fold_day(
     state: MeterState, point: MeterPoint, zone: SiteCalendar, facts: MeterFacts, rows: Rows
 ) -> None:
-    gap = point.max_gap_ms
-    edges = zone.edges(DAY, int(rows.times[0]) - gap, int(rows.times[-1]))
+    edges = zone.edges(DAY, int(rows.times[0]) - point.longest_gap_ms, int(rows.times[-1]))
     found: list[Contribution] = []
     times, power = _series(state, rows, POWER)
     if times.size > 1:
+        gap = point.gap_ms("power_w")
         found.append((*integral(times, power / 1000, edges, gap), POWER_COLUMNS))
     times, factor = _series(state, rows, POWER_FACTOR)
     if times.size > 1:
-        starts, lengths, level = held(times, factor, edges, gap)
+        starts, lengths, level = held(times, factor, edges, point.gap_ms("power_factor"))
         found.append((starts, np.stack([lengths, lengths * level]), FACTOR_COLUMNS))
+    most_w = _most_w(state, point, rows)
     for place, name in enumerate(COUNTERS):
-        _, times, values = rows.of(2 + place)
+        places, times, values = rows.of(2 + place)
         counter = state.counters.setdefault(name, Counter())
-        found += _counted(counters.read(counter, times, values), point, zone, place)
+        steps = counters.read(counter, times, values, most_w[places])
+        found += _counted(steps, point, zone, place)
         facts.digits[name] = counter.digit
     add(state.sums, edges, summed(edges, found, WIDTH))
+
+
+def _most_w(state: MeterState, point: MeterPoint, rows: Rows) -> Ints:
+    """What the meter is known to carry by each row (n,) [W]."""
+    power = rows.values[:, POWER]
+    sizes = np.where(power == NONE, 0, np.abs(power))
+    largest = np.maximum.accumulate(np.append(state.largest, sizes))[1:]
+    state.largest = int(largest[-1])
+    return _carried_w(point, largest)
+
+
+def _carried_w(point: MeterPoint, largest: Ints) -> Ints:
+    """By the rating, or by the largest power so far (n,) [mW]."""
+    if point.rating_w is not None:
+        return np.full(largest.size, round(OVERLOAD * point.rating_w), dtype=np.int64)
+    return np.where(largest > 0, largest * OF_LARGEST // 1000 + 1, counters.MOST_W)
 
 
 def _series(state: MeterState, rows: Rows, column: int) -> tuple[Ints, Ints]:
@@ -224,7 +217,8 @@ def _counted(
     steps: Sequence[Step], point: MeterPoint, zone: SiteCalendar, place: int
 ) -> list[Contribution]:
     """What counter steps add to the days."""
-    rows = [row for step in steps for row in _rows(step, point, zone)]
+    gap_ms = point.gap_ms(f"{COUNTERS[place]}_wh")
+    rows = [row for step in steps for row in _rows(step, point, gap_ms, zone)]
     if not rows:
         return []
     times, values = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
@@ -233,13 +227,16 @@ def _counted(
     return [(np.array(times, dtype=np.int64), np.array(values, dtype=np.int64).T, columns)]
 
 
-def _rows(step: Step, point: MeterPoint, zone: SiteCalendar) -> Iterator[tuple[int, list[int]]]:
+def _rows(
+    step: Step, point: MeterPoint, gap_ms: int, zone: SiteCalendar
+) -> Iterator[tuple[int, list[int]]]:
     """Time and columns of a step; its energy is spread evenly over a known interval."""
     if step.kind != "energy":
-        yield step.shown, [0, 0, 0, step.kind == "reset", step.kind == "glitch"]
+        unplaced = step.energy if step.kind == "doubtful" else 0
+        yield step.shown, [0, 0, unplaced, step.kind == "reset", step.kind == "glitch"]
         return
     edges = zone.edges(DAY, step.since, step.until - 1).tolist()
-    known = len(edges) == 2 or step.until - step.since <= point.max_gap_ms
+    known = len(edges) == 2 or step.until - step.since <= gap_ms
     if not known:
         yield step.shown, [0, 0, step.energy, 0, 0]
         return
@@ -248,7 +245,7 @@ def _rows(step: Step, point: MeterPoint, zone: SiteCalendar) -> Iterator[tuple[i
         begin, stop = max(start, step.since), min(end, step.until)
         part = left if stop == step.until else step.energy * (stop - begin) // length
         left -= part
-        if end + point.max_gap_ms <= step.shown:
+        if end + point.longest_gap_ms <= step.shown:
             yield step.shown, [0, 0, part, 0, 0]
         else:
             yield begin, [part, stop - begin, 0, 0, 0]
@@ -262,7 +259,7 @@ def _complete(state: MeterState, zone: SiteCalendar, until: int) -> list[MeterDa
     state.days = [day for day in state.days if day.end > until]
     found = []
     for day in done:
-        result = _result(zone, day, sums.get(day.start, [0] * WIDTH))
+        result = result_of(zone, day, sums.get(day.start, [0] * WIDTH))
         news = numbered(state.published, result)
         state.published = later(state.published, day.start)
         found += [] if news is None else [news]
@@ -283,112 +280,18 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
     zone = calendar(point.zone)
     sums = Slots({start: list(each) for start, each in state.sums.open.items()})
     found: list[Contribution] = []
+    (most_w,) = _carried_w(point, np.array([state.largest])).tolist()
     for place, name in enumerate(COUNTERS):
-        step = counters.standing(state.counters.get(name, Counter()))
+        step = counters.standing(state.counters.get(name, Counter()), most_w)
         found += _counted([] if step is None else [step], point, zone, place)
     for contribution in found:
         edges = zone.edges(DAY, int(contribution[0][0]), int(contribution[0][-1]))
         add(sums, edges, summed(edges, [contribution], WIDTH))
     news = []
     for day in _with_rowless(state, zone, sums.open):
-        result = replace(_result(zone, day, sums.open.get(day.start, [0] * WIDTH)), final=False)
+        result = replace(result_of(zone, day, sums.open.get(day.start, [0] * WIDTH)), final=False)
         revised = numbered(state.published, result)
         if revised is not None:
             state.published[day.start] = revised
             news.append(revised)
     return news
-
-
-def _result(zone: SiteCalendar, day: MeterFacts, sums: list[int]) -> MeterDay:
-    values: dict[str, float] = {}
-    missing: dict[str, Why] = {}
-    for names, told in _readings(day, sums):
-        if isinstance(told, str):
-            missing.update(dict.fromkeys(names, told))
-        else:
-            values.update(zip(names, told, strict=True))
-    return MeterDay(
-        date=zone.local_date(day.start).isoformat(),
-        start=day.start,
-        end=day.end,
-        rows=day.rows,
-        values=values,
-        missing=missing,
-        verdicts={name: _verdict(values, name) for name in _compared(values)},
-    )
-
-
-_OF_COUNTER = ("counter_kwh", "counter_coverage_ratio", "unplaced_kwh", "resets", "glitches")
-_OF_DIFFERENCE = ("difference_kwh", "difference_bound_kwh")
-READINGS = (
-    "power_coverage_ratio",
-    "refused_values",
-    *("import_kwh", "export_kwh", "bound_kwh"),
-    "power_factor_mean",
-    *(f"{name}_{each}" for name in COUNTERS for each in _OF_COUNTER),
-    *(f"{name}_{each}" for name in FLOWS for each in _OF_DIFFERENCE),
-)
-"""Names of all that is told of a day; the unit is at the end, or it is a number."""
-
-
-def _readings(day: MeterFacts, sums: list[int]) -> Iterator[tuple[tuple[str, ...], Reading]]:
-    length, power = day.end - day.start, sums[POWER_COLUMNS]
-    yield ("power_coverage_ratio",), (power[KNOWN] / length,)
-    yield ("refused_values",), (float(day.refused),)
-    yield ("import_kwh", "export_kwh", "bound_kwh"), _integrated(power)
-    yield ("power_factor_mean",), _power_factor(sums[FACTOR_COLUMNS])
-    for place, name in enumerate(COUNTERS):
-        first = FACTOR_COLUMNS.stop + place * COUNTER_COLUMNS
-        counter = sums[first : first + COUNTER_COLUMNS]
-        yield tuple(f"{name}_{each}" for each in _OF_COUNTER), _counter(counter, length)
-        if name in FLOWS:
-            integrated, digit = power[FLOWS[name]], day.digits.get(name, 0)
-            told = _reconciled(integrated, power, counter, digit, length)
-            yield tuple(f"{name}_{each}" for each in _OF_DIFFERENCE), told
-
-
-def _compared(values: Mapping[str, float]) -> list[str]:
-    return [name for name in FLOWS if f"{name}_difference_kwh" in values]
-
-
-def _verdict(values: Mapping[str, float], name: str) -> Verdict:
-    difference = abs(values[f"{name}_difference_kwh"])
-    return "agrees" if difference <= values[f"{name}_difference_bound_kwh"] else "differs"
-
-
-def _integrated(power: list[int]) -> Reading:
-    if not power[KNOWN]:
-        return "missing_signal"
-    return power[IN] / W_MS_PER_KWH, power[OUT] / W_MS_PER_KWH, power[BOUND] / W_MS_PER_KWH
-
-
-def _power_factor(sums: list[int]) -> Reading:
-    known, total = sums
-    return (total / known / 1e6,) if known else "missing_signal"
-
-
-def _counter(sums: list[int], length: int) -> Reading:
-    energy, covered, unplaced, resets, glitches = sums
-    if not any(sums):
-        return "missing_signal"
-    coverage = covered / length
-    kwh = energy / W_MS_PER_KWH, coverage, unplaced / W_MS_PER_KWH
-    return *kwh, float(resets), float(glitches)
-
-
-def _reconciled(
-    integrated: int, power: list[int], counter: list[int], digit: int, length: int
-) -> Reading:
-    """Integral less counter [kWh], and how much both may differ.
-
-    That is the error of sampling and of both meters, a digit of the counter at both ends
-    of the day, and the part of the day that either does not know.
-    """
-    if not power[KNOWN] or not counter[COVERED]:
-        return "missing_signal"
-    if min(power[KNOWN], counter[COVERED]) < LEAST_COVERAGE * length:
-        return "gap"
-    unknown = 2 - (power[KNOWN] + counter[COVERED]) / length
-    larger = max(integrated, counter[ENERGY])
-    bound = power[BOUND] + (METER_ERROR + unknown) * larger + 2 * digit
-    return (integrated - counter[ENERGY]) / W_MS_PER_KWH, bound / W_MS_PER_KWH

@@ -22,7 +22,7 @@ from stream_app.archive.layout import Span
 from stream_app.archive.read import read
 from stream_app.archive.sink import tables_of
 from stream_app.codec.results import Output
-from stream_app.core.meters import READINGS
+from stream_app.core.meter_day import READINGS
 from stream_app.process_signals import process_signals
 from stream_app.reports import battery_archive
 from stream_app.reports.battery_data import NotFoundError, collected

@@ -81,6 +81,8 @@ points = st.builds(
     zone=st.sampled_from(ZONES),
     max_gap_ms=st.sampled_from((MINUTE, 45 * MINUTE, 30 * HOUR)),
     skew_ms=st.sampled_from((HOUR, 6 * HOUR)),
+    signal_gaps_ms=st.sampled_from(({}, {"import_wh": 3 * HOUR}, {"power_w": MINUTE})),
+    rating_w=st.sampled_from((None, 1e3, 1e5)),
 )
 
 

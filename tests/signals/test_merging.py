@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.errors import TopologyError
 from replay.signals.export import SignalExport
 from tests.signals.exports import (
     MINUTE_MS,
@@ -127,6 +128,19 @@ def test_gaps_of_a_record_are_told_by_its_own_files(tmp_path: Path) -> None:
     assert (rules.interval_ms, rules.max_gap_ms) == (1000, 900_000)
     assert rules.of_cells.max_gap_ms == 3 * MINUTE_MS
     assert rules.signal_gaps_ms == {"current_a": 3000}
+
+
+def test_gaps_of_a_meter_are_told_by_the_file_of_each_signal(tmp_path: Path) -> None:
+    signal_file(tmp_path / "m1/com_ap.csv", minutes([5] * 60))
+    signal_file(tmp_path / "m1/pos_ae.csv", [(at(900 * n), n) for n in range(4)])
+    whole = {"data": {"paths": [str(tmp_path)]}, "meters": {"m1": {"rating_kw": 500}}}
+
+    (meter,) = opened(tmp_path, **whole).meters
+
+    assert (meter.gap_ms("power_w"), meter.gap_ms("import_wh")) == (180_000, 2_700_000)
+    assert meter.rating_w == 500_000
+    with pytest.raises(TopologyError, match="meters names 'm2'; the export has m1"):
+        opened(tmp_path, **whole | {"meters": {"m2": {"rating_kw": 500}}})
 
 
 def test_cells_carry_the_current_and_soc_of_their_string_at_their_own_times(

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.core.counters import Counter, Step, read, standing
+from stream_app.core.counters import MOST_W, Counter, Step, standing
+from stream_app.core.counters import read as read_within
+from stream_app.core.energy import Ints
 from tests.property.strategies import cuts
 
 readings = st.lists(st.integers(0, 8), min_size=1, max_size=25)
+
+
+def read(counter: Counter, times: Ints, values: Ints) -> list[Step]:
+    """Take readings of a meter of which nothing is known."""
+    return read_within(counter, times, values, np.full(times.size, MOST_W))
 
 
 def taken(values: Sequence[int]) -> tuple[list[Step], Counter]:
@@ -58,7 +65,7 @@ def test_energy_is_what_the_believed_readings_rose(
     values: tuple[int, ...], energy: int, resets: int, glitches: int
 ) -> None:
     steps, counter = taken(values)
-    last = standing(counter)
+    last = standing(counter, MOST_W)
 
     kinds = [step.kind for step in steps]
     assert sum(step.energy for step in steps) + (last.energy if last else 0) == energy
@@ -78,7 +85,7 @@ def test_energy_is_never_negative_and_its_intervals_rise(values: list[int]) -> N
 def test_a_counter_that_only_rises_counts_from_first_to_last(values: list[int]) -> None:
     rising = sorted(values)
     steps, counter = taken(rising)
-    last = standing(counter)
+    last = standing(counter, MOST_W)
 
     total = sum(step.energy for step in steps) + (last.energy if last else 0)
     assert total == rising[-1] - rising[0]

@@ -1,6 +1,7 @@
 """Meters: daily energy from power and from counters, and whether they agree."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,43 @@ def test_readings_that_no_meter_could_reach_are_no_energy(readings: int) -> None
 
     assert day.values["import_glitches"] == 1
     assert 2400 - 25 * (readings + 1) <= day.values["import_counter_kwh"] < 2400
+
+
+@pytest.mark.parametrize(
+    ("rating_w", "power_w", "unplaced"),
+    [(500e3, None, 5_000), (None, -100e3, 5_000), (None, None, 0), (50e6, -100e3, 0)],
+    ids=["beyond its rating", "beyond what it has shown", "nothing is known", "within its rating"],
+)
+def test_a_rise_that_this_meter_cannot_carry_is_energy_of_no_day(
+    rating_w: float | None, power_w: float | None, unplaced: float
+) -> None:
+    """25 kWh each quarter of an hour, and 5 MWh at once."""
+    times = MIDNIGHT + QUARTERS
+    counter = np.arange(times.size) * 25_000.0
+    counter[40:] += 5e6 - 25e3
+    power = {} if power_w is None else {"power_w": np.full(times.size, power_w)}
+
+    point = replace(POINT, rating_w=rating_w)
+    day = only(day_of(times, point, import_wh=counter, **power))
+
+    assert day.values["import_unplaced_kwh"] == unplaced
+    assert day.values["import_counter_kwh"] == 2375 + 5000 - unplaced
+    assert day.values["import_glitches"] == 0
+
+
+def test_a_counter_that_is_read_seldom_has_no_gaps_beside_a_power_that_is_read_often() -> None:
+    times = MIDNIGHT - HOUR + np.arange(0, DAY + 2 * HOUR + 1, MINUTE, dtype=np.int64)
+    counter = np.where(np.arange(times.size) % 20 == 7, (times - MIDNIGHT) / HOUR * 1e5, np.nan)
+    point = replace(POINT, max_gap_ms=3 * MINUTE, signal_gaps_ms={"import_wh": HOUR})
+    signals = {"power_w": np.full(times.size, -1e5), "import_wh": counter + 1e6}
+
+    _, day = day_of(times, point, **signals)
+    gaps = day_of(times, replace(point, signal_gaps_ms={}), **signals)[-1]
+
+    assert day.values["import_counter_kwh"] == pytest.approx(2400)
+    assert day.values["power_coverage_ratio"] == 1.0
+    assert day.verdicts == {"import": "agrees"}
+    assert gaps.values["import_counter_kwh"] < 2400
 
 
 def test_a_counter_that_jumps_without_end_never_gives_negative_energy() -> None:
