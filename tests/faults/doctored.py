@@ -14,6 +14,7 @@ from stream_app.codec.telemetry import decode
 from stream_app.dead_letters import STRETCH
 from stream_app.engine.position import POSITION_KEY, Position, encode_position, mark_of
 from stream_app.engine.table import state_key
+from stream_app.kept import KeptStates
 from tests.faults.evidence import Evidence, Record, View
 from tests.faults.golden import TABLE
 from tests.faults.workload import Workload, station, with_poison
@@ -34,11 +35,12 @@ def undisturbed(workload: Workload = WORKLOAD) -> Evidence:
     refused: list[int] = []
     position = Position()
     table: dict[bytes, bytes] = {}
+    kept = KeptStates()
     for first in range(0, len(sent), CHUNK):
         chunk = sent[first : first + CHUNK]
         pairs = [(record.key, record.value) for record in chunk]
         before = dict(table)
-        folded = fold_chunk(decode(pairs), table, pairs)
+        folded = fold_chunk(decode(pairs), table, pairs, kept)
         for each in folded.records:
             publish(found, each.topic, each.key, each.value, each.headers, each.time)
         for place in sorted(folded.refused):
