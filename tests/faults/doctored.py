@@ -19,7 +19,8 @@ from tests.faults.evidence import Evidence, Record, View
 from tests.faults.golden import TABLE
 from tests.faults.workload import Workload, station, with_poison
 
-CHUNK = 30
+CHUNK, LIFE = 30, 3
+"""Records of a chunk, and chunks until the worker starts anew."""
 SOURCE = "rig.telemetry.v1"
 REASON = re.compile(rb'"reason":"(\w+)"')
 SENT_MS = 1_760_000_000_000
@@ -35,8 +36,9 @@ def undisturbed(workload: Workload = WORKLOAD) -> Evidence:
     refused: list[int] = []
     position = Position()
     table: dict[bytes, bytes] = {}
-    kept = KeptStates()
-    for first in range(0, len(sent), CHUNK):
+    for number, first in enumerate(range(0, len(sent), CHUNK)):
+        if number % LIFE == 0:
+            kept = KeptStates()
         chunk = sent[first : first + CHUNK]
         pairs = [(record.key, record.value) for record in chunk]
         before = dict(table)
