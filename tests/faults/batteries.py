@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace as replace_fields
 
+from schemas.battery import AnomalyModelRecord
+from stream_app.codec.anomaly_model import anomaly_model, version_of
 from stream_app.codec.battery import encode_battery
 from stream_app.codec.battery_records import Message
 from stream_app.core.battery import (
@@ -15,6 +18,8 @@ from stream_app.core.battery import (
     MeterSamples,
     SystemSamples,
 )
+from stream_app.core.cells.features import FEATURES
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.messages import EndOfData, Heartbeat
 
@@ -51,6 +56,8 @@ def battery(samples: int, random: np.random.Generator) -> Iterator[Sent]:
             yield _sent(BATTERY, each)
         if place % 61 == 30:
             yield _sent(BATTERY, Heartbeat(source.time(place)))
+        if place % 300 == 35:
+            yield BATTERY.key.encode(), learned(place).data
         if place % 83 == 70:
             yield _sent(BATTERY, BATTERY if place // 83 % 2 else STRICTER)
         if place % 90 == 85:
@@ -81,6 +88,32 @@ def meter(samples: int, random: np.random.Generator) -> Iterator[Sent]:
     yield _sent(METER, EndOfData(end))
 
 
+def learned(number: int) -> AnomalyModel:
+    """A model by hand, of its own for each number: a cell far above its pack is unusual."""
+    far = np.array([3.0, 12.0, 1.0])
+    record = AnomalyModelRecord(
+        v=1,
+        version="",
+        site=BATTERY.site,
+        system=BATTERY.system,
+        features=list(FEATURES),
+        contamination=0.01,
+        threshold=0.6,
+        back=0.55,
+        since="2024-11-01",
+        until="2024-11-30",
+        windows=1000 + number,
+        learned_with="no data",
+        samples=256,
+        usual={name: bytes(8 * cells * len(FEATURES)) for name, cells in BATTERY.packs.items()},
+        sizes=[far.size],
+        feature=np.array([0, -1, -1], dtype="<i1").tobytes(),
+        value=far.astype("<f8").tobytes(),
+        right=np.array([2, 0, 0], dtype="<i4").tobytes(),
+    )
+    return anomaly_model(replace_fields(record, version=version_of(record)))
+
+
 class Rack:
     """What two packs and their system show, a row for each place."""
 
@@ -96,6 +129,7 @@ class Rack:
         self._volts["A"][:, 2] += np.where(moves, 0.08, 0.0)
         self._volts["A"][places % 40 < 3, 4] = np.nan
         self._volts["B"][places % 70 > 60, 0] = 3.7
+        self._volts["B"][:, 4] += 0.03
         self._warmth["A"][places % 110 > 90, 1] = 66.0
         self._signals = self._of_system(places, random)
 

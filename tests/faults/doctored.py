@@ -23,6 +23,7 @@ CHUNK, LIFE = 30, 3
 """Records of a chunk, and chunks until the worker starts anew."""
 SOURCE = "rig.telemetry.v1"
 REASON = re.compile(rb'"reason":"(\w+)"')
+RULE = re.compile(rb'"rule":"(\w+)"')
 SENT_MS = 1_760_000_000_000
 CONDITIONS = {contract.ALARMS.suffix, contract.FINDINGS.suffix}
 WORKLOAD = with_poison(station(2, 100, 3, storage=True), 0.05, 3)

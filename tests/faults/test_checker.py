@@ -20,6 +20,7 @@ from tests.faults.checker import (
 from tests.faults.doctored import (
     CONDITIONS,
     REASON,
+    RULE,
     SOURCE,
     WORKLOAD,
     WRONG,
@@ -101,6 +102,18 @@ def test_the_workload_has_late_data_and_a_correction(clean: Evidence) -> None:
     said = {reason for value in values for reason in REASON.findall(value)}
 
     assert {b"late_data", b"correction", b"beyond_horizon", b"no_gap"} <= said
+
+
+def test_the_workload_has_what_hurts_a_battery(clean: Evidence) -> None:
+    alarms = clean.of(contract.ALARMS)
+    rules = {rule for each in alarms for rule in RULE.findall(each.value or b"")}
+
+    assert {b"FLAG", b"OVER_VOLT_ALARM", b"SOC_JUMP", b"WEAK_CELL"} <= rules
+    assert any(key.endswith(b"\x1fmodel") for key in clean.views[0].states)
+    for topic in (*contract.CELLS.values(), contract.METER_DAILY, contract.HEALTH_DAILY):
+        values = [each.value or b"" for each in clean.of(topic)]
+        assert any(b'"final":false' in each for each in values)
+        assert any(b'"final":true' in each for each in values)
 
 
 def test_each_kind_of_poison_is_refused() -> None:
