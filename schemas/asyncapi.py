@@ -43,6 +43,7 @@ from schemas.results_battery import (
     HealthDayRecord,
     LateRowsRecord,
     MeterDayRecord,
+    SignalWindowsRecord,
 )
 from schemas.telemetry import (
     CorrectionBeginRecord,
@@ -81,6 +82,7 @@ CARRIES: Mapping[Topic, tuple[Model, ...]] = {
     **dict.fromkeys(topics.ROLLUPS.values(), (RollupRecord,)),
     topics.DAILY: (DailyRecord,),
     **dict.fromkeys(topics.CELLS.values(), (CellWindowsRecord,)),
+    **dict.fromkeys(topics.SIGNALS.values(), (SignalWindowsRecord,)),
     topics.CRITICAL_CELLS: (CriticalCellsRecord,),
     topics.HEALTH_DAILY: (HealthDayRecord,),
     topics.METER_DAILY: (MeterDayRecord,),

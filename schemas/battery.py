@@ -22,7 +22,8 @@ class BatteryRulesRecord(msgspec.Struct, forbid_unknown_fields=True):
     """How a battery's telemetry is judged; times in seconds, current in A.
 
     ``cells_gap_s`` and ``signal_gaps_s`` say which time is too long between rows of a pack and
-    between values of signals of the system, where it is not ``max_gap_s``.
+    between values of signals of the system, where it is not ``max_gap_s``. A silence of more than
+    ``stale_s`` (null: 2700), and of that, raises STALE_DATA.
     """
 
     interval_s: float
@@ -32,6 +33,7 @@ class BatteryRulesRecord(msgspec.Struct, forbid_unknown_fields=True):
     rest_s: float
     cells_gap_s: float | None = None
     signal_gaps_s: dict[str, float] = {}
+    stale_s: float | None = None
 
 
 class BatteryRecord(msgspec.Struct, tag_field="kind", tag="battery", forbid_unknown_fields=True):

@@ -35,6 +35,7 @@ BatteryRule = Literal[
     "SOC_FROZEN",
     "SOC_DRIFT",
     "FLAG",
+    "STALE_DATA",
 ]
 
 
@@ -83,6 +84,32 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     missing: list[dict[str, str]] | None = None
     regime: list[str] | None = None
     evaluability: list[dict[str, dict[str, int]]] | None = None
+
+
+class SignalWindowsRecord(msgspec.Struct):
+    """A run of windows of a battery system's signals.
+
+    Columns have an entry for each window, and in it one for each of ``signals``; a signal that
+    came in none of the windows is left out. Ids as of ``CellWindowsRecord``; the highest revision
+    holds.
+    """
+
+    v: Version
+    id: str
+    site: str
+    system: str
+    zone: str
+    resolution: Resolution
+    final: bool
+    start: list[int]
+    end: list[int]
+    revision: list[int]
+    rows: list[int]
+    signals: list[str]
+    samples: list[list[int]]
+    refused: list[list[int]]
+    lowest: Rows
+    highest: Rows
 
 
 class CriticalCellRecord(msgspec.Struct):

@@ -61,6 +61,16 @@ CELLS = {
     )
     for name in ("5min", "15min", "1h", "1d")
 }
+SIGNALS = {
+    name: Topic(
+        f"signals.{name}.v1",
+        "site/battery/system",
+        "delete",
+        True,
+        f"signals of a battery system in {name} windows",
+    )
+    for name in ("5min", "15min", "1h", "1d")
+}
 CRITICAL_CELLS = Topic(
     "cells.critical.v1",
     "site/battery/system/pack/date",
@@ -113,6 +123,7 @@ TOPICS: tuple[Topic, ...] = (
     *ROLLUPS.values(),
     DAILY,
     *CELLS.values(),
+    *SIGNALS.values(),
     CRITICAL_CELLS,
     HEALTH_DAILY,
     METER_DAILY,

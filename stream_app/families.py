@@ -16,7 +16,13 @@ from stream_app.codec.results_battery import (
     encode_meter_outputs,
     encode_newest,
 )
-from stream_app.core.battery_system import BatteryState, Part, SystemMessage, fold_battery
+from stream_app.core.battery_system import (
+    BatteryState,
+    Part,
+    SystemMessage,
+    fold_battery,
+    newest_row,
+)
 from stream_app.core.messages import Message, Refusal
 from stream_app.core.meters import MeterMessage, MeterState, fold_meter
 from stream_app.keys import Subject, subject_of
@@ -105,12 +111,6 @@ def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> St
     return Step(records, outputs.refusals, outputs.rows, late, shown, touched)
 
 
-def _newest_battery(system: BatteryState) -> int | None:
-    clocks = [each.hot.clock.clock for each in system.cells.packs.values()]
-    times = [each.now for each in (*clocks, system.health.present.clock.clock)]
-    return max((time for time in times if time is not None), default=None)
-
-
 def _fold_meter(meter: MeterState, messages: Sequence[MeterMessage]) -> Step:
     outputs = fold_meter(meter, messages)
     point = outputs.point
@@ -129,7 +129,7 @@ BATTERY = Family(
     load=load_battery,
     save=save_battery,
     fold=_fold_battery,
-    newest_ms=_newest_battery,
+    newest_ms=newest_row,
     smaller="cut the battery system into several, or its packs into smaller ones",
 )
 METER = Family(

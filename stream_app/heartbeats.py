@@ -1,8 +1,8 @@
-"""Heartbeats of live blocks.
+"""Heartbeats of live blocks and batteries.
 
-Silence is judged in event time. Where a whole block is silent nothing moves its clock, so the
-owner of its partition sends the wall clock as a heartbeat: a record like any other, the same in a
-replay.
+Silence is judged in event time. Where a whole block, or a pack of a battery, is silent nothing
+moves its clock, so the owner of its partition sends the wall clock as a heartbeat: a record like
+any other, the same in a replay.
 """
 
 import time
@@ -16,6 +16,7 @@ from faust.exceptions import ProducerSendError
 from stream_app.codec.telemetry import encode
 from stream_app.core.clock import DAY_MS
 from stream_app.core.messages import Heartbeat
+from stream_app.core.stale import Expected
 from stream_app.engine.engine import Engine
 from stream_app.keys import telemetry_key
 from stream_app.metrics import LiveView
@@ -23,7 +24,7 @@ from stream_app.metrics import LiveView
 log = structlog.get_logger(__name__)
 
 LIVE_MS = DAY_MS
-"""A block whose newest sample is older, or ahead of the wall clock, is not live but replayed."""
+"""What has no sample that is newer, or one so far ahead, is not live but replayed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Heartbeats:
     clock: Callable[[], float] = time.time
 
     async def __call__(self) -> None:
-        """Send one for each block of the worker's partitions that needs it.
+        """Send one for each block and battery of the worker's partitions that needs it.
 
         If Kafka does not take them, the next turn has newer ones.
         """
@@ -53,7 +54,7 @@ class Heartbeats:
                 return
 
     def _due(self, now_ms: int) -> Mapping[str, int]:
-        """Partition of each block to send for."""
+        """Partition of each key to send for."""
         owned = {
             telemetry_key(key): number
             for number, each in self.engine.partitions.items()
@@ -64,21 +65,15 @@ class Heartbeats:
         return {key: owned[key] for key in keys if key in owned}
 
 
-def due(expectations: Mapping[str, tuple[int, int]], now_ms: int) -> list[str]:
-    """The blocks that need a heartbeat at the wall clock ``now_ms`` [ms UTC].
-
-    Parameters
-    ----------
-    expectations
-        Newest sample [ms UTC] and limit of silence [ms] by block, see
-        :attr:`stream_app.pipeline.BlockState.expects`.
+def due(expectations: Mapping[str, Expected], now_ms: int) -> list[str]:
+    """The keys that need a heartbeat at the wall clock ``now_ms`` [ms UTC].
 
     Returns
     -------
-    Those that are live and have been silent for more than half of the limit.
+    Those that are live, of which something has been silent for more than half of the limit.
     """
     return [
         key
-        for key, (newest, stale_ms) in expectations.items()
-        if stale_ms / 2 < now_ms - newest <= LIVE_MS
+        for key, each in expectations.items()
+        if now_ms - each.oldest > each.stale_ms / 2 and abs(now_ms - each.newest) <= LIVE_MS
     ]

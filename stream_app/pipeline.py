@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_app.core import corrections, integrator, lateness
 from stream_app.core.calendar import calendar
-from stream_app.core.clock import DAY_MS, Samples, advance, witnessed
+from stream_app.core.clock import DAY_MS, HEARTBEAT_LIMIT_MS, Samples, advance, witnessed
 from stream_app.core.conditions import Seen, Silence, findings, skew
 from stream_app.core.corrections import Correction
 from stream_app.core.energy import Floats, Ints
@@ -31,14 +31,13 @@ from stream_app.core.messages import (
     TooLate,
 )
 from stream_app.core.silence import LONGEST_SILENCE_MS
+from stream_app.core.stale import Expected
 from stream_app.core.succession import objection, owners
 from stream_app.core.topology import PowerBlock
 from stream_app.core.windows import Run
 
 LATEST = 1 << 42
 """A time after any [ms UTC]."""
-HEARTBEAT_LIMIT_MS = 7 * DAY_MS
-"""A heartbeat further ahead of all that was heard of its block is refused."""
 MOST_WAITING = 32_768
 """Samples of a block that wait to be settled, the same number for each of its inputs."""
 MOST_CLOSED = 1 << 18
@@ -92,8 +91,8 @@ class BlockState:
         return max((time for time in times if time is not None), default=None)
 
     @property
-    def expects(self) -> tuple[int, int] | None:
-        """Newest sample [ms UTC], and the silence [ms] after it that raises STALE_DATA.
+    def expects(self) -> Expected | None:
+        """The block's newest sample, and the silence after it that raises STALE_DATA.
 
         None where nothing is to come or to tell: before the first samples, after an end of data,
         and once all inputs are told silent.
@@ -102,7 +101,8 @@ class BlockState:
         waits = [each for each in heard if "STALE_DATA" not in each.rules.active]
         if self.block is None or not waits or all(each.clock.ended for each in heard):
             return None
-        return max(each.clock.now or 0 for each in heard), self.block.rules.stale_ms
+        newest = max(each.clock.now or 0 for each in heard)
+        return Expected(newest, newest, self.block.rules.stale_ms)
 
 
 def fold(state: BlockState, messages: Sequence[Message]) -> Outputs:

@@ -12,7 +12,7 @@ from replay.feed import ROWS, Batch
 from replay.issues import Issues
 from replay.signals.blocks import Keyed, Layout, blocks
 from replay.signals.files import SignalFile, find_files, look_at
-from replay.signals.mapping import Mapped, Target, in_order, mapped, with_nearest
+from replay.signals.mapping import Mapped, Target, in_order, mapped, with_nearest, without_meaning
 from replay.signals.reader import SignalReader
 from replay.signals.topology import batteries, meters, skew_ms
 from replay.wire import Samples
@@ -279,6 +279,7 @@ def _remarks(unusable: Sequence[str], roles: Mapped) -> list[str]:
     if roles.unknown:
         found.append(f"not known to signals.rules: {len(roles.unknown):,} columns")
         found += [f"  {line}" for line in with_nearest(roles.unknown, roles.targets)]
+    found += without_meaning(roles)
     if roles.left_out:
         found.append(f"left out as signals.rules says: {len(roles.left_out):,} columns")
     return found

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,6 +16,8 @@ from stream_app.codec.limits import (
     LARGEST_STRING_A,
 )
 from stream_app.core.battery import WindowRule
+from stream_app.core.health.columns import SIGNALS
+from stream_app.core.health.signals import nearest
 from stream_app.core.order import natural_key
 
 _LARGEST = {
@@ -24,6 +26,8 @@ _LARGEST = {
     ("system", "current_a"): LARGEST_STRING_A,
     ("system", "soc_ratio"): LARGEST_RATIO,
 }
+MEANINGS = frozenset(signal.name for signal in SIGNALS)
+"""Signals of a system that the program knows."""
 _BLANK = re.compile(r"\s+")
 
 
@@ -71,11 +75,16 @@ class Target:
 
 @dataclass
 class Mapped:
-    """Columns by address: with a target, unknown, and those of which the rules say ``nothing``."""
+    """Columns by address: with a target, unknown, and those of which the rules say ``nothing``.
+
+    ``meaningless`` are signals of systems that the program knows nothing of, and that the rules do
+    not say how to keep: by name, the first column of each.
+    """
 
     targets: dict[str, Target] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    meaningless: dict[str, str] = field(default_factory=dict)
 
 
 def mapped(addresses: Iterable[str], rules: Sequence[Rule]) -> Mapped:
@@ -94,7 +103,9 @@ def mapped(addresses: Iterable[str], rules: Sequence[Rule]) -> Mapped:
         elif rule.of == "nothing":
             found.left_out.append(address)
         else:
-            found.targets[address] = _target(address, rule, match)
+            target = found.targets[address] = _target(address, rule, match)
+            if rule.is_plain and target.signal not in MEANINGS:
+                found.meaningless.setdefault(target.signal, address)
     if not found.targets:
         shown = ", ".join(repr(address) for address in found.unknown[:5])
         raise TopologyError(
@@ -115,6 +126,17 @@ def with_nearest(unknown: Iterable[str], known: Iterable[str]) -> list[str]:
             near[leaf] = difflib.get_close_matches(leaf, leaves, n=1)
         found.append(f"{address} (nearest known: {near[leaf][0]})" if near[leaf] else address)
     return found
+
+
+def without_meaning(found: Mapped) -> Iterator[str]:
+    """Say of signals that are kept though nothing is known of them, and which is meant perhaps."""
+    for name, address in found.meaningless.items():
+        near = nearest(name, MEANINGS)
+        meant = f" (nearest known: {near})" if near else ""
+        yield (
+            f"{address}: {name!r} is no signal that health is told from{meant}; windows keep its "
+            "extremes. If that is meant, say keep: extremes in signals.rules"
+        )
 
 
 def _first(address: str, rules: Sequence[Rule]) -> tuple[Rule | None, re.Match[str] | None]:

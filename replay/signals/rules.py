@@ -81,6 +81,11 @@ class Rule(Section):
         return self
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it does not say how windows keep what has no meaning of its own."""
+        return self.of == "system" and "keep" not in self.model_fields_set
+
+    @property
     def sign(self) -> int:
         """1, or -1 where a positive number means charge or import."""
         return -1 if self.positive in ("charge", "import") else 1

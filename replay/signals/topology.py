@@ -8,7 +8,7 @@ from replay.errors import TopologyError
 from replay.signals.mapping import Target, in_order
 from replay.signals.rules import CELL_SIGNALS, SYSTEM_SIGNALS
 from stream_app.codec.limits import MOST_CELLS
-from stream_app.core.battery import Battery, BatteryRules, MeterPoint, WindowRule
+from stream_app.core.battery import STALE_MS, Battery, BatteryRules, MeterPoint, WindowRule
 from stream_app.core.cells.limits import PRESET_OF
 
 _MAX_GAP_INTERVALS = 3
@@ -123,6 +123,7 @@ def _rules(targets: list[Target], intervals: Intervals, config: Config) -> Batte
         rest_ms=own.rest_time,
         cells_gap_ms=cells_ms if cells_ms not in (0, max_gap_ms or cells_ms) else None,
         signal_gaps_ms={name: gap for name, gap in gaps.items() if gap != max_gap_ms},
+        stale_ms=config.alarms.stale_after or STALE_MS,
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas import results, topics
 from schemas import results_battery as battery
 from schemas.topics import Topic
-from stream_app.archive import cells
+from stream_app.archive import cells, signals
 from stream_app.archive.cells import TIME
 from stream_app.archive.layout import Place
 from stream_app.core.calendar import calendar
@@ -230,11 +230,16 @@ def _pairs(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 _PACK_WINDOW = ("site", "system", "pack", "start", "cell")
+_SYSTEM_WINDOW = ("site", "system", "start", "signal")
 _DAY_OF = ("site", "system", "date")
 KINDS: tuple[Kind, ...] = (
     *(
         Kind(f"cells_{name}", topic, BATTERY, cells.SCHEMA, _PACK_WINDOW, cells.days)
         for name, topic in topics.CELLS.items()
+    ),
+    *(
+        Kind(f"signals_{name}", topic, BATTERY, signals.SCHEMA, _SYSTEM_WINDOW, signals.days)
+        for name, topic in topics.SIGNALS.items()
     ),
     Kind(
         "critical_cells",

@@ -34,6 +34,8 @@ def _lines(found: "FoundBattery") -> Iterator[tuple[str, str]]:
     if each.capacity_ah is not None:
         yield "measured capacity", f"{each.capacity_ah:,.1f} Ah"
     yield "open days", ", ".join(local_time(day, each.zone)[:10] for day in each.days) or "none"
+    if each.unknown:
+        yield "ignored, not known", "\n".join(_unknown(each))
     if each.quarantine:
         yield "set aside", _aside(each.quarantine, each.zone)
     yield "stands", _conditions(each.conditions, each.zone)
@@ -51,6 +53,11 @@ def _lines(found: "FoundBattery") -> Iterator[tuple[str, str]]:
 def _signals(each: "BatteryLook") -> Iterator[str]:
     for name, (time, value) in each.signals.items():
         yield f"{name} {value:,.6g}, {local_time(time, each.zone)}"
+
+
+def _unknown(each: "BatteryLook") -> Iterator[str]:
+    for name, (count, known) in each.unknown.items():
+        yield f"{name}: {count:,} values" + (f" (nearest known: {known})" if known else "")
 
 
 def _anchor(each: "BatteryLook") -> str:

@@ -48,6 +48,7 @@ from stream_app.codec.limits import (
 )
 from stream_app.codec.packed import decode_packed, encode_packed, is_packed
 from stream_app.core.battery import (
+    STALE_MS,
     Battery,
     BatteryRules,
     CellSamples,
@@ -327,7 +328,7 @@ def _check_packs(packs: Mapping[str, PackRecord]) -> None:
 def _rules(record: BatteryRulesRecord) -> BatteryRules:
     if not 0 <= record.rest_a <= LARGEST_STRING_A:
         raise ValueError(f"rest_a is {record.rest_a:g} A; it must be 0 to {LARGEST_STRING_A:g}")
-    cells = record.cells_gap_s
+    cells, stale = record.cells_gap_s, record.stale_s
     return BatteryRules(
         interval_ms=milliseconds("interval_s", record.interval_s, least=1),
         max_gap_ms=milliseconds("max_gap_s", record.max_gap_s, least=1),
@@ -336,6 +337,7 @@ def _rules(record: BatteryRulesRecord) -> BatteryRules:
         rest_ms=milliseconds("rest_s", record.rest_s),
         cells_gap_ms=None if cells is None else milliseconds("cells_gap_s", cells, least=1),
         signal_gaps_ms=_signal_gaps(record.signal_gaps_s),
+        stale_ms=STALE_MS if stale is None else milliseconds("stale_s", stale),
     )
 
 

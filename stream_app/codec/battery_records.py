@@ -81,6 +81,7 @@ def _battery_record(battery: Battery) -> BatteryRecord:
             rest_s=rules.rest_ms / 1000,
             cells_gap_s=None if rules.cells_gap_ms is None else rules.cells_gap_ms / 1000,
             signal_gaps_s={name: gap / 1000 for name, gap in rules.signal_gaps_ms.items()},
+            stale_s=rules.stale_ms / 1000,
         ),
         chemistry=battery.chemistry,
         limits=battery.limits,

@@ -33,6 +33,11 @@ def newest_windows(pack: str, resolution: str) -> Part:
     return "newest", "cells", pack, resolution
 
 
+def newest_signals(resolution: str) -> Part:
+    """Part with the newest record of windows of the system's signals, for readers."""
+    return "newest", "signals", resolution
+
+
 def newest_critical(pack: str) -> Part:
     """Part with the newest table of a pack's critical cells, for readers."""
     return "newest", "critical", pack

@@ -28,10 +28,12 @@ from schemas.results_battery import (
 from stream_app.codec.battery_state import (
     NEWEST_DAY,
     newest_critical,
+    newest_signals,
     newest_windows,
 )
 from stream_app.codec.results import LONGEST_RUN, Output, iso
 from stream_app.codec.results_cells import DECIMALS, indicators, parts, record_of
+from stream_app.codec.signal_windows import signal_records, signal_windows
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.battery_system import BatteryOutputs, Part
 from stream_app.core.calendar import calendar
@@ -41,6 +43,7 @@ from stream_app.core.cells.messages import CellWindows
 from stream_app.core.energy import Ints
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.result import Change, HealthDay
+from stream_app.core.health.soc import SocChange
 from stream_app.core.meters import MeterOutputs
 from stream_app.core.rows import LateRow
 
@@ -66,8 +69,10 @@ PRIORITIES: dict[BatteryRule, Priority] = {
     "SOC_FROZEN": "medium",
     "SOC_DRIFT": "low",
     "FLAG": "high",
+    "STALE_DATA": "high",
 }
 
+_UNITS = {"FLAG": "1", "STALE_DATA": "s"}
 _encoder = msgspec.json.Encoder()
 Condition = tuple[str | None, int | None, str, CellFinding | Change]
 """Pack, cell and unit of what began or ended."""
@@ -78,6 +83,8 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     for windows in outputs.cells.windows:
         for part in parts(windows):
             yield _windows(battery, part)
+    for signals in outputs.windows:
+        yield from signal_records(battery, signals)
     for table in outputs.cells.critical:
         yield _critical(battery, table)
     for day in outputs.days:
@@ -85,8 +92,7 @@ def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterato
     for condition in _conditions(outputs):
         yield from _told(battery, condition)
     for late in outputs.cells.late:
-        key = _key(battery, late.pack)
-        yield from _late(key, late.times, late.reason)
+        yield from _late(_key(battery, late.pack), late.times, late.reason)
     yield from _late_rows(battery.key, outputs.late)
 
 
@@ -104,6 +110,10 @@ def encode_newest(
         alone = last.between(last.size - 1, last.size)
         value = told[place] if last.size == 1 else _windows(battery, alone).value
         found[newest_windows(last.pack, last.resolution)] = value
+    for each in {each.resolution: each for each in outputs.windows}.values():
+        place = topics.SIGNALS[each.resolution], battery.key.encode()
+        value = told[place] if each.size == 1 else signal_windows(battery, each.newest).value
+        found[newest_signals(each.resolution)] = value
     for table in outputs.cells.critical:
         found[newest_critical(table.pack)] = _critical(battery, table).value
     for day in outputs.days[-1:]:
@@ -195,7 +205,7 @@ def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
     for finding in outputs.cells.findings:
         yield finding.pack, finding.cell, finding.unit, finding
     for change in outputs.changes:
-        yield None, None, "1" if isinstance(change, FlagChange) else "ratio", change
+        yield None, None, _UNITS.get(change.rule, "ratio"), change
 
 
 def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
@@ -225,7 +235,7 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
     signal = each.signal if isinstance(each, FlagChange) else None
     where = signal or f"{pack or ''}/{'' if cell is None else cell}"
-    no_more = isinstance(each, CellFinding) and not each.judged
+    no_more = not isinstance(each, FlagChange | SocChange) and not each.judged
     ended = "" if each.raised else "judged no more; " if no_more else "ended; "
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]

@@ -13,6 +13,7 @@ Values = NDArray[np.float64] | NDArray[np.float32]
 
 Chemistry = Literal["lfp", "nmc", "other"]
 WindowRule = Literal["max", "extremes", "flag"]
+STALE_MS = 2_700_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class BatteryRules:
     cells_gap_ms, signal_gaps_ms
         The longest known time between rows of a pack, and between values of signals of the
         system, where it is not ``max_gap_ms``: what is sampled more often makes no gaps in others.
+    stale_ms
+        Silence of a pack or of the system's signals that raises STALE_DATA; no silence does that
+        is not longer than what is known between its rows.
     """
 
     interval_ms: int = 60_000
@@ -41,6 +45,7 @@ class BatteryRules:
     rest_ms: int = 1_800_000
     cells_gap_ms: int | None = None
     signal_gaps_ms: Mapping[str, int] = field(default_factory=dict)
+    stale_ms: int = STALE_MS
 
     @property
     def of_cells(self) -> "BatteryRules":
@@ -51,6 +56,16 @@ class BatteryRules:
     def longest_gap_ms(self) -> int:
         """What is known of any signal of the system is so within this time."""
         return max(self.max_gap_ms, *self.signal_gaps_ms.values(), 0)
+
+    @property
+    def stale_cells_ms(self) -> int:
+        """The longest silence of a pack."""
+        return max(self.stale_ms, self.of_cells.max_gap_ms)
+
+    @property
+    def stale_signals_ms(self) -> int:
+        """The longest silence of the signals of the system."""
+        return max(self.stale_ms, self.longest_gap_ms)
 
 
 @dataclass(frozen=True)

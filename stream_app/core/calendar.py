@@ -100,6 +100,20 @@ def calendar(zone: str) -> SiteCalendar:
     return SiteCalendar(zone)
 
 
+def spans(
+    zone: SiteCalendar, resolution: str, times: Instants
+) -> tuple[Instants, Instants, Instants]:
+    """First instants of the local days, starts and ends of the windows that hold ``times``."""
+    edges = zone.edges("1d", int(times[0]), int(times[-1]))
+    place = np.searchsorted(edges, times, side="right") - 1
+    days, after = edges[place], edges[place + 1]
+    step = RESOLUTIONS_MS[resolution]
+    if not step:
+        return days, days, after
+    starts = times - (times - days) % step
+    return days, starts, np.minimum(starts + step, after)
+
+
 def first_instant(day: date, zone: ZoneInfo) -> int:
     """First instant (ms UTC) whose local date is not before ``day``.
 

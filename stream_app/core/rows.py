@@ -27,14 +27,34 @@ class Signal:
     """How a signal becomes whole numbers: value times ``scale``, rounded half to even.
 
     What is not within ``least`` and ``most`` (before scaling) is refused; what is below ``floor``
-    is noise about it.
+    is noise about it. Without a scale nothing is refused, and the numbers are the values' places in
+    the order of float64: nothing is lost, but they can only be compared.
     """
 
     name: str
-    scale: float
-    least: float
-    most: float
+    scale: float | None = None
+    least: float = -math.inf
+    most: float = math.inf
     floor: float = -math.inf
+
+    def whole(self, values: Floats) -> Ints:
+        """Whole numbers of values; NONE where there is none, or REFUSED."""
+        if self.scale is None:
+            return np.where(np.isnan(values), NONE, _turned((values + 0.0).view(np.int64)))
+        good = (values >= self.least) & (values <= self.most)
+        kept = np.maximum(np.where(good, values, 0.0), self.floor)
+        found = np.rint(kept * self.scale).astype(np.int64)
+        return np.where(good, found, np.where(np.isnan(values), NONE, REFUSED))
+
+    def told(self, wholes: Ints) -> Floats:
+        """The values of whole numbers that are some, in the unit of the signal."""
+        if self.scale is None:
+            return _turned(wholes).view(np.float64)
+        found: Floats = wholes / self.scale
+        return found
+
+
+_PLAIN = Signal("")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,22 +104,34 @@ class LateRow:
 def whole(signals: Sequence[Signal], messages: Sequence[tuple[Ints, Mapping[str, Floats]]]) -> Rows:
     """Rows of consecutive messages: times (n,), values by name (n,)."""
     times = np.concatenate([times for times, _ in messages]).astype(np.int64)
-    columns = np.full((times.size, len(signals)), NONE, dtype=np.int64)
+    columns = np.full((len(signals), times.size), np.nan)
     first = 0
     for stamps, values in messages:
         last = first + stamps.size
-        for place, signal in enumerate(signals):
+        for column, signal in zip(columns, signals, strict=True):
             if signal.name in values:
-                columns[first:last, place] = _whole(signal, values[signal.name])
+                column[first:last] = values[signal.name]
         first = last
-    return Rows(times, columns)
+    return Rows(times, _wholes(signals, columns))
 
 
-def _whole(signal: Signal, values: Floats) -> Ints:
-    good = (values >= signal.least) & (values <= signal.most)
-    kept = np.maximum(np.where(good, values, 0.0), signal.floor)
-    scaled = np.rint(kept * signal.scale).astype(np.int64)
-    return np.where(good, scaled, np.where(np.isnan(values), NONE, REFUSED))
+def _wholes(signals: Sequence[Signal], columns: Floats) -> Ints:
+    """Values (signals, n) as whole numbers (n, signals); those without a scale all at once."""
+    found = np.empty((columns.shape[1], len(signals)), dtype=np.int64)
+    plain = [place for place, each in enumerate(signals) if each.scale is None]
+    found[:, plain] = _PLAIN.whole(columns[plain]).T
+    for place, signal in enumerate(signals):
+        if signal.scale is not None:
+            found[:, place] = signal.whole(columns[place])
+    return found
+
+
+def _turned(bits: Ints) -> Ints:
+    """Bits of float64 to whole numbers in the order of the values, and the same way back.
+
+    Those of negative values fall where they should rise.
+    """
+    return np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)
 
 
 def take(state: RowClock, rows: Rows, skew_ms: int) -> tuple[Rows, list[LateRow]]:

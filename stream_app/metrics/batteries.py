@@ -7,13 +7,14 @@ from math import isnan
 import numpy as np
 from prometheus_client.samples import Sample
 
-from stream_app.core.battery_system import BatteryState
+from stream_app.core.battery_system import BatteryState, expected
 from stream_app.core.cells.pack import PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, PPM, UV_PER_V, Whole
 from stream_app.core.cells.statistics import RowStatistics, deviations, row_statistics
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.health import columns
 from stream_app.core.health.result import HealthDay
+from stream_app.core.stale import Expected
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import (
     BATTERY_LAST_SAMPLE,
@@ -30,6 +31,7 @@ from stream_app.metrics.of_batteries import (
     IMBALANCE,
     SOC,
     SOH,
+    UNKNOWN_SIGNALS,
     WORST_CELL,
     WORST_CELL_V,
 )
@@ -87,6 +89,10 @@ class BatteryReading:
         Event time of the newest row of any pack or the system, Unix seconds.
     day
         The day of health that was told of last.
+    expects
+        Rows that are to come, see ``battery_system.expected``.
+    unknown
+        Names in its records that are no signals of it, up to 32.
     """
 
     site: str
@@ -96,6 +102,8 @@ class BatteryReading:
     last_sample_s: float | None
     packs: tuple[PackReading, ...]
     day: HealthDay | None
+    expects: Expected | None = None
+    unknown: int = 0
 
 
 def battery_reading(state: BatteryState) -> BatteryReading | None:
@@ -115,6 +123,8 @@ def battery_reading(state: BatteryState) -> BatteryReading | None:
         max(newest) / 1000 if newest else None,
         tuple(_pack(name, each) for name, each in packs),
         state.health.past.newest,
+        expected(state),
+        len(present.unknown),
     )
 
 
@@ -179,6 +189,10 @@ def _imbalance(reading: BatteryReading) -> Told:
     yield {}, reading.day.values.get("imbalance_v") if reading.day else None
 
 
+def _unknown(reading: BatteryReading) -> Told:
+    yield {}, float(reading.unknown)
+
+
 def _evaluable(reading: BatteryReading) -> Told:
     """Of the cells an indicator is evaluable where it is in every pack."""
     reasons = dict[str, str]()
@@ -200,6 +214,7 @@ _OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], Told]], ...] = (
     (SOH, _soh),
     (IMBALANCE, _imbalance),
     (EVALUABLE, _evaluable),
+    (UNKNOWN_SIGNALS, _unknown),
 )
 
 

@@ -14,6 +14,7 @@ from stream_app.core.battery_system import BatteryState
 from stream_app.core.findings import RULES
 from stream_app.core.integrator import DAY, KNOWN_MS, InputState
 from stream_app.core.meters import MeterState
+from stream_app.core.stale import Expected
 from stream_app.core.topology import PowerBlock
 from stream_app.metrics.batteries import BatteryReading, battery_reading, battery_samples
 from stream_app.metrics.catalogue import (
@@ -63,7 +64,7 @@ class BlockReading:
     active
         The rules that stand raised, once for each input.
     expects
-        Newest sample and limit of silence [ms], see ``BlockState.expects``.
+        Samples that are to come, see ``BlockState.expects``.
     """
 
     site: str
@@ -71,7 +72,7 @@ class BlockReading:
     last_sample_s: float | None
     active: tuple[str, ...]
     enclosures: tuple[EnclosureReading, ...]
-    expects: tuple[int, int] | None
+    expects: Expected | None
 
 
 class LiveView(Collector):
@@ -105,12 +106,11 @@ class LiveView(Collector):
             for key in keys:
                 self._readings.pop(key, None)
 
-    def expectations(self) -> dict[str, tuple[int, int]]:
-        """What is expected of each block that expects something, by key."""
+    def expectations(self) -> dict[str, Expected]:
+        """What is expected of each block and battery that expects something, by key."""
         with self._lock:
             readings = list(self._readings.items())
-        blocks = [(key, each) for key, each in readings if isinstance(each, BlockReading)]
-        return {key: each.expects for key, each in blocks if each.expects}
+        return {key: each.expects for key, each in readings if each.expects}
 
     def describe(self) -> Iterable[Family]:
         """Name the families, for the check at registration."""

@@ -46,6 +46,13 @@ EVALUABLE = Metric(
     (*_SYSTEM, "indicator", "reason"),
     "1 if the newest data can support the indicator, else 0 and the reason why not.",
 )
+UNKNOWN_SIGNALS = Metric(
+    "bess_battery_unknown_signals",
+    "gauge",
+    "signals",
+    _SYSTEM,
+    "Names in the battery system's records that are no signals of it; their values are ignored.",
+)
 CELL_V_MIN = Metric(
     "bess_pack_cell_voltage_min_volts",
     "gauge",
@@ -124,6 +131,7 @@ BATTERIES: tuple[Metric, ...] = (
     SOH,
     IMBALANCE,
     EVALUABLE,
+    UNKNOWN_SIGNALS,
     CELL_V_MIN,
     CELL_V_MEAN,
     CELL_V_MAX,

@@ -15,6 +15,7 @@ from schemas.results_battery import (
     CriticalCellsRecord,
     HealthDayRecord,
     MeterDayRecord,
+    SignalWindowsRecord,
 )
 from stream_app.codec.results import Output, iso
 from stream_app.core.battery import Battery
@@ -30,6 +31,7 @@ _meter = msgspec.json.Decoder(MeterDayRecord)
 _critical = msgspec.json.Decoder(CriticalCellsRecord)
 _alarm = msgspec.json.Decoder(BatteryAlarmRecord)
 _windows = msgspec.json.Decoder(CellWindowsRecord)
+_signals = msgspec.json.Decoder(SignalWindowsRecord)
 
 OF_CELL = (
     "voltage_samples",
@@ -43,6 +45,7 @@ OF_CELL = (
     "temperature_deviation_c",
     "temperature_rise_c_per_s",
 )
+OF_SIGNAL = ("samples", "refused", "lowest", "highest")
 OF_ALARM = (
     "time",
     "rule",
@@ -84,6 +87,8 @@ class BatteryTables:
         Length of windows that are kept beside the days.
     kept
         Windows of these lengths, one a record, by id and start.
+    signals
+        Rows of the same windows of systems' signals, by length, system, start and signal.
     alarms
         Raises and clears, in the order of the export.
     windows
@@ -96,6 +101,7 @@ class BatteryTables:
     meters: dict[bytes, MeterDayRecord] = field(default_factory=dict)
     critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
     kept: dict[tuple[str, int], CellWindowsRecord] = field(default_factory=dict)
+    signals: dict[tuple[str, str, int, str], Row] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
     windows: dict[str, int] = field(default_factory=dict)
 
@@ -111,6 +117,10 @@ class BatteryTables:
             self.alarms.append(_alarm.decode(output.value))
         elif output.topic in topics.CELLS.values():
             self._take_windows(output)
+        elif output.topic in (topics.SIGNALS[DAY], topics.SIGNALS[self.level]):
+            record = _signals.decode(output.value)
+            for start, signal, row in _signal_rows(record):
+                self.signals[record.resolution, record.system, start, signal] = row
 
     def _take_windows(self, output: Output) -> None:
         counted = _counted.decode(output.value)
@@ -128,6 +138,8 @@ class BatteryTables:
             "cells_daily.csv": [
                 row for each in self._windows() if each.resolution == DAY for row in _cells(each)
             ],
+            "signals_daily.csv": self._of_signals(DAY),
+            f"signals_{self.level}.csv": self._of_signals(self.level) if self.level != DAY else [],
             "critical_cells.csv": [
                 row for each in _in_order(self.critical) for row in _criticals(each)
             ],
@@ -147,6 +159,10 @@ class BatteryTables:
         return [
             self.kept[key] for key in sorted(self.kept, key=lambda k: (natural_key(k[0]), k[1]))
         ]
+
+    def _of_signals(self, level: str) -> list[Row]:
+        found = sorted(key for key in self.signals if key[0] == level)
+        return [self.signals[key] for key in found]
 
     def _events(self) -> list[BatteryAlarmRecord]:
         return sorted(self.alarms, key=lambda each: (each.time, natural_key(each.id)))
@@ -181,6 +197,17 @@ def _cells(window: CellWindowsRecord) -> Iterator[Row]:
     for at in range(len(window.voltage_samples[0])):
         values = {name: getattr(window, name)[0][at] for name in OF_CELL}
         yield span | place | {"cell": at + 1} | values
+
+
+def _signal_rows(record: SignalWindowsRecord) -> Iterator[tuple[int, str, Row]]:
+    """Signals of windows, as far as they came: start of the window, signal, and the row."""
+    for at, start in enumerate(record.start):
+        span = {"start": iso(start), "end": iso(record.end[at]), "system": record.system}
+        place = {"revision": record.revision[at], "final": record.final}
+        for which, signal in enumerate(record.signals):
+            values = {name: getattr(record, name)[at][which] for name in OF_SIGNAL}
+            if values["samples"] or values["refused"]:
+                yield start, signal, span | place | {"signal": signal} | values
 
 
 def _criticals(table: CriticalCellsRecord) -> Iterator[Row]:

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream_app.core.battery_system import BatteryState
 from stream_app.core.cells.pack import SLOT, PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
 from stream_app.core.cells.sums import Pack
 from stream_app.core.health import columns
 from stream_app.core.health.ledger import UC_PER_AH
+from stream_app.core.health.signals import keeps, nearest
+from stream_app.core.stale import Stale
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class BatteryLook:
         Newest measured one.
     days
         Starts of the days of health that are not over.
+    unknown
+        Signals that are none of the system: values that came, and the known name most like it.
     """
 
     site: str
@@ -84,6 +90,7 @@ class BatteryLook:
     days: list[int]
     conditions: list[Condition]
     packs: list[PackLook]
+    unknown: Mapping[str, tuple[int, str | None]]
 
 
 def look(state: BatteryState) -> BatteryLook | None:
@@ -102,15 +109,17 @@ def look(state: BatteryState) -> BatteryLook | None:
         None if soc.anchor is None else (soc.anchor.kind, soc.anchor.time),
         None if soc.capacity is None else soc.capacity.charge / UC_PER_AH,
         [day.start for day in present.days],
-        [Condition(rule, None, since) for rule, since in soc.active.items()],
+        [Condition(rule, None, since) for rule, since in soc.active.items()]
+        + list(_silent(present.stale)),
         [_pack(name, state.cells.packs[name]) for name in battery.packs],
+        {name: (count, nearest(name, keeps(battery))) for name, count in present.unknown.items()},
     )
 
 
 def _signals(samples: list[tuple[int, int] | None]) -> Iterator[tuple[str, tuple[int, float]]]:
     for signal, kept in zip(columns.SIGNALS, samples, strict=False):
         if kept is not None:
-            yield signal.name, (kept[0], kept[1] / signal.scale)
+            yield signal.name, (kept[0], float(signal.told(np.array(kept[1]))))
 
 
 def _pack(name: str, state: PackState) -> PackLook:
@@ -141,7 +150,13 @@ def _windows(state: PackState) -> Iterator[OpenCells]:
         yield OpenCells(resolution, window.start, int(window.pack[Pack.ROWS]))
 
 
+def _silent(stale: Stale) -> Iterator[Condition]:
+    if stale.since is not None:
+        yield Condition("STALE_DATA", None, stale.since)
+
+
 def _conditions(state: PackState) -> Iterator[Condition]:
+    yield from _silent(state.hot.stale)
     for watches in (state.hot.alarms.watches, state.cold.anomalies.watches):
         for rule, watch in watches.items():
             whole = rule == "VOLTAGE_IMBALANCE_WARNING"

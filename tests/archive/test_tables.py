@@ -14,7 +14,15 @@ from replay.config import load_config
 from replay.sample.cells import CellSpec, write_cells
 from replay.signals.export import SignalExport
 from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
-from schemas.topics import ALARMS, CELLS, CRITICAL_CELLS, FINDINGS, HEALTH_DAILY, METER_DAILY
+from schemas.topics import (
+    ALARMS,
+    CELLS,
+    CRITICAL_CELLS,
+    FINDINGS,
+    HEALTH_DAILY,
+    METER_DAILY,
+    SIGNALS,
+)
 from stream_app.archive.cells import FLOATS
 from stream_app.archive.files import ArchiveError, open_archive
 from stream_app.archive.kinds import BY_TOPIC, KINDS
@@ -103,6 +111,29 @@ def test_a_row_of_cells_says_what_its_record_says(
             row[name] for name in columns
         ]
         for row in read(archive, f"cells_{resolution}").to_pylist()
+    }
+
+    assert found == expected
+
+
+@pytest.mark.parametrize("resolution", SIGNALS)
+def test_a_row_of_signals_says_what_its_record_says(
+    archive: Path, results: dict[str, list[bytes]], resolution: str
+) -> None:
+    columns = ("samples", "refused", "lowest", "highest")
+    expected: dict[tuple[object, ...], list[object]] = {}
+    for record in records(results, SIGNALS[resolution].suffix):
+        for at, start in enumerate(record["start"]):
+            for place, signal in enumerate(record["signals"]):
+                row = [record[name][at][place] for name in columns]
+                if row[0] or row[1]:
+                    row += [record["revision"][at], record["rows"][at], record["final"]]
+                    expected[record["site"], record["system"], start, signal] = row
+    found = {
+        (row["site"], row["system"], ms(row["start"]), row["signal"]): [
+            row[name] for name in (*columns, "revision", "rows", "final")
+        ]
+        for row in read(archive, f"signals_{resolution}").to_pylist()
     }
 
     assert found == expected

@@ -4,42 +4,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import CELLS, TOO_LATE
 from stream_app.codec.results import Output
 from stream_app.codec.results_battery import encode_battery_outputs
 from stream_app.core.battery import CellSamples, SystemSamples
 from stream_app.core.battery_system import BatteryState, SystemMessage, fold_battery
 from tests.cells.generator import Faults, Trace, battery, trace
 from tests.cells.strategies import batchings, histories
-
-Sequences = dict[tuple[str, bytes], list[object]]
-COLUMNS = {topic.suffix for topic in (*CELLS.values(), TOO_LATE)}
+from tests.kafka.battery_results import Results, of_outputs
 
 
-def published(batches: Iterable[Sequence[SystemMessage]]) -> Sequences:
+def published(batches: Iterable[Sequence[SystemMessage]]) -> Results:
     """Topic and key -> what came under them, in order: windows and late rows one by one."""
     state = BatteryState()
-    found: Sequences = {}
+    found: list[Output] = []
     for batch in batches:
         outputs = fold_battery(state, batch)
         assert state.cells.battery is not None
-        for record in encode_battery_outputs(state.cells.battery, outputs):
-            found.setdefault((record.topic.suffix, record.key), []).extend(_told(record))
-    return found
-
-
-def _told(record: Output) -> list[object]:
-    plain = msgspec.json.decode(record.value)
-    if record.topic.suffix not in COLUMNS:
-        return [plain]
-    columns = {name: each for name, each in plain.items() if isinstance(each, list)}
-    rows = zip(*columns.values(), strict=True)
-    return [plain | dict(zip(columns, row, strict=True)) for row in rows]
+        found += encode_battery_outputs(state.cells.battery, outputs)
+    return of_outputs(found)
 
 
 def subject(message: SystemMessage) -> str:

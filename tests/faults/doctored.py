@@ -264,6 +264,7 @@ WRONG: dict[str, tuple[set[str], Callable[[Evidence], None]]] = {
     "a finding lost": ({"I2"}, lose(contract.FINDINGS)),
     "a late sample doubled": ({"I2"}, double(contract.TOO_LATE)),
     "cells in a window lost": ({"I2"}, lose(contract.CELLS["5min"])),
+    "signals in a window lost": ({"I2"}, lose(contract.SIGNALS["5min"])),
     "a day of cells doubled": ({"I2"}, double(contract.CELLS["1d"])),
     "critical cells lost": ({"I2", "I3"}, lose(contract.CRITICAL_CELLS)),
     "a battery's day lost": ({"I1", "I2", "I3"}, lose(contract.HEALTH_DAILY)),

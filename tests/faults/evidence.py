@@ -24,6 +24,7 @@ RESULTS = (
     *contract.ROLLUPS.values(),
     contract.DAILY,
     *contract.CELLS.values(),
+    *contract.SIGNALS.values(),
     contract.CRITICAL_CELLS,
     contract.HEALTH_DAILY,
     contract.METER_DAILY,

@@ -13,6 +13,7 @@ from schemas.results_battery import (
     CriticalCellsRecord,
     HealthDayRecord,
     MeterDayRecord,
+    SignalWindowsRecord,
 )
 
 
@@ -94,6 +95,19 @@ def _cells(value: bytes) -> Iterator[Said]:
         yield Said(record.id, name, start, _encode(said), subject, revision, samples)
 
 
+def _signals(value: bytes) -> Iterator[Said]:
+    """A record lists the signals that came in any of its windows; a row those of one."""
+    record = msgspec.json.decode(value, type=SignalWindowsRecord)
+    columns = record.samples, record.refused, record.lowest, record.highest
+    about = record.resolution, record.zone
+    for place, (start, revision) in enumerate(zip(record.start, record.revision, strict=True)):
+        every = zip(record.signals, *(each[place] for each in columns), strict=True)
+        came = [each for each in every if each[1] or each[2]]
+        said = [*about, start, record.end[place], revision, record.rows[place], came]
+        name = f"{start}/{_edition(revision, final=record.final)}"
+        yield Said(record.id, name, start, _encode(said), f"{record.id}/{start}", revision)
+
+
 def _critical(value: bytes) -> Iterator[Said]:
     record = msgspec.json.decode(value, type=CriticalCellsRecord)
     series = f"{record.site}/battery/{record.system}/{record.pack}"
@@ -140,6 +154,7 @@ ROWS: dict[str, Callable[[bytes], Iterator[Said]]] = {
     **{topic.suffix: _windows for topic in contract.ROLLUPS.values()},
     contract.DAILY.suffix: _day,
     **{topic.suffix: _cells for topic in contract.CELLS.values()},
+    **{topic.suffix: _signals for topic in contract.SIGNALS.values()},
     contract.CRITICAL_CELLS.suffix: _critical,
     contract.HEALTH_DAILY.suffix: _health,
     contract.METER_DAILY.suffix: _meter,

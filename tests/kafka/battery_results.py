@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.results_battery import CellWindowsRecord
+from schemas.results_battery import CellWindowsRecord, SignalWindowsRecord
 from schemas.topics import (
     ALARMS,
     CELLS,
@@ -14,6 +14,7 @@ from schemas.topics import (
     FINDINGS,
     HEALTH_DAILY,
     METER_DAILY,
+    SIGNALS,
     TOO_LATE,
 )
 from stream_app.codec.results import Output
@@ -29,7 +30,7 @@ Results = dict[tuple[str, bytes], list[bytes]]
 
 async def streamed(deployment: Deployment) -> list[Output]:
     """Results that the workers published."""
-    topics = (*CELLS.values(), *WHOLE, TOO_LATE)
+    topics = (*CELLS.values(), *SIGNALS.values(), *WHOLE, TOO_LATE)
     return [
         Output(topic, each.key, each.value, each.timestamp)
         for topic in topics
@@ -76,9 +77,12 @@ def canonical(values: Iterable[tuple[str, bytes, bytes]]) -> Results:
     """Windows one by one, times of late rows one by one, all other records as they are."""
     found: Results = {}
     cells = {topic.suffix for topic in CELLS.values()}
+    signals = {topic.suffix for topic in SIGNALS.values()}
     for name, key, value in values:
         if name in cells:
             parts = list(_windows(value))
+        elif name in signals:
+            parts = list(_signals(value))
         elif name == TOO_LATE.suffix:
             parts = list(_late(value))
         else:
@@ -93,6 +97,21 @@ def _windows(value: bytes) -> Iterator[bytes]:
     columns = {name: each for name, each in plain.items() if isinstance(each, list)}
     for place in range(len(record.start)):
         yield _encode(plain | {name: each[place] for name, each in columns.items()})
+
+
+def _signals(value: bytes) -> Iterator[bytes]:
+    """A record lists the signals that came in any of its windows."""
+    record = msgspec.json.decode(value, type=SignalWindowsRecord)
+    plain = msgspec.structs.asdict(record)
+    of_window = {name: plain[name] for name in ("start", "end", "revision", "rows")}
+    of_signal = [plain.pop(name) for name in ("samples", "refused", "lowest", "highest")]
+    names = plain.pop("signals")
+    for place in range(len(record.start)):
+        columns = zip(names, *(each[place] for each in of_signal), strict=True)
+        came = {name: each for name, *each in columns if each[0] or each[1]}
+        yield _encode(
+            plain | {name: each[place] for name, each in of_window.items()} | {"signals": came}
+        )
 
 
 def _late(value: bytes) -> Iterator[bytes]:

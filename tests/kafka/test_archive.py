@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from schemas.topics import ALARMS, CELLS, LARGEST_RECORD, Topic
+from schemas.topics import ALARMS, CELLS, LARGEST_RECORD, SIGNALS, Topic
 from stream_app.archive.files import files
 from stream_app.archive.kinds import KINDS
 from stream_app.settings import kafka_options
@@ -111,6 +111,9 @@ def rows_in(topic: Topic, value: bytes) -> int:
     record = json.loads(value)
     if topic in CELLS.values():
         return sum(map(len, record["voltage_samples"]))
+    if topic in SIGNALS.values():
+        windows = zip(record["samples"], record["refused"], strict=True)
+        return sum(bool(some or bad) for each in windows for some, bad in zip(*each, strict=True))
     return max(1, len(record["cells"])) if "cells" in record else 1
 
 

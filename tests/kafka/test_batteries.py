@@ -22,6 +22,7 @@ from schemas.topics import (
     DEAD_LETTERS,
     HEALTH_DAILY,
     METER_DAILY,
+    SIGNALS,
     TELEMETRY,
 )
 from stream_app.codec.battery import encode_battery
@@ -66,9 +67,9 @@ def expected(folder: Path) -> list[Output]:
     outputs: list[Output] = []
     result = process_signals(opened(folder), outputs.append, lambda *_: None)
     assert not result.refusals
-    kinds = (*CELLS.values(), HEALTH_DAILY, METER_DAILY, ALARMS, CRITICAL_CELLS)
+    kinds = (*CELLS.values(), *SIGNALS.values(), HEALTH_DAILY, METER_DAILY, ALARMS, CRITICAL_CELLS)
     assert {*kinds} <= {each.topic for each in outputs}
-    assert len(tables(outputs)) == 5
+    assert len(tables(outputs)) == 6
     return outputs
 
 
@@ -181,6 +182,7 @@ async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alo
         assert {each for each in held.sizes if each.startswith("newest/cells/1/")} == {
             f"newest/cells/1/{level}" for level in CELLS
         }
+        assert {f"newest/signals/{level}" for level in SIGNALS} <= held.sizes.keys()
 
     with pytest.raises(NotFoundError, match="there are station/bess1, station/bess2"):
         await newest(deployment.settings, "bess3")

@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_app.core.battery import Battery, CellSamples
+from stream_app.core.battery import STALE_MS, Battery, CellSamples, SystemSamples
 from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.cells.quantities import MISSING
 from stream_app.core.messages import Configure
+from stream_app.core.stale import Expected
 from stream_app.metrics import LiveView
 from stream_app.metrics.batteries import BatteryReading, PackReading, battery_samples
 from stream_app.metrics.live import coverage_of_day
@@ -302,12 +303,28 @@ def test_an_indicator_of_cells_is_evaluable_where_it_is_in_every_pack(
     assert found["rest"] == ("missing_signal", 0)
 
 
+def test_a_battery_expects_rows_and_counts_names_that_are_no_signals_of_it(
+    registry: CollectorRegistry,
+) -> None:
+    view, state = LiveView(registry), BatteryState()
+    newest = MIDNIGHT_MS + 60_000
+    samples = SystemSamples(np.array([MIDNIGHT_MS, newest]), {"soc": np.array([40.0, 41.0])})
+    fold_battery(state, [Battery("north", "bess1", "UTC", {"1": 5}), samples])
+
+    view.publish("north/battery/bess1", state)
+
+    assert view.expectations() == {"north/battery/bess1": Expected(newest, newest, STALE_MS)}
+    system = {"site": "north", "system": "bess1"}
+    assert registry.get_sample_value("bess_battery_unknown_signals", system) == 1
+
+
 def test_a_battery_that_is_given_up_has_no_series_and_expects_no_heartbeat(
     registry: CollectorRegistry,
 ) -> None:
     view = LiveView(registry)
     publish_battery(view)
 
-    assert view.expectations() == {}
     view.forget(["north/battery/bess1"])
+
+    assert view.expectations() == {}
     assert not [name for name in names(registry) if "battery" in name or "pack" in name]

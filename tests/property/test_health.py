@@ -1,6 +1,6 @@
 """Health and meters do not depend on how rows were cut into messages and messages into folds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from stream_app.core.battery import (
     SystemSamples,
 )
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.result import HealthDay
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import SystemMessage, fold_system
+from stream_app.core.health.windows import SignalWindows
 from stream_app.core.messages import EndOfData, Heartbeat
 from stream_app.core.meters import MeterMessage, MeterState, fold_meter
 from tests.property.strategies import DAY, HOUR, MINUTE, NEAR_A_CLOCK_CHANGE_MS, ZONES, cuts
@@ -39,7 +41,8 @@ LEVELS = {
     "pack_median_max_v": (3.2, 3.46, 2.9, np.nan, np.nan),
     "pack_median_min_v": (3.199, 3.195, 3.455, np.nan, np.nan),
     "pack_spread_v": (0.002, 0.1, np.nan),
-    "something_else": (1.0,),
+    "something_else": (1.0, 0.0, np.nan),
+    "another": (-0.0, 1e-9, -7.0, np.nan),
 }
 STEPS_MS = (
     *(MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR) * 4,
@@ -63,6 +66,7 @@ batteries = st.builds(
     energy_wh=st.sampled_from((None, 40_000.0)),
     commissioned=st.sampled_from((None, "2024-01-01")),
     efc_before=st.sampled_from((None, 100.0)),
+    signals=st.sampled_from(({}, {"something_else": "flag"}, {"another": "max"})),
 )
 Message = SystemMessage | MeterMessage
 
@@ -118,6 +122,7 @@ def batteries_with_rows(draw: st.DrawFn) -> list[Message]:
     changes: dict[str, Message] = {
         "rating": replace(battery, capacity_ah=100.0),
         "zone": replace(battery, zone="Asia/Shanghai"),
+        "signals": replace(battery, signals={"another": "extremes", "something_else": "max"}),
     }
     return [battery, *draw(rows(LEVELS, SystemSamples, changes))]
 
@@ -155,7 +160,21 @@ def folded(
     results: list[object] = [sum(outputs.rows for outputs in found)]
     for name in ("days", "changes", "late"):
         results += [each for outputs in found for each in getattr(outputs, name, ())]
-    return results, data
+    windows = [each for outputs in found for each in getattr(outputs, "windows", ())]
+    told = [each for some in windows for each in one_by_one(some)]
+    return [*results, *sorted(told, key=lambda each: str(each[0]))], data
+
+
+def one_by_one(found: SignalWindows) -> Iterator[tuple[object, ...]]:
+    """Windows as they are published, whatever came with them in a run."""
+    names, windows = found.windows.names, found.windows
+    extremes = [found.extremes(place) for place in range(len(names))]
+    for at in range(found.size):
+        counts = windows.sums[:2, at].T.tolist()
+        values = [(float(low[at]), float(high[at])) for low, high in extremes]
+        came = [each for each in zip(names, counts, values, strict=True) if any(each[1])]
+        times = int(windows.starts[at]), int(windows.ends[at]), int(windows.rows[at])
+        yield found.resolution, *times, int(found.revisions[at]), found.final, repr(came)
 
 
 def assert_same_in_any_parts(
@@ -197,4 +216,5 @@ def test_any_cut_of_a_regular_week_gives_the_same_results_and_the_same_state(
     cut = folded(SystemState, [[BATTERY], *([kept(week, part)] for part in parts)])
 
     assert (cut[0], cut[1][-1]) == (results, states[-1])
-    assert all("rte_dc_30d_ratio" in day.values for day in results[7:-1])
+    days = [each for each in results if isinstance(each, HealthDay)]
+    assert all("rte_dc_30d_ratio" in day.values for day in days[6:])

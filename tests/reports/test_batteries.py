@@ -16,6 +16,7 @@ FILES = {
     "health_daily.csv",
     "meter_daily.csv",
     "cells_daily.csv",
+    "signals_daily.csv",
     "critical_cells.csv",
     "battery_alarms.csv",
     "battery_records.jsonl",
@@ -27,8 +28,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cells(tmp_path_factory.mktemp("cells"), SPEC).directory
 
 
-def process(export: Path, out: Path) -> str:
-    command = ["process", "--config", str(export / "config.yaml"), "--out", str(out)]
+def process(export: Path, out: Path, *more: str) -> str:
+    command = ["process", "--config", str(export / "config.yaml"), "--out", str(out), *more]
     done = CliRunner().invoke(build(), command)
     assert done.exit_code == 0, done.output
     return done.output
@@ -81,6 +82,27 @@ def test_the_planted_smoke_is_told_from_its_begin_to_its_end(export: Path, tmp_p
     begin = datetime.fromisoformat(planted["from"])
     (since,) = {datetime.fromisoformat(row["since"]) for row in flags}
     assert 0 <= (since - begin).total_seconds() < SPEC.interval_s
+    shown = [r for r in table(tmp_path / "signals_daily.csv") if r["signal"].endswith("SmokeFlag")]
+    assert {r["highest"] for r in shown if r["start"] > planted["from"]} == {"0.0"}
+    assert [(r["system"], r["signal"], r["lowest"]) for r in shown if r["highest"] == "1.0"] == [
+        (system, "fa1_SmokeFlag", "")
+    ]
+
+
+def test_windows_of_signals_can_be_had_by_hours(export: Path, tmp_path: Path) -> None:
+    process(export, tmp_path, "--windows", "1h")
+
+    days, hours = (table(tmp_path / f"signals_{name}.csv") for name in ("daily", "1h"))
+
+    def highest(rows: list[dict[str, str]]) -> dict[tuple[str, str], float]:
+        found: dict[tuple[str, str], float] = {}
+        for row in rows:
+            key = row["system"], row["signal"]
+            found[key] = max(found.get(key, float("-inf")), float(row["highest"]))
+        return found
+
+    assert highest(hours) == highest(days)
+    assert len(hours) > 20 * len(days)
 
 
 def test_the_planted_weak_cell_is_among_the_critical_ones(export: Path, tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def make() -> dict[str, bytes]:
         "MeterPointRecord": encode_battery(METER_POINT),
         "MeterRecord": encode_battery(METER),
         "CellWindowsRecord": first["cells.5min.v1 of a battery"],
+        "SignalWindowsRecord": first["signals.5min.v1 of a battery"],
         "CriticalCellsRecord": first["cells.critical.v1 of a battery"],
         "HealthDayRecord": first["health.daily.v1 of a battery"],
         "MeterDayRecord": first["meter.daily.v1"],

@@ -147,6 +147,40 @@ def test_unknown_columns_are_counted_and_named_with_the_nearest_known_one(tmp_pa
     ]
 
 
+def test_a_signal_without_a_meaning_says_how_it_is_kept_or_is_named_with_the_nearest_known(
+    tmp_path: Path,
+) -> None:
+    ours = r"(?P<system>A)/"
+    rules = [
+        {"match": ours + "x1$", "of": "system", "signal": "soc"},
+        {"match": ours + "x2$", "of": "system", "signal": "fan", "keep": "extremes"},
+        {"match": ours + "x3$", "of": "system", "signal": "cell_max_v"},
+    ]
+    for name in ("x1", "x2", "x3"):
+        signal_file(tmp_path / f"A/{name}.csv", minutes([1, 2]))
+
+    parsing = {"timezone": "UTC", "timestamp_col": "ts"}
+    export = opened(tmp_path, signals={"rules": rules}, parsing=parsing)
+
+    (remark,) = export.remarks
+    assert remark.startswith(f"{tmp_path.name}/A/x1: 'soc' is no signal that health is told from")
+    assert "(nearest known: soc_ratio)" in remark
+    assert "keep: extremes" in remark
+    assert set(export.batteries[0].signals) == {"soc", "fan", "cell_max_v"}
+
+
+@pytest.mark.parametrize(("after", "expected"), [(None, 2_700_000), ("20min", 1_200_000)])
+def test_the_silence_of_a_battery_is_that_of_the_configuration(
+    tmp_path: Path, after: str | None, expected: int
+) -> None:
+    signal_file(tmp_path / "A/bms1_soc.csv", minutes([1, 2]))
+    alarms = {} if after is None else {"alarms": {"stale_after": after}}
+
+    (battery,) = opened(tmp_path, **alarms).batteries
+
+    assert battery.rules.stale_ms == expected
+
+
 def test_columns_that_rules_leave_out_are_counted(tmp_path: Path) -> None:
     rules = [{"match": "/x", "of": "nothing"}]
     for name in ("bms1_soc", "x1", "x2"):

@@ -3,6 +3,7 @@
 import pytest
 
 from stream_app.core.messages import EndOfData, Heartbeat, Message
+from stream_app.core.stale import Expected
 from stream_app.core.topology import Rules
 from stream_app.heartbeats import due
 from tests.unit.blocks import MINUTE, NAN, START, Plant, block, power
@@ -21,7 +22,9 @@ def test_a_live_block_needs_a_heartbeat_when_half_of_its_limit_is_over(
 ) -> None:
     now = START + int(minutes * MINUTE)
 
-    assert due({"north/1": (START, STALE_MS)}, now) == (["north/1"] if is_due else [])
+    assert due({"north/1": Expected(START, START, STALE_MS)}, now) == (
+        ["north/1"] if is_due else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,13 +32,13 @@ def test_a_live_block_needs_a_heartbeat_when_half_of_its_limit_is_over(
     [
         ([], None),
         ([power([0], i1=[1])], None),
-        ([SPOKEN], (START + 15 * MINUTE, STALE_MS)),
+        ([SPOKEN], START + 15 * MINUTE),
         ([SPOKEN, EndOfData(START + 30 * MINUTE)], None),
         (
             [SPOKEN, EndOfData(START + 30 * MINUTE), power([45], i1=[1])],
-            (START + 45 * MINUTE, STALE_MS),
+            START + 45 * MINUTE,
         ),
-        ([SPOKEN, Heartbeat(START + 40 * MINUTE)], (START + 15 * MINUTE, STALE_MS)),
+        ([SPOKEN, Heartbeat(START + 40 * MINUTE)], START + 15 * MINUTE),
         ([SPOKEN, Heartbeat(START + 46 * MINUTE)], None),
     ],
     ids=[
@@ -49,10 +52,20 @@ def test_a_live_block_needs_a_heartbeat_when_half_of_its_limit_is_over(
     ],
 )
 def test_a_block_expects_samples_until_they_end_or_are_told_missing(
-    messages: list[Message], expected: tuple[int, int] | None
+    messages: list[Message], expected: int | None
 ) -> None:
     plant = Plant(block(Rules(stale_ms=STALE_MS)))
 
     plant.feed(*messages)
 
-    assert plant.state.expects == expected
+    found = plant.state.expects
+    assert found == (None if expected is None else Expected(expected, expected, STALE_MS))
+
+
+def test_a_live_battery_needs_one_for_the_pack_that_has_been_silent() -> None:
+    """Others that go on do not tell of it: a record of a pack may hold hours."""
+    now = START + 16 * MINUTE
+
+    assert due({"a": Expected(now, START, STALE_MS), "b": Expected(now, now, STALE_MS)}, now) == [
+        "a"
+    ]

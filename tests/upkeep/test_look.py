@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from stream_app.cli.state_battery import print_battery
-from stream_app.core.messages import Configure, EndOfData, Message, PowerSamples
+from stream_app.core.battery import SystemSamples
+from stream_app.core.battery_system import fold_battery
+from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
 from stream_app.upkeep.batteries import FoundBattery
@@ -111,3 +113,22 @@ def test_a_battery_is_printed_with_the_size_of_its_state(
     assert "100 bytes in 2 parts, most in pack/1/hot: 90" in told
     assert "lag not known" in told
     assert "3.200 to 3.700" in told
+
+
+def test_a_silent_pack_and_names_that_are_no_signals_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = folded_battery()
+    later = MIDNIGHT_MS + 4 * MINUTE_MS
+    wrong = SystemSamples(np.array([later]), {"soc": np.array([40.0]), "xyz": np.array([1.0])})
+    fold_battery(state, [wrong, Heartbeat(later + 3_600_000)])
+
+    found = look(state)
+
+    assert found is not None
+    assert found.unknown == {"soc": (1, "soc_ratio"), "xyz": (1, None)}
+    silent = [each for pack in found.packs for each in pack.conditions if each.rule == "STALE_DATA"]
+    assert [each.since - MIDNIGHT_MS for each in silent] == [3 * MINUTE_MS + 2_700_000] * 2
+    assert Condition("STALE_DATA", None, later + 2_700_000) in found.conditions
+    print_battery(FoundBattery(found, 3, 7, 12, 0, {"": 100}))
+    assert "soc: 1 values (nearest known: soc_ratio)" in capsys.readouterr().out

@@ -21,9 +21,10 @@ CellRule = Literal[
     "HOT_CELL",
     "VOLTAGE_IMBALANCE_WARNING",
     "LEARNED_ANOMALY",
+    "STALE_DATA",
 ]
 RULES: tuple[CellRule, ...] = get_args(CellRule)
-Unit = Literal["V", "degC", "degC/s", "score"]
+Unit = Literal["V", "degC", "degC/s", "score", "s"]
 
 
 @dataclass(frozen=True)

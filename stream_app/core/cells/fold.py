@@ -38,11 +38,12 @@ from stream_app.core.cells.quantities import (
     whole,
 )
 from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_rows
+from stream_app.core.cells.silences import end_silence, heard, silences
 from stream_app.core.cells.story import Story
 from stream_app.core.cells.windows import Windows
 from stream_app.core.clock import DAY_MS, witnessed
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.messages import EndOfData, Refusal
+from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 
 UNITS = {
     "voltage_v": UV_PER_V,
@@ -76,7 +77,7 @@ class CellsState:
 def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutputs:
     """Fold messages of one battery, in order, into ``state``.
 
-    Heartbeats and the signals of the system say nothing of its cells and are passed over.
+    The signals of the system say nothing of its cells and are passed over.
     All rows of a pack between two other messages are folded as one matrix, which is only faster:
     packs know nothing of one another.
     """
@@ -92,6 +93,8 @@ def fold_cells(state: CellsState, messages: Sequence[CellsMessage]) -> CellOutpu
                 outputs.refusals += _learn(state, message, place)
             elif isinstance(message, EndOfData):
                 outputs.extend(_end(state, message.time))
+            elif isinstance(message, Heartbeat):
+                outputs.extend(_heard(state, message.time))
     return outputs
 
 
@@ -117,6 +120,8 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
                 outputs.windows += preview(state.packs[name], name, zone)
             if limits is not None and (gone or limits != others):
                 outputs.findings += close(state.packs[name], name, limits)
+            if gone:
+                outputs.findings += end_silence(state.packs[name], name, rules)
     state.battery = battery
     for name, cells in battery.packs.items():
         state.packs.setdefault(name, PackState(cells))
@@ -203,9 +208,9 @@ def _fold_samples(state: CellsState, messages: Sequence[tuple[int, CellsMessage]
     for name, parts, rows in _converted(state, packs):
         assert state.battery is not None
         each = state.packs[name]
-        times = _joined([part.times for _, part in parts])
+        times, before = _joined([part.times for _, part in parts]), each.hot.clock.clock.now
         admitted = admit_rows(each.hot.clock, times, rows, state.battery.rules.skew_ms)
-        result, findings = _fold_pack(state, name, admitted)
+        result, findings = _fold_pack(state, name, admitted, before)
         outputs.extend(result)
         if findings:
             places = [(place, row) for place, part in parts for row in range(part.times.size)]
@@ -257,7 +262,7 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _fold_pack(
-    state: CellsState, name: str, admitted: AdmittedRows
+    state: CellsState, name: str, admitted: AdmittedRows, before: int | None
 ) -> tuple[CellOutputs, list[tuple[int, CellFinding]]]:
     """What rows of a pack came to; findings apart, each with the row that showed it."""
     assert state.battery is not None
@@ -298,7 +303,8 @@ def _fold_pack(
             publish(each, name, resolution, windows, regime, told, influence, charge)
         )
     outputs.critical += story.told()
-    return outputs, story.findings
+    findings = [*silences(each, name, rules, before, times), *story.findings]
+    return outputs, sorted(findings, key=lambda found: found[0])
 
 
 def _charging(rules: BatteryRules, current: Whole) -> Ints:
@@ -349,10 +355,25 @@ def _end(state: CellsState, time: int) -> CellOutputs:
     until = min(time, newest + span)
     for name in state.battery.packs:
         each = state.packs[name]
+        before = each.hot.clock.clock.now
         admitted = settle_rows(each.hot.clock, until - 1, width(each.cells))
-        result, findings = _fold_pack(state, name, admitted)
+        result, findings = _fold_pack(state, name, admitted, before)
         outputs.extend(result)
         outputs.findings += [finding for _, finding in findings]
         flush(each, calendar(state.battery.zone), state.battery.rules.of_cells)
         outputs.windows += preview(each, name, calendar(state.battery.zone))
+    outputs.extend(_heard(state, until))
+    return outputs
+
+
+def _heard(state: CellsState, time: int) -> CellOutputs:
+    """It is ``time``: packs without newer rows may have been silent for too long."""
+    outputs = CellOutputs()
+    if state.battery is None:
+        return outputs
+    for name in state.battery.packs:
+        told = heard(state.packs[name], name, state.battery.rules.of_cells, time)
+        if told:
+            outputs.findings += told
+            outputs.touched.add((name, "hot"))
     return outputs

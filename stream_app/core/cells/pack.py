@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stream_app.core.battery import BatteryRules
-from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
+from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar, spans
 from stream_app.core.cells.alarms import AlarmState
 from stream_app.core.cells.anomalies import AnomalyState
 from stream_app.core.cells.charge import ChargeState, PackHealth
@@ -18,8 +18,9 @@ from stream_app.core.cells.messages import CellWindows
 from stream_app.core.cells.quantities import MISSING, Whole, steps_of
 from stream_app.core.cells.rows import RowClock, Rows
 from stream_app.core.cells.sums import Block, sums_of
-from stream_app.core.cells.windows import OpenWindow, Windows, advance, spans, standing
+from stream_app.core.cells.windows import OpenWindow, Windows, advance, standing
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.stale import Stale
 
 SLOT, DAY = "5min", "1d"
 LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
@@ -43,6 +44,8 @@ class HotPack:
         What is judged at every row.
     times, waiting
         The last rows of that slot, fewer than ``TOGETHER``, which are not yet in its sums.
+    stale
+        Whether rows are missing.
     """
 
     clock: RowClock = field(default_factory=RowClock)
@@ -51,6 +54,7 @@ class HotPack:
     alarms: AlarmState = field(default_factory=AlarmState)
     times: list[int] = field(default_factory=list)
     waiting: bytes = b""
+    stale: Stale = field(default_factory=Stale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
+from stream_app.core.calendar import SiteCalendar, spans
 from stream_app.core.cells.histogram import Histogram
 from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.energy import Ints
@@ -91,18 +91,6 @@ class Windows:
         """The longer windows that these lie in, as far as each fills them: not merged."""
         _, starts, ends = spans(zone, resolution, self.starts)
         return Windows(starts, ends, self.days, self.sums, self.histogram)
-
-
-def spans(zone: SiteCalendar, resolution: str, times: Ints) -> tuple[Ints, Ints, Ints]:
-    """First instants of the local days, starts and ends of the windows that hold ``times``."""
-    edges = zone.edges("1d", int(times[0]), int(times[-1]))
-    place = np.searchsorted(edges, times, side="right") - 1
-    days, after = edges[place], edges[place + 1]
-    step = RESOLUTIONS_MS[resolution]
-    if not step:
-        return days, days, after
-    starts = times - (times - days) % step
-    return days, starts, np.minimum(starts + step, after)
 
 
 def advance(

@@ -4,13 +4,14 @@ An integral has four columns (known time [ms], out, in, bound); a dwell has the 
 of its bins, and the sum of value times time for the mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.core.battery import BatteryRules
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.rows import Signal
+from stream_app.core.rows import NONE, Signal
 
 SOC, SOH, VOLTAGE, CURRENT, DC, AC, SPREAD, WARMEST, TEMPERATURE, HIGHEST, LOWEST = range(11)
 MEDIAN_HIGHEST, MEDIAN_LOWEST, PACK_SPREAD = range(11, 14)
@@ -114,3 +115,40 @@ def summed(edges: Ints, entries: Sequence[Entries]) -> Ints:
     columns, times, amounts = (np.concatenate(each) for each in zip(*entries, strict=True))
     np.add.at(sums, (columns, np.searchsorted(edges, times, side="right") - 1), amounts)
     return sums
+
+
+def gaps(rules: BatteryRules) -> Ints:
+    """Longest known time [ms] between values of each signal, and of the spread at rest."""
+    named = [rules.signal_gaps_ms.get(each.name, rules.max_gap_ms) for each in SIGNALS]
+    return np.array([*named, named[SPREAD]], dtype=np.int64)
+
+
+def first_of(values: Ints, wanted: int, instead: int) -> Ints:
+    """(n,) the signal, or the other where it has no value, of rows (n, signals)."""
+    found = values[:, wanted]
+    return np.where(found != NONE, found, values[:, instead])
+
+
+def filled(values: Ints) -> Ints:
+    """Signals, with a place for the spread at rest; what did not come is told from what did.
+
+    Current from DC power and voltage, DC power from current and voltage, the spread of the cells
+    from the highest and the lowest.
+    """
+    every = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
+    every[:, :REST_SPREAD] = values
+    _fill(every, CURRENT, (DC, VOLTAGE), lambda dc, v: dc / np.where(v, v, np.nan) * 1e6)
+    _fill(every, DC, (CURRENT, VOLTAGE), lambda current, v: current * (v / 1e6))
+    _fill(every, SPREAD, (HIGHEST, LOWEST), lambda high, low: np.abs(high - low) * 1.0)
+    return every
+
+
+def _fill(
+    values: Ints, wanted: int, given: tuple[int, int], tell: Callable[[Ints, Ints], Floats]
+) -> None:
+    a, b = (values[:, each] for each in given)
+    places = np.flatnonzero((values[:, wanted] == NONE) & (a != NONE) & (b != NONE))
+    if places.size:
+        told = tell(a[places], b[places])
+        good = np.isfinite(told)
+        values[places[good], wanted] = np.rint(told[good]).astype(np.int64)

@@ -11,7 +11,6 @@ from stream_app.core.energy import Ints
 from stream_app.core.rows import NONE, REFUSED, Signal
 
 FlagRule = Literal["FLAG"]
-_SCALE = 1000
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,9 @@ class FlagChange:
     rule: FlagRule = "FLAG"
 
 
-def flags_of(battery: Battery) -> list[Signal]:
-    """Signals that are flags, by name, in thousandths."""
-    names = sorted(name for name, rule in battery.signals.items() if rule == "flag")
-    return [Signal(name, _SCALE, -1e15, 1e15) for name in names]
+def flags_of(battery: Battery) -> list[str]:
+    """Names of the signals that are flags, in order."""
+    return sorted(name for name, rule in battery.signals.items() if rule == "flag")
 
 
 def fold_flags(
@@ -46,7 +44,7 @@ def fold_flags(
         is_set = column[known] != 0
         before = np.append(flag.name in active, is_set)[:-1]
         for at in known[is_set != before].tolist():
-            time, value = int(times[at]), int(column[at]) / _SCALE
+            time, value = int(times[at]), float(flag.told(column[at : at + 1])[0])
             since = active.pop(flag.name, time)
             if value:
                 active[flag.name] = time
@@ -58,7 +56,7 @@ def fold_flags(
     return sorted(found, key=lambda change: change.time)
 
 
-def drop_flags(active: dict[str, int], flags: Sequence[Signal], time: int) -> list[FlagChange]:
+def drop_flags(active: dict[str, int], flags: Sequence[str], time: int) -> list[FlagChange]:
     """End what stands of signals that are no flags any more."""
-    gone = sorted(active.keys() - {flag.name for flag in flags})
+    gone = sorted(active.keys() - set(flags))
     return [FlagChange(name, False, time, active.pop(name), 0.0) for name in gone]

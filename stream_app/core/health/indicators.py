@@ -227,7 +227,8 @@ def _coverage(f: Facts) -> Reading:
 
 
 def _refused(f: Facts) -> Reading:
-    return float(sum(f.day.refused.values())), float(f.day.doubted)
+    day = f.day
+    return float(sum(day.refused.values())), float(day.doubted), float(day.ignored)
 
 
 _AUDIT = ("soc_ledger_ratio", "soc_drift_ratio", "soc_drift_bound_ratio", "anchor_age_s")
@@ -235,7 +236,7 @@ _TREND = ("ratio_per_month", "ratio_per_month_low", "ratio_per_month_high")
 
 GROUPS: tuple[tuple[tuple[str, ...], Callable[[Facts], Reading]], ...] = (
     (tuple(f"{each}_coverage_ratio" for each in ("current", "dc", "ac", "soc")), _coverage),
-    (("refused_values", "soc_doubted_values"), _refused),
+    (("refused_values", "soc_doubted_values", "ignored_values"), _refused),
     (("soc_ratio",), _soc),
     (_AUDIT, _audit),
     (("soh_bms_ratio",), _soh_bms),

@@ -8,10 +8,12 @@ from stream_app.core.daily import LocalDay
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.soc import SocChange
 from stream_app.core.health.soh import Band
+from stream_app.core.health.windows import SignalWindows
 from stream_app.core.messages import Refusal
 from stream_app.core.rows import LateRow
+from stream_app.core.stale import Silence
 
-Change = SocChange | FlagChange
+Change = SocChange | FlagChange | Silence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class SystemOutputs:
 
     battery: Battery | None
     days: tuple[HealthDay, ...] = ()
+    windows: tuple[SignalWindows, ...] = ()
     changes: tuple[Change, ...] = ()
     late: tuple[LateRow, ...] = ()
     refusals: tuple[Refusal, ...] = ()

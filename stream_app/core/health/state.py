@@ -13,8 +13,10 @@ from stream_app.core.health.ledger import Capacity, Ledger
 from stream_app.core.health.plausible import Seen
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.soc import SocState
+from stream_app.core.health.windows import LongerSignals, OpenSignals
 from stream_app.core.rows import RowClock
 from stream_app.core.slots import Slots
+from stream_app.core.stale import Stale
 
 Sample = tuple[int, int]
 
@@ -41,6 +43,8 @@ class DayFacts:
         Number of refused values of each signal that had any.
     doubted
         Number of values of the SOC that were not believed.
+    ignored
+        Number of values of signals that nothing is known of.
     cycles
         Number of cycles that closed, by lowest and highest SOC: see ``place_of``.
     before, totals
@@ -63,6 +67,7 @@ class DayFacts:
     came: int = 0
     refused: dict[int, int] = field(default_factory=dict)
     doubted: int = 0
+    ignored: int = 0
     cycles: dict[int, int] = field(default_factory=dict)
     before: Totals = NOTHING
     totals: Totals = NOTHING
@@ -106,6 +111,12 @@ class Present:
         Local days that are not complete, by time.
     flags
         Flags that are set, and since when.
+    slot
+        The open five-minute window of the signals.
+    stale
+        Whether rows are missing.
+    unknown
+        Signals that nothing is known of, and how many values came of each: see ``unknown``.
     """
 
     clock: RowClock = field(default_factory=RowClock)
@@ -117,6 +128,9 @@ class Present:
     slots: Slots = field(default_factory=Slots)
     days: list[DayFacts] = field(default_factory=list)
     flags: dict[str, int] = field(default_factory=dict)
+    slot: OpenSignals | None = None
+    stale: Stale = field(default_factory=Stale)
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -176,6 +190,8 @@ class Past:
         The day that was told of last.
     began
         First row of all [ms UTC].
+    signals
+        Longer windows of the signals.
     """
 
     battery: Battery | None = None
@@ -188,6 +204,7 @@ class Past:
     published: dict[int, HealthDay] = field(default_factory=dict)
     newest: HealthDay | None = None
     began: int | None = None
+    signals: LongerSignals = field(default_factory=LongerSignals)
 
 
 @dataclass

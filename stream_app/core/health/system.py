@@ -1,30 +1,28 @@
 """The health of one battery system: messages in, days and findings out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 import numpy as np
 
-from stream_app.core.battery import Battery, BatteryRules, SystemSamples
+from stream_app.core.battery import Battery, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
-from stream_app.core.energy import Floats, Ints, cut_at
+from stream_app.core.energy import Ints, cut_at
 from stream_app.core.health import columns, days
 from stream_app.core.health.anchors import SocRows, rated_by_soh, rests
 from stream_app.core.health.columns import (
     ACTIVE_MS,
     CURRENT,
-    DC,
     HIGHEST,
     LOWEST,
     MEDIAN_HIGHEST,
     MEDIAN_LOWEST,
     PACK_SPREAD,
     REST_SPREAD,
-    SIGNALS,
     SOC,
     SOH,
     SPREAD,
-    VOLTAGE,
 )
 from stream_app.core.health.cycles import count, totals
 from stream_app.core.health.facts import rated_charge
@@ -33,13 +31,22 @@ from stream_app.core.health.ledger import advance
 from stream_app.core.health.plausible import Bools, Pace, believed
 from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
+from stream_app.core.health.signals import columns_of, forget_known, portions, told_apart
 from stream_app.core.health.soc import Audit, SocChange, audit
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
+from stream_app.core.health.windows import (
+    SignalWindows,
+    fold_windows,
+    preview_windows,
+    windows_of_rows,
+)
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
-from stream_app.core.rows import NONE, Rows, take, take_until, whole
+from stream_app.core.rows import NONE, Rows, Signal, take, take_until, whole
 from stream_app.core.slots import SLOT, add, integrated
 
 SystemMessage = Battery | SystemSamples | Heartbeat | EndOfData
+MOST_VALUES = 2_000_000
+"""Rows times signals that are folded at a time: one may come alone, and has places for all."""
 
 
 def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> SystemOutputs:
@@ -61,6 +68,8 @@ def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> System
             found.append(_fold_samples(state, samples))
         elif isinstance(first, EndOfData):
             found.append(_end(state, first.time))
+        else:
+            found.append(_heard(state, first.time))
     return _joined(state.past.battery, found)
 
 
@@ -88,15 +97,16 @@ def refusal(state: SystemState, message: SystemMessage) -> str | None:
 
 
 def _configured(state: SystemState, battery: Battery) -> SystemOutputs:
-    """Take a battery's record; rows that wait keep the values of its flags."""
-    present, flags = state.present, flags_of(battery)
-    before = [] if state.past.battery is None else flags_of(state.past.battery)
+    """Take a battery's record; rows that wait keep the values of its signals."""
+    present, columns_now = state.present, columns_of(battery)
+    before = columns_now if state.past.battery is None else columns_of(state.past.battery)
     state.past.battery = battery
-    if before != flags:
+    if before != columns_now:
         for row in present.clock.aside:
-            known = dict(zip((flag.name for flag in before), row[REST_SPREAD:], strict=True))
-            row[REST_SPREAD:] = [known.get(flag.name, NONE) for flag in flags]
-    ended = drop_flags(present.flags, flags, present.clock.clock.now or 0)
+            known = dict(zip(before, row, strict=True))
+            row[:] = [known.get(each, NONE) for each in columns_now]
+    forget_known(present.unknown, battery)
+    ended = drop_flags(present.flags, flags_of(battery), present.clock.clock.now or 0)
     return SystemOutputs(battery, changes=tuple(ended))
 
 
@@ -104,6 +114,7 @@ def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOu
     return SystemOutputs(
         battery,
         tuple(day for part in parts for day in part.days),
+        tuple(windows for part in parts for windows in part.windows),
         tuple(change for part in parts for change in part.changes),
         tuple(row for part in parts for row in part.late),
         tuple(refusal for part in parts for refusal in part.refusals),
@@ -114,32 +125,53 @@ def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOu
 def _fold_samples(state: SystemState, samples: Sequence[SystemSamples]) -> SystemOutputs:
     battery = state.past.battery
     assert battery is not None
-    rows = whole((*SIGNALS, *flags_of(battery)), [(each.times, each.values) for each in samples])
-    taken, late = take(state.present.clock, rows, battery.rules.skew_ms)
-    found, changes = _fold_rows(state, taken)
-    return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late), (), rows.times.size)
+    every = columns_of(battery)
+    found = []
+    for portion in portions(samples, MOST_VALUES // len(every)):
+        rows = whole(every, list(told_apart(portion, battery, state.present.unknown)))
+        before = state.present.clock.clock.now
+        taken, late = take(state.present.clock, rows, battery.rules.skew_ms)
+        part = _fold_rows(state, taken, before)
+        found.append(replace(part, late=tuple(late), rows=rows.times.size))
+    return _joined(battery, found)
+
+
+def _heard(state: SystemState, time: int) -> SystemOutputs:
+    battery, present = state.past.battery, state.present
+    assert battery is not None
+    told = present.stale.heard(present.clock.clock, time, battery.rules.stale_signals_ms)
+    return SystemOutputs(battery, changes=tuple(told))
 
 
 def _end(state: SystemState, time: int) -> SystemOutputs:
     battery = state.past.battery
     assert battery is not None
+    before, zone = state.present.clock.clock.now, calendar(battery.zone)
     taken, late, until = take_until(state.present.clock, time, battery.rules.skew_ms)
     if until is None:
         return SystemOutputs(battery)
-    found, changes = _fold_rows(state, taken)
-    found += days.preview(state, calendar(battery.zone), rules_of(battery))
-    return SystemOutputs(battery, tuple(found), tuple(changes), tuple(late))
+    found = replace(_fold_rows(state, taken, before), late=tuple(late))
+    standing = SystemOutputs(
+        battery,
+        tuple(days.preview(state, zone, rules_of(battery))),
+        tuple(preview_windows(state.present.slot, state.past.signals, zone)),
+    )
+    return _joined(battery, [found, standing, _heard(state, until)])
 
 
-def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[Change]]:
-    """Fold rows, strictly rising, local day by local day."""
-    found: list[HealthDay] = []
-    changes: list[Change] = []
-    if not rows.times.size:
-        return found, changes
+def _fold_rows(state: SystemState, rows: Rows, before: int | None) -> SystemOutputs:
+    """Fold rows, strictly rising after ``before``, local day by local day."""
     battery = state.past.battery
     assert battery is not None
+    if not rows.times.size:
+        return SystemOutputs(battery)
+    found: list[HealthDay] = []
+    changes: list[Change] = []
     zone, rules = calendar(battery.zone), rules_of(battery)
+    every = columns_of(battery)
+    named = set(flags_of(battery))
+    flags = [place for place, each in enumerate(every) if each.name in named]
+    silences = state.present.stale.rows(before, rows.times, battery.rules.stale_signals_ms)
     if state.past.began is None:
         state.past.began = int(rows.times[0])
     edges = zone.edges("1d", int(rows.times[0]), int(rows.times[-1]))
@@ -148,16 +180,33 @@ def _fold_rows(state: SystemState, rows: Rows) -> tuple[list[HealthDay], list[Ch
         if first < last:
             day = _day(state.present, int(edges[place]), int(edges[place + 1]))
             part = rows.between(first, last)
-            marked = part.values[:, REST_SPREAD:]
+            marked = part.values[:, flags]
+            ignored = part.values[:, -1]
+            day.ignored += int(ignored[ignored != NONE].sum())
             part = Rows(part.times, part.values[:, :REST_SPREAD])
             news: list[Change] = [
+                *(each for row, each in silences if first <= row < last),
                 *_Stretch(state.present, battery, rules, zone, part).fold(day),
-                *fold_flags(state.present.flags, flags_of(battery), part.times, marked),
+                *fold_flags(
+                    state.present.flags, [every[place] for place in flags], part.times, marked
+                ),
             ]
             changes += sorted(news, key=lambda change: change.time)
             now = int(part.times[-1])
             found += days.complete(state, zone, rules, now, battery.rules.longest_gap_ms)
-    return found, changes
+    windows = _windows(state, zone, every, rows)
+    return SystemOutputs(battery, tuple(found), tuple(windows), tuple(changes))
+
+
+def _windows(
+    state: SystemState, zone: SiteCalendar, every: Sequence[Signal], rows: Rows
+) -> list[SignalWindows]:
+    fresh = windows_of_rows(zone, every[:-1], rows.times, rows.values[:, :-1])
+    now = int(rows.times[-1])
+    found, state.present.slot = fold_windows(
+        state.present.slot, state.past.signals, zone, fresh, now
+    )
+    return found
 
 
 def _day(present: Present, start: int, end: int) -> DayFacts:
@@ -181,8 +230,8 @@ class _Stretch:
     ) -> None:
         self.present, self.battery, self.rules = present, battery, rules
         known, self.refused = rows.known()
-        self.rows = Rows(rows.times, _filled(known.values))
-        self.gaps_ms = _gaps(battery.rules)
+        self.rows = Rows(rows.times, columns.filled(known.values))
+        self.gaps_ms = columns.gaps(battery.rules)
         self.shown = self.rows.values[:, SOC].copy()
         self._doubt()
         first, last = int(rows.times[0]), int(rows.times[-1])
@@ -215,7 +264,7 @@ class _Stretch:
         since = self.rows.times[places] - rules.rest_ms
         flat = self._on_the_plateau()[places]
         rested = places[(resting != NONE) & (resting <= since) & flat]
-        values[rested, REST_SPREAD] = _first_of(values[rested], PACK_SPREAD, SPREAD)
+        values[rested, REST_SPREAD] = columns.first_of(values[rested], PACK_SPREAD, SPREAD)
         return resting
 
     def _doubt(self) -> None:
@@ -298,8 +347,8 @@ class _Stretch:
             counters=charge,
             resting=resting[both],
             rated=rated[at],
-            low=_first_of(values[at], MEDIAN_LOWEST, LOWEST),
-            high=_first_of(values[at], MEDIAN_HIGHEST, HIGHEST),
+            low=columns.first_of(values[at], MEDIAN_LOWEST, LOWEST),
+            high=columns.first_of(values[at], MEDIAN_HIGHEST, HIGHEST),
         )
         gap_ms = self._gap(CURRENT, SOC)
         found, changes = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
@@ -335,45 +384,8 @@ class _Stretch:
         day.doubted += int(((self.shown != NONE) & ~known[:, SOC]).sum())
 
 
-def _gaps(rules: BatteryRules) -> Ints:
-    """Longest known time [ms] between values of each signal, and of the spread at rest."""
-    named = [rules.signal_gaps_ms.get(each.name, rules.max_gap_ms) for each in SIGNALS]
-    return np.array([*named, named[SPREAD]], dtype=np.int64)
-
-
-def _first_of(values: Ints, wanted: int, instead: int) -> Ints:
-    """(n,) the signal, or the other where it has no value, of rows (n, signals)."""
-    found = values[:, wanted]
-    return np.where(found != NONE, found, values[:, instead])
-
-
 def _newest(rows: SocRows, found: Audit, at: int) -> list[int]:
     if not found.known[at]:
         return []
     newest = rows.times, rows.soc, found.ledger, found.bound, found.anchored
     return [int(each[at]) for each in newest]
-
-
-def _filled(values: Ints) -> Ints:
-    """Signals, with a place for the spread at rest; what did not come is told from what did.
-
-    Current from DC power and voltage, DC power from current and voltage, the spread of the cells
-    from the highest and the lowest.
-    """
-    every = np.full((values.shape[0], REST_SPREAD + 1), NONE, dtype=np.int64)
-    every[:, :REST_SPREAD] = values
-    _fill(every, CURRENT, (DC, VOLTAGE), lambda dc, v: dc / np.where(v, v, np.nan) * 1e6)
-    _fill(every, DC, (CURRENT, VOLTAGE), lambda current, v: current * (v / 1e6))
-    _fill(every, SPREAD, (HIGHEST, LOWEST), lambda high, low: np.abs(high - low) * 1.0)
-    return every
-
-
-def _fill(
-    values: Ints, wanted: int, given: tuple[int, int], tell: Callable[[Ints, Ints], Floats]
-) -> None:
-    a, b = (values[:, each] for each in given)
-    places = np.flatnonzero((values[:, wanted] == NONE) & (a != NONE) & (b != NONE))
-    if places.size:
-        told = tell(a[places], b[places])
-        good = np.isfinite(told)
-        values[places[good], wanted] = np.rint(told[good]).astype(np.int64)

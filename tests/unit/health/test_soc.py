@@ -287,7 +287,7 @@ def test_a_change_of_soc_across_a_gap_is_no_jump() -> None:
 
     watched = watch(kept(samples, (hour < 9) | (hour > 11)))
 
-    assert watched.rules == []
+    assert watched.rules == [("STALE_DATA", True), ("STALE_DATA", False)]
 
 
 def test_a_soc_that_stands_still_while_current_flows_is_frozen() -> None:
