@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 5
+FORMAT = 6
 """Version of the state bytes."""
 
 State = TypeVar("State")
