@@ -29,6 +29,7 @@ FILES = 1_781
 START = date(2023, 6, 1)
 ZONE = "Asia/Shanghai"
 STEP_S = 900
+CAPACITY_AH = 280
 DISK_LEFT = 2 << 30
 """Bytes of disk that must be left beside the export."""
 BYTES_A_ROW = 27
@@ -36,7 +37,7 @@ CONFIG = """\
 data: {{paths: [{folder}/BESS, {folder}/meter], interval: 15min}}
 parsing: {{timezone: {zone}}}
 signals: {{preset: s4}}
-battery: {{cells: 52, capacity_ah: 280, energy_kwh: 233}}
+battery: {{cells: 52, capacity_ah: {capacity}, energy_kwh: 233}}
 """
 _OPTIONS = pacsv.WriteOptions(quoting_style="none", quoting_header="none")
 
@@ -53,8 +54,8 @@ class Timed:
 def write_export(folder: Path, days: int) -> int:
     """Write the files and the configuration; gives their number.
 
-    Values are noise on a daily swing, drawn once for each kind and rolled for each file: what is
-    measured is reading and merging.
+    Cells swing together by day, as those of a pack do; the noise of each is drawn once for each
+    kind and rolled for each file. Current and charge fit one another, nothing smokes.
     """
     rows = days * 86_400 // STEP_S
     walls = pd.date_range(pd.Timestamp(START), periods=rows, freq=f"{STEP_S}s")
@@ -62,18 +63,23 @@ def write_export(folder: Path, days: int) -> int:
     hours = np.arange(rows) * STEP_S / 3600
     rng = np.random.default_rng(1)
     swing = np.sin(2 * np.pi * (hours - 6) / 24)
-    volts = (3.3 + 0.03 * swing + rng.normal(0, 0.001, rows)).round(3)
-    warmth = (25 + 3 * swing + rng.normal(0, 0.1, rows)).round(1)
+    noise = rng.normal(0, 1, rows)
     soc = (50 + 40 * np.cumsum(swing) / max(1.0, np.abs(np.cumsum(swing)).max())).round(1)
+    amperes = -np.diff(soc, prepend=soc[0]) / 100 * CAPACITY_AH * 3600 / STEP_S
+    columns = {"c": amperes.round(1), "fire": np.zeros(rows), "other": soc}
     files = list(_names())
     for number, (name, kind) in enumerate(files):
-        values = {"v": volts, "t": warmth}.get(kind, soc)
         path = folder / f"{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        column = values if kind == "other" else np.roll(values, 7 * number % 96)
+        column = columns.get(kind)
+        if column is None:
+            level, wide, far, digits = (3.3, 0.03, 0.001, 3) if kind == "v" else (25, 3, 0.1, 1)
+            column = (level + wide * swing + far * np.roll(noise, 7 * number)).round(digits)
         table = pa.table({"ts": stamps, path.stem: pa.array(column)})
         pacsv.write_csv(table, path, _OPTIONS)
-    (folder / "config.yaml").write_text(CONFIG.format(folder=folder, zone=ZONE), encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        CONFIG.format(folder=folder, zone=ZONE, capacity=CAPACITY_AH), encoding="utf-8"
+    )
     return len(files)
 
 
@@ -85,10 +91,10 @@ def _names() -> Iterator[tuple[str, str]]:
                 for cell in range(1, CELLS + 1):
                     yield f"BESS/bess{system}/bms1_p{pack}_{kind}{cell}", kind
         for name in ("bms1_soc", "bms1_soh", "bms1_v", "bms1_c", "pcs1_ap", "pcs1_dcv", "pcs1_dcc"):
-            yield f"BESS/bess{system}/{name}", "other"
+            yield f"BESS/bess{system}/{name}", {"bms1_c": "c"}.get(name, "other")
         for box in range(1, 11):
             for name in ("Co", "Voc", "ErrCode", "T1", "T2", "Level"):
-                yield f"BESS/bess{system}/fa{box}_{name}", "other"
+                yield f"BESS/bess{system}/fa{box}_{name}", "fire"
     for meter in range(1, 5):
         for name in ("com_ap", "pos_ae", "neg_ae", "com_ae", "pf"):
             yield f"meter/m{meter}/{name}", "other"

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from stream_app.reports.battery_data import Record, one_by_one
 Row = dict[str, Any]
 DAY = "1d"
 
+_encoder = msgspec.json.Encoder()
 _health = msgspec.json.Decoder(HealthDayRecord)
 _meter = msgspec.json.Decoder(MeterDayRecord)
 _critical = msgspec.json.Decoder(CriticalCellsRecord)
@@ -86,7 +88,8 @@ class BatteryTables:
     level
         Length of windows that are kept beside the days.
     kept
-        Windows of these lengths, one a record, by id and start.
+        Windows of these lengths by id and start, each a record as JSON: read, they take five
+        times as much.
     signals
         Rows of the same windows of systems' signals, by length, system, start and signal.
     alarms
@@ -100,7 +103,7 @@ class BatteryTables:
     health: dict[bytes, HealthDayRecord] = field(default_factory=dict)
     meters: dict[bytes, MeterDayRecord] = field(default_factory=dict)
     critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
-    kept: dict[tuple[str, int], CellWindowsRecord] = field(default_factory=dict)
+    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     signals: dict[tuple[str, str, int, str], Row] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
     windows: dict[str, int] = field(default_factory=dict)
@@ -128,16 +131,13 @@ class BatteryTables:
         self.windows[counted.resolution] = count + len(counted.start)
         if counted.resolution in (DAY, self.level):
             for each in one_by_one(_windows.decode(output.value)):
-                self.kept[each.id, each.start[0]] = each
+                self.kept[each.id, each.start[0]] = _encoder.encode(each)
 
     def files(self) -> dict[str, str]:
         """Text of each table by the name of its file; none where there is nothing to show."""
         found = {
             "health_daily.csv": [_day(each) for each in _in_order(self.health)],
             "meter_daily.csv": [_day(each) for each in _in_order(self.meters)],
-            "cells_daily.csv": [
-                row for each in self._windows() if each.resolution == DAY for row in _cells(each)
-            ],
             "signals_daily.csv": self._of_signals(DAY),
             f"signals_{self.level}.csv": self._of_signals(self.level) if self.level != DAY else [],
             "critical_cells.csv": [
@@ -146,6 +146,9 @@ class BatteryTables:
             "battery_alarms.csv": [_event(each) for each in self._events()],
         }
         texts = {name: _csv(rows) for name, rows in found.items() if rows}
+        days = (each for each in self._windows() if each.resolution == DAY)
+        if cells := _even_csv(row for each in days for row in _cells(each)):
+            texts["cells_daily.csv"] = cells
         if self.batteries:
             texts[battery_files.FILE] = battery_files.lines(self.batteries, self._records())
         return texts
@@ -155,10 +158,10 @@ class BatteryTables:
         yield from ((topics.CRITICAL_CELLS, each) for each in _in_order(self.critical))
         yield from ((topics.HEALTH_DAILY, each) for each in _in_order(self.health))
 
-    def _windows(self) -> list[CellWindowsRecord]:
-        return [
-            self.kept[key] for key in sorted(self.kept, key=lambda k: (natural_key(k[0]), k[1]))
-        ]
+    def _windows(self) -> Iterator[CellWindowsRecord]:
+        """Read one by one: a year of days would fill the memory."""
+        for key in sorted(self.kept, key=lambda k: (natural_key(k[0]), k[1])):
+            yield _windows.decode(self.kept[key])
 
     def _of_signals(self, level: str) -> list[Row]:
         found = sorted(key for key in self.signals if key[0] == level)
@@ -222,8 +225,17 @@ def _event(alarm: BatteryAlarmRecord) -> Row:
 
 def _csv(rows: Sequence[Row]) -> str:
     """Rows under the columns that any of them has, in order of appearance."""
+    return _written(dict.fromkeys(name for row in rows for name in row), rows)
+
+
+def _even_csv(rows: Iterator[Row]) -> str:
+    """Rows that all have the columns of the first, none of them kept; empty without one."""
+    first = next(rows, None)
+    return "" if first is None else _written(first, chain([first], rows))
+
+
+def _written(columns: Iterable[str], rows: Iterable[Row]) -> str:
     text = io.StringIO()
-    columns: Iterable[str] = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
