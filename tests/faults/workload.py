@@ -23,6 +23,7 @@ from stream_app.core.messages import (
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.families import family_of
 from tests.faults import batteries
+from tests.faults.golden import SLICE
 
 Record = tuple[bytes | None, bytes | None]
 T = TypeVar("T")
@@ -147,12 +148,13 @@ def knowing_refusals(workload: Workload) -> Workload:
     """
     states: dict[str, Any] = {}
     refused = set(workload.poison)
-    for record in workload.records:
-        for key, inbox in decode([record]).inboxes.items():
+    for first in range(0, len(workload.records), SLICE):
+        part = workload.records[first : first + SLICE]
+        for key, inbox in decode(part).inboxes.items():
             family = family_of(key)
             state = states[key] = states.get(key) or family.load(lambda _: None)
-            if family.fold(state, inbox.messages).refusals:
-                refused.add(record)
+            for each in family.fold(state, inbox.messages).refusals:
+                refused.update(part[place] for place in inbox.places[each.index])
     return replace(workload, poison=frozenset(refused))
 
 
