@@ -102,15 +102,21 @@ class SystemRecord(
 
 
 class AnomalyModelRecord(
-    msgspec.Struct, tag_field="kind", tag="anomaly_model", forbid_unknown_fields=True
+    msgspec.Struct,
+    tag_field="kind",
+    tag="anomaly_model",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """An isolation forest that was learned from a battery system; judges windows from here on.
 
     Numbers in base64 are little-endian. ``usual`` has for each pack what is usual of its cells:
-    float64, a cell after another, a number for each feature. Trees stand one after another, each
-    node before its children, the left child next to it: ``sizes`` are their nodes; ``feature``
-    int8, -1 for a leaf; ``value`` float64, the threshold (float32 values at most that large go
-    left) or the path length of a leaf; ``right`` int32, the place of the right child in its tree.
+    float64, a cell after another, a number for each feature; ``scores`` what ``threshold`` and
+    ``back`` are for each of them, two float64: those of the model hold for packs without. Trees
+    stand one after another, each node before its children, the left child next to it: ``sizes``
+    are their nodes; ``feature`` int8, -1 for a leaf; ``value`` float64, the threshold (float32
+    values at most that large go left) or the path length of a leaf; ``right`` int32, the place of
+    the right child in its tree.
     """
 
     v: Version
@@ -131,6 +137,7 @@ class AnomalyModelRecord(
     feature: bytes
     value: bytes
     right: bytes
+    scores: dict[str, bytes] = {}
 
 
 class MeterPointRecord(

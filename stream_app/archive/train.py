@@ -1,5 +1,6 @@
 """Learning what is unusual for a battery system from its archive; needs scikit-learn."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -16,14 +17,15 @@ from stream_app.codec.anomaly_model import anomaly_model, version_of
 from stream_app.core.cells.features import FEATURES, CellColumns, features
 from stream_app.core.cells.forest import SCORE_DECIMALS, expected_path
 from stream_app.core.cells.learned import habits, unlike
+from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Floats, Ints
 
 TREES, SAMPLES = 100, 256
 """Those of Liu et al.; more change little."""
 FEWEST_WINDOWS = 288
 """A day of five-minute windows of each pack."""
-MOST_ROWS = 200_000
-"""Rows by which the threshold is set, drawn at random from all."""
+MOST_WINDOWS = 4_000
+"""Of each pack by which the thresholds are set, drawn at random from all: two weeks."""
 BACK = 5
 """A cell is no more unusual once its score is below that of ``BACK`` times the contamination."""
 SEED = 0
@@ -82,9 +84,8 @@ def train(
 def model_of(found: Mapping[str, Floats], contamination: float, about: About) -> AnomalyModelRecord:
     """Learn a model from the features of each pack (windows, cells, k)."""
     usual = {pack: habits(each) for pack, each in found.items()}
-    rows = np.concatenate(
-        [unlike(each, usual[pack]).reshape(-1, len(FEATURES)) for pack, each in found.items()]
-    )
+    off = {pack: unlike(each, usual[pack]) for pack, each in found.items()}
+    rows = np.concatenate([each.reshape(-1, len(FEATURES)) for each in off.values()])
     record = AnomalyModelRecord(
         v=1,
         version="",
@@ -100,7 +101,8 @@ def model_of(found: Mapping[str, Floats], contamination: float, about: About) ->
         until=about.until,
         **trees(rows),
     )
-    return _with_threshold(record, rows)
+    measured = {pack: np.isfinite(each[..., 0]) for pack, each in found.items()}
+    return _with_scores(record, off, measured)
 
 
 def trees(rows: Floats) -> dict[str, Any]:
@@ -147,20 +149,51 @@ def _tree(tree: Any) -> tuple[Ints, Floats, Ints]:
     return np.array(feature), np.array(value), np.array(right)
 
 
-def _with_threshold(record: AnomalyModelRecord, rows: Floats) -> AnomalyModelRecord:
-    """The record with the scores that its contamination asks for, and its version."""
+def _with_scores(
+    record: AnomalyModelRecord, off: Mapping[str, Floats], measured: Mapping[str, Flags]
+) -> AnomalyModelRecord:
+    """The record with the scores that its contamination asks for, and its version.
+
+    Each cell has its own: what one does every day at the ends of the curve another never does, and
+    the few that do would reach a threshold of all day after day.
+    """
     forest = anomaly_model(_versioned(record)).forest
-    some = np.random.default_rng(SEED).permutation(len(rows))[:MOST_ROWS]
-    scores = forest.scores(forest.paths(rows[some]))
-    share = record.contamination
-    threshold, back = np.quantile(scores, [1 - share, max(0.5, 1 - BACK * share)])
+    random, share = np.random.default_rng(SEED), record.contamination
+    scores = {}
+    for pack, rows in off.items():
+        some = random.permutation(len(rows))[:MOST_WINDOWS]
+        flat = forest.scores(forest.paths(rows[some].reshape(-1, rows.shape[-1])))
+        scores[pack] = np.where(measured[pack][some], flat.reshape(len(some), -1), np.nan)
+    every = _limits(np.concatenate([each.ravel() for each in scores.values()]), share)
+    if every is None:
+        raise ArchiveError("no cell has a voltage on these days: choose others")
+    own = {
+        pack: [_limits(cell, share) or every for cell in each.T] for pack, each in scores.items()
+    }
+    threshold, back = every
     return _versioned(
         msgspec.structs.replace(
             record,
-            threshold=round(float(threshold), SCORE_DECIMALS),
-            back=round(float(min(back, threshold)), SCORE_DECIMALS),
+            threshold=threshold,
+            back=back,
+            scores={pack: np.array(each, dtype="<f8").tobytes() for pack, each in own.items()},
         )
     )
+
+
+def _limits(scores: Floats, share: float) -> tuple[float, float] | None:
+    """Threshold and back of scores (n,), NaN left out; None: there are none."""
+    ranked = np.sort(scores[np.isfinite(scores)])
+    if not ranked.size:
+        return None
+    return _reached_by(ranked, share), _reached_by(ranked, min(0.5, BACK * share))
+
+
+def _reached_by(ranked: Floats, share: float) -> float:
+    """The least score, in its decimals, that no more than a share of the ranked ones reach."""
+    steps: int = 10**SCORE_DECIMALS
+    highest_usual = float(ranked[-1 - int(share * ranked.size)])
+    return min(math.floor(highest_usual * steps) + 1, steps - 1) / steps
 
 
 def _versioned(record: AnomalyModelRecord) -> AnomalyModelRecord:

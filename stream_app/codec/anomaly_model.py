@@ -9,7 +9,7 @@ import numpy as np
 from schemas.battery import AnomalyModelRecord
 from stream_app.codec.checks import check_names
 from stream_app.codec.limits import LONGEST_NAME, MOST_PACKS, MOST_SIGNALS
-from stream_app.core.cells.forest import AnomalyModel, forest
+from stream_app.core.cells.forest import AnomalyModel, forest, score_limits
 from stream_app.core.energy import Floats
 
 _encoder = msgspec.json.Encoder()
@@ -41,8 +41,6 @@ def anomaly_model(record: AnomalyModelRecord) -> AnomalyModel:
         )
     if not 1 <= len(record.features) <= MOST_SIGNALS or not 1 <= len(record.usual) <= MOST_PACKS:
         raise ValueError("the model has no features or packs, or too many")
-    if not 0 < record.back <= record.threshold < 1:
-        raise ValueError("the scores of the model must be 0 < back <= threshold < 1")
     columns = len(record.features)
     trees = forest(
         np.array(record.sizes, dtype=np.int64),
@@ -52,14 +50,16 @@ def anomaly_model(record: AnomalyModelRecord) -> AnomalyModel:
         columns,
         record.samples,
     )
+    usual = {name: _usual(data, columns) for name, data in record.usual.items()}
+    if not record.scores.keys() <= usual.keys():
+        raise ValueError("the model has scores of packs that it does not know")
     return AnomalyModel(
         record.version,
         record.site,
         record.system,
-        {name: _usual(data, columns) for name, data in record.usual.items()},
+        usual,
         tuple(record.features),
-        record.threshold,
-        record.back,
+        {name: score_limits(trees, *_scores(record, name, len(usual[name]))) for name in usual},
         trees,
         _encoder.encode(record),
     )
@@ -89,6 +89,18 @@ def _numbers(data: bytes, kind: str) -> "np.ndarray[tuple[int], np.dtype[np.gene
     if len(data) % np.dtype(kind).itemsize:
         raise ValueError("the numbers of the model are cut off")
     return np.frombuffer(data, dtype=kind)
+
+
+def _scores(record: AnomalyModelRecord, pack: str, cells: int) -> tuple[Floats, Floats]:
+    """Thresholds of the cells of a pack, and the scores below which they are unusual no more."""
+    data, both = record.scores.get(pack), np.array([record.threshold, record.back])
+    found = np.tile(both, cells) if data is None else _numbers(data, "<f8").astype(np.float64)
+    if found.size != 2 * cells:
+        raise ValueError(f"the model has scores of {found.size / 2:g} of {cells} cells of a pack")
+    threshold, back = found.reshape(-1, 2).T
+    if not ((back > 0) & (back <= threshold) & (threshold < 1)).all():
+        raise ValueError("the scores of the model must be 0 < back <= threshold < 1")
+    return threshold, back
 
 
 def _usual(data: bytes, columns: int) -> Floats:

@@ -10,13 +10,14 @@ from typer.testing import CliRunner
 
 from schemas.battery import AnomalyModelRecord
 from stream_app.archive.files import ArchiveError
-from stream_app.archive.train import About, model_of, train
+from stream_app.archive.train import BACK, About, model_of, train
 from stream_app.cli import build
 from stream_app.cli.errors import UserError
 from stream_app.codec.anomaly_model import anomaly_model
 from stream_app.codec.results_battery import encode_battery_outputs
 from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.cells.features import FEATURES, columns_of, features
+from stream_app.core.cells.learned import unlike
 from stream_app.core.energy import Floats
 from tests.archive.test_tables import by_topic, write
 from tests.cells.generator import Faults, battery, trace
@@ -60,11 +61,43 @@ def test_the_threshold_is_what_the_contamination_says(archive: Path) -> None:
     models = [anomaly_model(train(archive, "station", "b1", share)) for share in (0.001, 0.05)]
 
     strict, loose = models
-    assert strict.threshold > loose.threshold > loose.back
+    for pack in ("1", "2"):
+        stricter, looser = strict.limits[pack], loose.limits[pack]
+        assert (stricter.threshold >= looser.threshold).all()
+        assert (looser.threshold_path < looser.back_path).all()
     assert strict.version != loose.version
     assert set(strict.usual) == {"1", "2"}
     assert strict.usual["1"].shape == (52, len(FEATURES))
     assert np.isfinite(strict.usual["1"]).all()
+
+
+def test_no_cell_is_unusual_more_often_than_the_contamination_says(
+    stream: tuple[dict[str, list[bytes]], dict[str, Floats]],
+) -> None:
+    """Whatever it does every day: one falls far back at each end, and one has coarse steps."""
+    found = {pack: each.copy() for pack, each in stream[1].items()}
+    found["1"][::3, 7] += 30.0
+    found["2"][:, 8] = 0.0
+    found["2"][:, 9] = np.nan
+    about = About("station", "b1", "2025-03-26", "2025-03-27")
+    share = 0.02
+
+    model = anomaly_model(model_of(found, share, about))
+
+    for pack, each in found.items():
+        off = unlike(each, model.usual[pack])
+        paths = model.forest.paths(off.reshape(-1, len(FEATURES))).reshape(off.shape[:2])
+        limits = model.limits[pack]
+        assert ((paths <= limits.threshold_path).mean(axis=0) <= share).all()
+        assert ((paths <= limits.back_path).mean(axis=0) <= BACK * share).all()
+    never_seen = model.limits["2"].threshold[9]
+    assert model.limits["1"].threshold.min() < never_seen < model.limits["1"].threshold[7]
+
+
+def test_days_without_a_voltage_are_refused() -> None:
+    nothing = {"1": np.full((288, 5, len(FEATURES)), np.nan)}
+    with pytest.raises(ArchiveError, match="no cell has a voltage"):
+        model_of(nothing, 0.01, About("station", "b1", "2025-03-26", "2025-03-26"))
 
 
 def test_too_few_days_are_refused(archive: Path) -> None:

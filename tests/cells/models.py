@@ -30,14 +30,14 @@ def habit_features(seed: int, interval_s: float) -> Floats:
 
 @cache
 def learned_record(
-    seed: int, interval_s: float = 300.0, contamination: float = 0.01
+    seed: int, interval_s: float = 300.0, contamination: float = 0.03
 ) -> AnomalyModelRecord:
     about = About("station", "b1", "2025-03-26", "2025-03-31")
     return model_of({"1": habit_features(seed, interval_s)}, contamination, about)
 
 
 def learned_model(
-    seed: int, interval_s: float = 300.0, contamination: float = 0.01
+    seed: int, interval_s: float = 300.0, contamination: float = 0.03
 ) -> AnomalyModel:
     return anomaly_model(learned_record(seed, interval_s, contamination))
 

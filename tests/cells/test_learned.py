@@ -102,8 +102,9 @@ def test_a_cell_that_leaves_its_habits_is_named_with_score_threshold_and_model(s
     assert {each.cell for each in named if each.raised} >= {17, 44}
     for each in named:
         assert (each.pack, each.unit, each.model) == ("1", "score", model.version)
-        assert each.limit == model.threshold
-        assert each.value >= model.threshold or not each.raised
+        assert each.cell is not None
+        assert each.limit == model.limits["1"].threshold[each.cell - 1]
+        assert each.value >= each.limit or not each.raised
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -201,7 +202,10 @@ def nodes() -> int:
         ({"right": b"\0" * 4}, "unequal length"),
         ({"right": b"\0" * 3}, "cut off"),
         ({"usual": {"1": b"\0" * 8}}, "no number for each feature"),
-        ({"threshold": 1.5}, "0 < back <= threshold < 1"),
+        ({"scores": {}, "threshold": 1.5}, "0 < back <= threshold < 1"),
+        ({"scores": {"1": np.full(104, np.nan).tobytes()}}, "0 < back <= threshold < 1"),
+        ({"scores": {"1": b"\0" * 16}}, "scores of 1 of 52 cells"),
+        ({"scores": {"2": b""}}, "packs that it does not know"),
         ({"features": []}, "no features or packs"),
         ({"system": "b2"}, "came under the key"),
     ],
@@ -225,6 +229,13 @@ def test_what_is_no_model_is_refused_with_the_reason(fields: dict[str, Any], why
 def test_trees_that_lead_nowhere_are_refused(name: str, make: Callable[[], Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         decode_battery(KEY, broken(**{name: make().tobytes()}))
+
+
+def test_a_model_without_scores_of_cells_has_one_threshold_for_all() -> None:
+    model = changed(learned_record(1), scores={})
+
+    assert set(model.limits["1"].threshold.tolist()) == {learned_record(1).threshold}
+    assert b"scores" not in model.data
 
 
 def test_a_model_that_was_changed_is_refused() -> None:

@@ -140,6 +140,7 @@ def model() -> AnomalyModelRecord:
         feature=np.array([0, -1, -1], dtype="<i1").tobytes(),
         value=np.array([4.5, 10.0, 1.0], dtype="<f8").tobytes(),
         right=np.array([2, 0, 0], dtype="<i4").tobytes(),
+        scores={"1": np.tile([0.8, 0.7], 6).astype("<f8").tobytes()},
     )
     return msgspec.structs.replace(record, version=version_of(record))
 

@@ -8,6 +8,7 @@ unusual, about 0.5 or less for the rest.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,23 @@ def _depth(roots: Ints, leaf: NDArray[np.bool_], left: Ints, right: Ints) -> int
     return depth
 
 
+class ScoreLimits(NamedTuple):
+    """From where on the cells of a pack (cells,) are unusual, and behind what no more.
+
+    Scores, and the longest sums of paths that reach each.
+    """
+
+    threshold: Floats
+    threshold_path: Ints
+    back_path: Ints
+
+
+def score_limits(trees: Forest, threshold: Floats, back: Floats) -> ScoreLimits:
+    """Limits of scores (cells,) each."""
+    paths = (np.array([trees.path(each) for each in some.tolist()]) for some in (threshold, back))
+    return ScoreLimits(threshold, *paths)
+
+
 @dataclass(frozen=True, eq=False)
 class AnomalyModel:
     """A forest that was learned from the windows of one battery system.
@@ -172,8 +190,8 @@ class AnomalyModel:
         Pack -> what is usual of each of its cells (cells, k).
     features
         Names of the columns, in order.
-    threshold, back
-        Scores from which on a cell is unusual, and below which it is so no more.
+    limits
+        Pack -> from which scores on its cells are unusual.
     data
         The record that says all this.
     """
@@ -183,8 +201,7 @@ class AnomalyModel:
     system: str
     usual: Mapping[str, Floats]
     features: tuple[str, ...]
-    threshold: float
-    back: float
+    limits: Mapping[str, ScoreLimits]
     forest: Forest
     data: bytes
 

@@ -46,15 +46,16 @@ def learned(model: AnomalyModel, pack: str, sums: Sums) -> Learned:
     measured = sums.cells[Cell.V_COUNT] > 0
     found = unlike(features(columns_of(sums)), model.usual[pack])
     paths = model.forest.paths(found.reshape(-1, found.shape[-1])).reshape(measured.shape)
-    beyond = measured & (paths <= model.forest.path(model.threshold))
-    back = measured & (paths > model.forest.path(model.back))
+    limits = model.limits[pack]
+    beyond = measured & (paths <= limits.threshold_path)
+    back = measured & (paths > limits.back_path)
     return Learned(beyond, back, model.forest.scores(paths).round(SCORE_DECIMALS))
 
 
 def by_model(model: AnomalyModel, pack: str, windows: Windows) -> Judged:
     """What the model says of windows (n,)."""
     found = learned(model, pack, windows.sums)
-    where, limit = np.arange(found.score.shape[0]), np.full(found.score.shape, model.threshold)
+    where, limit = np.arange(len(found.score)), model.limits[pack].threshold + 0 * found.score
     return Judged(
         "LEARNED_ANOMALY",
         where,
