@@ -1,4 +1,4 @@
-"""Windows of cells as rows: one for each cell and window."""
+"""Windows of cells as rows: one for each cell and window; and what they could support."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -57,6 +57,20 @@ SCHEMA = pa.schema(
     ]
 )
 
+EVALUABILITY = pa.schema(
+    [
+        pa.field("pack", pa.string()),
+        pa.field("start", TIME),
+        pa.field("end", TIME),
+        pa.field("indicator", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("windows", pa.int32()),
+        pa.field("revision", pa.int32()),
+        pa.field("final", pa.bool_()),
+        pa.field("kafka_offset", pa.int64()),
+    ]
+)
+
 _decoder = msgspec.json.Decoder(CellWindowsRecord)
 
 
@@ -69,6 +83,30 @@ def days(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]
         some = list(places)
         names = {"site": record.site, "system": record.system, "date": day}
         yield names, _table(record, slice(some[0], some[-1] + 1), offset)
+
+
+def evaluability(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]:
+    """Rows of what the days of a record could support: one for each indicator and reason."""
+    record = _decoder.decode(value)
+    local = calendar(record.zone)
+    for at, counts in enumerate(record.evaluability or ()):
+        start = record.start[at]
+        same = {
+            "pack": record.pack,
+            "start": start,
+            "end": record.end[at],
+            "revision": record.revision[at],
+            "final": record.final,
+            "kafka_offset": offset,
+        }
+        rows = [
+            same | {"indicator": indicator, "reason": reason, "windows": windows}
+            for indicator, reasons in counts.items()
+            for reason, windows in reasons.items()
+        ]
+        date = local.local_date(start).isoformat()
+        names = {"site": record.site, "system": record.system, "date": date}
+        yield names, pa.Table.from_pylist(rows, schema=EVALUABILITY)
 
 
 def _table(record: CellWindowsRecord, part: slice, offset: int) -> pa.Table:

@@ -1,6 +1,5 @@
 """The archive's folder: whole spans of offsets as files, whatever ends the process."""
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -9,17 +8,21 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from stream_app.archive.disk import (
+    TEMPORARY,
+    ArchiveError,
+    encode,
+    make,
+    sync_folder,
+    unwritable,
+    write_whole,
+)
 from stream_app.archive.layout import FileName, Place, Source, Span, folder, standing
+from stream_app.archive.merge import Loose, finish, whole
 
 IDENTITY = "archive.json"
 FORMAT = 1
-_TEMPORARY = ".tmp"
-
-
-class ArchiveError(ValueError):
-    """The archive cannot be used or written; says where, and what to do."""
 
 
 class _Identity(msgspec.Struct):
@@ -36,9 +39,10 @@ class Archive:
         Offset after the last one that is archived, by source.
     """
 
-    def __init__(self, directory: Path, positions: Mapping[Source, int]) -> None:
+    def __init__(self, directory: Path, positions: Mapping[Source, int], loose: Loose) -> None:
         self.directory = directory
         self.positions = dict(positions)
+        self._loose = loose
 
     def append(self, span: Span, tables: Mapping[Place, pa.Table]) -> int:
         """Write the rows of a span, a file for each place; gives the bytes of all files.
@@ -54,24 +58,40 @@ class Archive:
         try:
             return self._append(span, tables)
         except OSError as fault:
-            raise _unwritable(self.directory, fault) from fault
+            raise unwritable(self.directory, fault) from fault
 
     def _append(self, span: Span, tables: Mapping[Place, pa.Table]) -> int:
-        names: list[tuple[Path, Path]] = []
+        made: list[tuple[Path, FileName]] = []
         size = 0
         for number, place in enumerate(sorted(tables), 1):
             directory = self.directory / folder(place)
-            _make(directory)
-            name = str(FileName(span, number, len(tables)))
-            temporary = directory / f".{name}{_TEMPORARY}"
-            size += write_whole(temporary, encode(tables[place]))
-            names.append((temporary, directory / name))
-        for temporary, final in names:
-            temporary.rename(final)
-        for directory in {final.parent for _, final in names}:
+            make(directory)
+            name = FileName(span, number, len(tables))
+            size += write_whole(directory / f".{name}{TEMPORARY}", encode(tables[place]))
+            made.append((directory, name))
+        for directory, name in made:
+            (directory / f".{name}{TEMPORARY}").rename(directory / str(name))
+        for directory in {directory for directory, _ in made}:
             sync_folder(directory)
         self.positions[span.source] = span.next
+        for each in made:
+            self._loose.add(*each)
         return size
+
+    def merge(self, most: int | None = None) -> int:
+        """Merge the files of days that are over, and of those with many; of so many, or of all.
+
+        Gives the number of files that were merged.
+
+        Raises
+        ------
+        ArchiveError
+            A file cannot be written; the archive mends itself when next opened.
+        """
+        try:
+            return self._loose.merge(most)
+        except OSError as fault:
+            raise unwritable(self.directory, fault) from fault
 
 
 @contextmanager
@@ -87,51 +107,17 @@ def open_archive(directory: Path, prefix: str) -> Iterator[Archive]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as fault:
-        raise _unwritable(directory, fault) from fault
+        raise unwritable(directory, fault) from fault
     try:
         _lock(lock, directory)
         _identify(directory, prefix)
         try:
-            positions = _mend(directory)
+            positions, loose = _mend(directory)
         except OSError as fault:
-            raise _unwritable(directory, fault) from fault
-        yield Archive(directory, positions)
+            raise unwritable(directory, fault) from fault
+        yield Archive(directory, positions, loose)
     finally:
         os.close(lock)
-
-
-def encode(table: pa.Table) -> bytes:
-    """A table as a Parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return memoryview(sink.getvalue()).tobytes()
-
-
-def write_whole(path: Path, content: bytes) -> int:
-    """Write a file and wait until it is on the disk; gives its bytes."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return len(content)
-
-
-def sync_folder(directory: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _make(directory: Path) -> None:
-    """Make a folder and those above it, names on the disk."""
-    if directory.is_dir():
-        return
-    _make(directory.parent)
-    directory.mkdir(exist_ok=True)
-    sync_folder(directory.parent)
 
 
 def _lock(handle: int, directory: Path) -> None:
@@ -150,7 +136,7 @@ def _identify(directory: Path, prefix: str) -> None:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Identity)
     except FileNotFoundError:
-        temporary = directory / f".{IDENTITY}{_TEMPORARY}"
+        temporary = directory / f".{IDENTITY}{TEMPORARY}"
         write_whole(temporary, msgspec.json.encode(wanted))
         temporary.rename(path)
         sync_folder(directory)
@@ -165,33 +151,28 @@ def _identify(directory: Path, prefix: str) -> None:
 
 
 def files(directory: Path) -> Iterator[tuple[Path, FileName]]:
-    """Whole files of an archive."""
-    for path in directory.rglob("*.parquet"):
-        name = FileName.parse(path.name)
-        if name is not None:
+    """Whole files of an archive; of those that were merged the merged one alone."""
+    for parent, _, _ in os.walk(directory):
+        for name, path in whole(Path(parent)).items():
             yield path, name
 
 
-def _mend(directory: Path) -> dict[Source, int]:
-    """Remove what is not whole; gives how far each source is archived."""
-    for path in directory.rglob(f".*{_TEMPORARY}"):
+def _mend(directory: Path) -> tuple[dict[Source, int], Loose]:
+    """Finish or remove what is not whole; gives how far each source is archived, and the files."""
+    for path in directory.rglob(f".*{TEMPORARY}"):
         path.unlink()
+    for parent, _, names in os.walk(directory):
+        if any(not each.count for each in map(FileName.parse, names) if each):
+            finish(Path(parent))
     found = list(files(directory))
     stands = standing(name for _, name in found)
-    changed = set()
+    changed, loose = set(), Loose()
     for path, name in found:
-        if name.span in stands.torn:
+        if name.span in stands.torn and name.count:
             path.unlink()
             changed.add(path.parent)
+        else:
+            loose.add(path.parent, name)
     for folder_ in changed:
         sync_folder(folder_)
-    return dict(stands.positions)
-
-
-def _unwritable(directory: Path, fault: OSError) -> ArchiveError:
-    where = fault.filename or directory
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArchiveError(
-            f"{where}: the disk is full; nothing is lost: free some space and start again"
-        )
-    return ArchiveError(f"{where}: cannot be written: {fault.strerror}")
+    return dict(stands.positions), loose

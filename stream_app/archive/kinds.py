@@ -1,6 +1,6 @@
 """The tables of the archive: which topic each comes from, its columns, and the rows of a record."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from stream_app.archive.cells import TIME
 from stream_app.archive.layout import Place
 from stream_app.core.calendar import calendar
 from stream_app.core.health.indicators import INDICATORS
+from stream_app.core.integrator import DAY
 from stream_app.core.meter_day import READINGS
 
 Row = dict[str, Any]
@@ -242,6 +243,14 @@ KINDS: tuple[Kind, ...] = (
         for name, topic in topics.SIGNALS.items()
     ),
     Kind(
+        "evaluability_daily",
+        topics.CELLS[DAY],
+        BATTERY,
+        cells.EVALUABILITY,
+        (*_DAY_OF, "pack"),
+        cells.evaluability,
+    ),
+    Kind(
         "critical_cells",
         topics.CRITICAL_CELLS,
         BATTERY,
@@ -283,5 +292,7 @@ KINDS: tuple[Kind, ...] = (
         _from_rows(ENERGY, _energy),
     ),
 )
-BY_TOPIC: Mapping[str, Kind] = {each.topic.suffix: each for each in KINDS}
+BY_TOPIC: Mapping[str, Sequence[Kind]] = {
+    each.topic.suffix: [kind for kind in KINDS if kind.topic == each.topic] for each in KINDS
+}
 BY_NAME: Mapping[str, Kind] = {each.name: each for each in KINDS}

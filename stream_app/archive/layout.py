@@ -17,6 +17,7 @@ Place = tuple[tuple[str, str], ...]
 """Folders of a file, outermost first: ``("kind", "cells_5min"), ("site", "north"), ...``."""
 
 SUFFIX = ".parquet"
+_READY = ".ready"
 _NAME = re.compile(
     r"(?P<topic>[a-z0-9.]+)-(?P<partition>\d+)-(?P<first>\d+)-(?P<next>\d+)-"
     r"(?:(?P<number>\d+)of(?P<count>\d+)|merged)\.parquet"
@@ -50,15 +51,36 @@ class FileName:
         which = f"{self.number}of{self.count}" if self.count else "merged"
         return f"{span.topic}-{span.partition:03}-{span.first:012}-{span.next:012}-{which}{SUFFIX}"
 
+    @property
+    def ready(self) -> str:
+        """Name of a merged file that is whole, while those that it is made of may still be there.
+
+        No reader but this program's takes it for a file of the archive.
+        """
+        return f".{self}{_READY}"
+
     @classmethod
     def parse(cls, text: str) -> "FileName | None":
-        """The name of a file; None if it is no file of an archive."""
-        found = _NAME.fullmatch(text)
+        """The name of a file, also of one that is ready; None if it is no file of an archive."""
+        is_ready = text.startswith(".") and text.endswith(_READY)
+        found = _NAME.fullmatch(text[1 : -len(_READY)] if is_ready else text)
         if found is None:
             return None
         partition, first, after = (int(found[each]) for each in ("partition", "first", "next"))
         span = Span(found["topic"], partition, first, after)
         return cls(span, int(found["number"] or 0), int(found["count"] or 0))
+
+
+def covered(names: Iterable[FileName]) -> set[FileName]:
+    """Of the files of a folder those whose rows stand in a merged one, too."""
+    every = list(names)
+    merged = [each for each in every if not each.count]
+    return {each for each in every if any(_covers(other, each) for other in merged)}
+
+
+def _covers(merged: FileName, other: FileName) -> bool:
+    inside = merged.span.first <= other.span.first and other.span.next <= merged.span.next
+    return merged != other and merged.span.source == other.span.source and inside
 
 
 @dataclass(frozen=True)

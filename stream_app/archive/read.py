@@ -1,6 +1,7 @@
 """Reading an archive back: one table, newest revisions, as Arrow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stream_app.archive.files import ArchiveError, files
+from stream_app.archive.disk import ArchiveError
+from stream_app.archive.files import files
 from stream_app.archive.kinds import BY_NAME, Kind
 from stream_app.archive.layout import place_of
 
 _ORDER = ("revision", "kafka_offset")
+_TRIES = 10
 
 
 def read(
@@ -49,17 +52,34 @@ def read(
     if known is None:
         raise ArchiveError(f"no table {kind}: there are {', '.join(BY_NAME)}")
     days = (since or date.min).isoformat(), (until or date.max).isoformat()
-    found = [
-        _read(path, place, known, columns)
-        for path, place in _paths(directory, known)
-        if days[0] <= place["date"] < days[1] and place.items() >= (names or {}).items()
-    ]
+
+    def is_asked_for(place: Mapping[str, str]) -> bool:
+        return days[0] <= place["date"] < days[1] and place.items() >= (names or {}).items()
+
+    found = _parts(directory, known, is_asked_for, columns)
     if not found:
         raise ArchiveError(f"{directory}: has no {kind} of what is asked for")
     table = pa.concat_tables(found, promote_options="default")
     order = [*known.key, *(name for name in _ORDER if name in table.column_names)]
     table = table.sort_by([(name, "ascending") for name in order])
     return table if every_revision else _newest(table, known.key)
+
+
+def _parts(
+    directory: Path,
+    kind: Kind,
+    is_asked_for: Callable[[Mapping[str, str]], bool],
+    columns: Sequence[str] | None,
+) -> list[pa.Table]:
+    """Tables of the files; read anew where some were merged meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return [
+                _read(path, place, kind, columns)
+                for path, place in _paths(directory, kind)
+                if is_asked_for(place)
+            ]
+    raise ArchiveError(f"{directory}: files of {kind.name} go while they are read: try again")
 
 
 def _paths(directory: Path, kind: Kind) -> Iterator[tuple[Path, dict[str, str]]]:

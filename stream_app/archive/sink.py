@@ -11,7 +11,8 @@ import pyarrow as pa
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from stream_app.archive.files import Archive, ArchiveError
+from stream_app.archive.disk import ArchiveError
+from stream_app.archive.files import Archive
 from stream_app.archive.kinds import BY_TOPIC, KINDS
 from stream_app.archive.layout import Place, Span
 from stream_app.archive.told import Told
@@ -25,6 +26,8 @@ SPAN_BYTES = 8 << 20
 FETCH_BYTES = 8 << 20
 POLL_MS = 500
 COMMIT_S = 5.0
+FOLDERS_AT_ONCE = 16
+"""Merged between two polls: about a second."""
 
 
 @dataclass
@@ -138,10 +141,13 @@ class _Sink:
             for partition, records in batches.items():
                 self._take(partition, records)
             await self._write(self._due())
+            await self._merge(FOLDERS_AT_ONCE)
             left = {each for each in left if await self._consumer.position(each) < goal[each]}
             if goal and not left:
                 break
         await self._write(list(self._waiting))
+        if not stop.is_set():
+            await self._merge(None)
 
     async def _poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
         try:
@@ -198,6 +204,9 @@ class _Sink:
         rows = sum(table.num_rows for table in tables.values())
         self._told.archived(len(waiting.records), rows, len(tables), size)
 
+    async def _merge(self, most: int | None) -> None:
+        self._told.merged(await asyncio.to_thread(self._archive.merge, most))
+
     async def _commit(self, partition: TopicPartition, offset: int) -> None:
         """Tell Kafka, for those who look at lags: where to go on follows from the files."""
         with suppress(KafkaError, TimeoutError):
@@ -215,12 +224,12 @@ class _Sink:
 
 
 def tables_of(span: Span, records: Sequence[tuple[int, bytes]]) -> dict[Place, pa.Table]:
-    kind = BY_TOPIC[span.topic]
     found: dict[Place, list[pa.Table]] = defaultdict(list)
     for offset, value in records:
         try:
-            for place, table in kind.tables(value, offset):
-                found[place].append(table)
+            for kind in BY_TOPIC[span.topic]:
+                for place, table in kind.tables(value, offset):
+                    found[place].append(table)
         except (msgspec.MsgspecError, ValueError) as fault:
             raise ArchiveError(
                 f"{span.topic}, partition {span.partition}, offset {offset}: no record that this "

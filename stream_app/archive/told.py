@@ -48,6 +48,10 @@ class Told:
         self.summary.bytes += size
         self._metrics.archived(records, files, size)
 
+    def merged(self, files: int) -> None:
+        """So many files became fewer."""
+        self._metrics.merged(files)
+
     def stands(self, behind: int) -> None:
         """Some spans were written, and so many records are in no file."""
         self._metrics.behind(behind)

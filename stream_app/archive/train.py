@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.battery import AnomalyModelRecord
-from stream_app.archive.files import ArchiveError
+from stream_app.archive.disk import ArchiveError
 from stream_app.archive.read import read
 from stream_app.codec.anomaly_model import anomaly_model, version_of
 from stream_app.core.cells.features import FEATURES, CellColumns, features

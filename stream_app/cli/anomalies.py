@@ -46,7 +46,7 @@ def train(
     """
     import msgspec
 
-    from stream_app.archive.files import ArchiveError
+    from stream_app.archive.disk import ArchiveError
     from stream_app.archive.train import train as learn
 
     site, slash, name = system.partition("/")

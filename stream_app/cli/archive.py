@@ -50,7 +50,8 @@ def archive(
     """
     from aiokafka.errors import KafkaError
 
-    from stream_app.archive.files import ArchiveError, open_archive
+    from stream_app.archive.disk import ArchiveError
+    from stream_app.archive.files import open_archive
     from stream_app.archive.sink import Options
     from stream_app.archive.told import Told
     from stream_app.logs import configure_logging

@@ -9,6 +9,9 @@ RECORDS = Metric(
     "bess_archive_records_total", "counter", "records", (), "Records of results written to files."
 )
 FILES = Metric("bess_archive_files_total", "counter", "files", (), "Parquet files written.")
+MERGED = Metric(
+    "bess_archive_merged_files_total", "counter", "files", (), "Files that were merged into others."
+)
 BYTES = Metric("bess_archive_bytes_total", "counter", "bytes", (), "Bytes of Parquet written.")
 LAG = Metric(
     "bess_archive_lag_records",
@@ -24,7 +27,7 @@ LOST = Metric(
     (),
     "Offsets that the broker deleted before they were archived.",
 )
-ARCHIVE: tuple[Metric, ...] = (RECORDS, FILES, BYTES, LAG, LOST)
+ARCHIVE: tuple[Metric, ...] = (RECORDS, FILES, MERGED, BYTES, LAG, LOST)
 
 
 class ArchiveMetrics:
@@ -33,6 +36,7 @@ class ArchiveMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._records = counter(RECORDS, registry)
         self._files = counter(FILES, registry)
+        self._merged = counter(MERGED, registry)
         self._bytes = counter(BYTES, registry)
         self._lag = gauge(LAG, registry)
         self._lost = counter(LOST, registry)
@@ -42,6 +46,10 @@ class ArchiveMetrics:
         self._records.inc(records)
         self._files.inc(files)
         self._bytes.inc(size)
+
+    def merged(self, files: int) -> None:
+        """Some files were merged."""
+        self._merged.inc(files)
 
     def behind(self, records: int) -> None:
         """How many records are in no file yet."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from schemas.results_battery import CellWindowsRecord as Window
 from schemas.results_battery import CriticalCellRecord, CriticalCellsRecord, HealthDayRecord
 from stream_app.archive.cells import COUNTS, FLOATS, LENGTHS_OF, OF_WINDOW
-from stream_app.archive.files import ArchiveError
+from stream_app.archive.disk import ArchiveError
 from stream_app.archive.layout import place_of
 from stream_app.archive.read import read as read_table
 from stream_app.codec.results import iso
@@ -92,6 +92,7 @@ def _windows(
     of_cells = (*FLOATS, *COUNTS, *(name for name in LENGTHS_OF if level in LENGTHS_OF[name]))
     columns = {name: table[name].to_numpy() for name in (*of_cells, "cell")}
     starts = np.flatnonzero(columns["cell"] == 1)
+    evaluable = _evaluable(folder, names, since) if level == DAY else {}
     of_window = [name for name in OF_WINDOW if level == DAY or name not in CHARGE_NAMES]
     plain = table.select(["pack", "start", "end", "final", "regime", "zone", *of_window])
     firsts = plain.take(pa.array(starts)).to_pylist()
@@ -105,11 +106,28 @@ def _windows(
             "resolution": level,
             "start": [_ms(row["start"])],
             "end": [_ms(row["end"])],
-            "regime": None if row["regime"] is None else [row["regime"]],
+            "regime": _one(row["regime"]),
+            "evaluability": _one(evaluable.get((row["pack"], row["start"]))),
             **{name: [row[name]] for name in of_window},
             **cells,
         }
         yield msgspec.convert(plain_window, Window)
+
+
+def _evaluable(
+    folder: Path, names: dict[str, str], since: date | None
+) -> dict[tuple[str, datetime], dict[str, dict[str, int]]]:
+    """Windows by indicator and reason, of each pack and start of a day."""
+    table = _table(folder, "evaluability_daily", names, since)
+    found: dict[tuple[str, datetime], dict[str, dict[str, int]]] = {}
+    for row in [] if table is None else table.to_pylist():
+        of_day = found.setdefault((row["pack"], row["start"]), {})
+        of_day.setdefault(row["indicator"], {})[row["reason"]] = row["windows"]
+    return found
+
+
+def _one(value: Any) -> list[Any] | None:
+    return None if value is None else [value]
 
 
 def _known(values: Any) -> list[Any]:

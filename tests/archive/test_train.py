@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.battery import AnomalyModelRecord
-from stream_app.archive.files import ArchiveError
+from stream_app.archive.disk import ArchiveError
 from stream_app.archive.train import BACK, About, model_of, train
 from stream_app.cli import build
 from stream_app.cli.errors import UserError

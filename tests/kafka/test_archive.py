@@ -110,7 +110,9 @@ async def published(deployment: Deployment) -> Offsets:
 def rows_in(topic: Topic, value: bytes) -> int:
     record = json.loads(value)
     if topic in CELLS.values():
-        return sum(map(len, record["voltage_samples"]))
+        evaluable = record["evaluability"] if topic == CELLS["1d"] else []
+        reasons = sum(len(each) for counts in evaluable for each in counts.values())
+        return sum(map(len, record["voltage_samples"])) + reasons
     if topic in SIGNALS.values():
         windows = zip(record["samples"], record["refused"], strict=True)
         return sum(bool(some or bad) for each in windows for some, bad in zip(*each, strict=True))
