@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=12, help="the first half is learned from")
     parser.add_argument("--interval", type=int, default=300, help="seconds between rows")
     parser.add_argument("--packs", type=int, default=3)
-    parser.add_argument("--contamination", type=float, default=0.03)
+    parser.add_argument("--contamination", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=1, help="of the first battery")
     chosen = parser.parse_args()
     tally = Tally()

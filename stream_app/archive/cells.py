@@ -86,7 +86,11 @@ def days(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]
 
 
 def evaluability(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]:
-    """Rows of what the days of a record could support: one for each indicator and reason."""
+    """Rows of what the days of a record could support: one for each indicator and reason.
+
+    Of the charge and health of the pack, which are told of whole days, only why they are missing;
+    such rows count no windows.
+    """
     record = _decoder.decode(value)
     local = calendar(record.zone)
     for at, counts in enumerate(record.evaluability or ()):
@@ -104,6 +108,8 @@ def evaluability(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa
             for indicator, reasons in counts.items()
             for reason, windows in reasons.items()
         ]
+        missing = record.missing[at] if record.missing else {}
+        rows += [same | {"indicator": name, "reason": why} for name, why in missing.items()]
         date = local.local_date(start).isoformat()
         names = {"site": record.site, "system": record.system, "date": date}
         yield names, pa.Table.from_pylist(rows, schema=EVALUABILITY)

@@ -31,7 +31,7 @@ def train(
     contamination: Annotated[
         float,
         typer.Option(min=0.0001, max=0.2, help="Part of the windows that is taken as unusual."),
-    ] = 0.03,
+    ] = 0.01,
     since: Annotated[
         str | None, typer.Option("--from", help="First local day, such as 2025-04-06.")
     ] = None,

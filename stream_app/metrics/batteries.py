@@ -26,6 +26,8 @@ from stream_app.metrics.of_batteries import (
     CELL_V_MEAN,
     CELL_V_MIN,
     CELL_V_SPREAD,
+    CELLS_WITHOUT_C,
+    CELLS_WITHOUT_V,
     CRITICAL,
     EVALUABLE,
     IMBALANCE,
@@ -237,26 +239,30 @@ def _of_rows(packs: Sequence[PackReading]) -> dict[Metric, Floats]:
 
 _OF_ROWS = (
     *(CELL_V_MIN, CELL_V_MEAN, CELL_V_MAX, CELL_V_SPREAD, WORST_CELL, WORST_CELL_V),
+    CELLS_WITHOUT_V,
     *(CELL_C_MIN, CELL_C_MEAN, CELL_C_MAX),
+    CELLS_WITHOUT_C,
 )
 
 
 def _of_volts(rows: Whole) -> list[Floats]:
-    """Lowest, mean, highest, spread [V], and the cell furthest from the median and how far."""
+    """Lowest, mean, highest, spread [V], the cell furthest from the median, how far, and gaps."""
     found = row_statistics(rows)
     off = deviations(rows, found.median)
     worst = np.abs(off).argmax(axis=1)
     away = np.take_along_axis(off, worst[:, None], axis=1)[:, 0]
     every = (found.low, _means(rows, found.count), found.high, found.spread, away)
     low, mean, high, spread, far = (_known(found, column / UV_PER_V) for column in every)
-    return [low, mean, high, spread, _known(found, worst + 1.0), far]
+    gaps = rows.shape[1] - found.count.astype(np.float64)
+    return [low, mean, high, spread, _known(found, worst + 1.0), far, gaps]
 
 
 def _of_warmth(rows: Whole) -> list[Floats]:
-    """Lowest, mean and highest [degC]."""
+    """Lowest, mean and highest [degC], and cells without a value."""
     found = row_statistics(rows)
     every = found.low, _means(rows, found.count), found.high
-    return [_known(found, column / MDEG_PER_DEG) for column in every]
+    gaps = rows.shape[1] - found.count.astype(np.float64)
+    return [*(_known(found, column / MDEG_PER_DEG) for column in every), gaps]
 
 
 def _known(found: RowStatistics, values: Floats) -> Floats:

@@ -116,6 +116,20 @@ CELL_C_MEAN = Metric(
     _PACK,
     "Mean cell temperature in the newest row of the pack.",
 )
+CELLS_WITHOUT_V = Metric(
+    "bess_pack_cells_without_voltage",
+    "gauge",
+    "cells",
+    _PACK,
+    "Cells that have no voltage in the newest row of the pack.",
+)
+CELLS_WITHOUT_C = Metric(
+    "bess_pack_cells_without_temperature",
+    "gauge",
+    "cells",
+    _PACK,
+    "Cells that have no temperature in the newest row of the pack.",
+)
 CRITICAL = Metric(
     "bess_pack_critical_cells",
     "gauge",
@@ -138,8 +152,10 @@ BATTERIES: tuple[Metric, ...] = (
     CELL_V_SPREAD,
     WORST_CELL,
     WORST_CELL_V,
+    CELLS_WITHOUT_V,
     CELL_C_MIN,
     CELL_C_MEAN,
     CELL_C_MAX,
+    CELLS_WITHOUT_C,
     CRITICAL,
 )

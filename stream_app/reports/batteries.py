@@ -140,6 +140,12 @@ class BatteryTables:
             "meter_daily.csv": [_day(each) for each in _in_order(self.meters)],
             "signals_daily.csv": self._of_signals(DAY),
             f"signals_{self.level}.csv": self._of_signals(self.level) if self.level != DAY else [],
+            "evaluability_daily.csv": [
+                row
+                for each in self._windows()
+                if each.resolution == DAY
+                for row in _evaluable(each)
+            ],
             "critical_cells.csv": [
                 row for each in _in_order(self.critical) for row in _criticals(each)
             ],
@@ -194,12 +200,24 @@ def _day(record: HealthDayRecord | MeterDayRecord) -> Row:
     return {**row, **{name: record.values.get(name) for name in names}, "missing": reasons}
 
 
-def _cells(window: CellWindowsRecord) -> Iterator[Row]:
+def _of_pack(window: CellWindowsRecord) -> Row:
     span = {"start": iso(window.start[0]), "end": iso(window.end[0]), "system": window.system}
-    place = {"pack": window.pack, "revision": window.revision[0], "final": window.final}
+    return span | {"pack": window.pack, "revision": window.revision[0], "final": window.final}
+
+
+def _evaluable(window: CellWindowsRecord) -> Iterator[Row]:
+    for indicator, reasons in (window.evaluability or [{}])[0].items():
+        for reason, windows in reasons.items():
+            told = {"indicator": indicator, "reason": reason, "windows": windows}
+            yield _of_pack(window) | told
+    for indicator, reason in (window.missing or [{}])[0].items():
+        yield _of_pack(window) | {"indicator": indicator, "reason": reason}
+
+
+def _cells(window: CellWindowsRecord) -> Iterator[Row]:
     for at in range(len(window.voltage_samples[0])):
         values = {name: getattr(window, name)[0][at] for name in OF_CELL}
-        yield span | place | {"cell": at + 1} | values
+        yield _of_pack(window) | {"cell": at + 1} | values
 
 
 def _signal_rows(record: SignalWindowsRecord) -> Iterator[tuple[int, str, Row]]:

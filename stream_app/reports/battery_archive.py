@@ -107,7 +107,7 @@ def _windows(
             "start": [_ms(row["start"])],
             "end": [_ms(row["end"])],
             "regime": _one(row["regime"]),
-            "evaluability": _one(evaluable.get((row["pack"], row["start"]))),
+            **evaluable.get((row["pack"], row["start"]), {}),
             **{name: [row[name]] for name in of_window},
             **cells,
         }
@@ -116,13 +116,19 @@ def _windows(
 
 def _evaluable(
     folder: Path, names: dict[str, str], since: date | None
-) -> dict[tuple[str, datetime], dict[str, dict[str, int]]]:
-    """Windows by indicator and reason, of each pack and start of a day."""
+) -> dict[tuple[str, datetime], dict[str, list[dict[str, Any]]]]:
+    """``evaluability`` and ``missing`` of each pack and start of a day, as a record has them."""
     table = _table(folder, "evaluability_daily", names, since)
-    found: dict[tuple[str, datetime], dict[str, dict[str, int]]] = {}
+    found: dict[tuple[str, datetime], dict[str, list[dict[str, Any]]]] = {}
     for row in [] if table is None else table.to_pylist():
-        of_day = found.setdefault((row["pack"], row["start"]), {})
-        of_day.setdefault(row["indicator"], {})[row["reason"]] = row["windows"]
+        fields = found.setdefault(
+            (row["pack"], row["start"]), {"evaluability": [{}], "missing": [{}]}
+        )
+        if row["windows"] is None:
+            fields["missing"][0][row["indicator"]] = row["reason"]
+        else:
+            counts = fields["evaluability"][0].setdefault(row["indicator"], {})
+            counts[row["reason"]] = row["windows"]
     return found
 
 

@@ -1,7 +1,7 @@
 """The cells of a battery system as a person reads them in a terminal."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,8 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
     newest = data.newest(level)
     console.print(Text(_title(data, level, list(newest.values())), style="bold"))
     console.print(_packs(data, newest))
+    for line in without_values(newest):
+        console.print(Text(line, style="dim"))
     console.print(_charges(data))
     if every:
         for pack, record in newest.items():
@@ -56,6 +58,26 @@ def worst(record: CellWindowsRecord, name: str) -> tuple[int, float] | None:
         return None
     place = int(np.nanargmax(np.abs(values)))
     return place + 1, float(values[place])
+
+
+def warmest(record: CellWindowsRecord) -> tuple[int, float] | None:
+    """Number of the cell furthest above its pack's median temperature, and by how much."""
+    values = cells(record, "temperature_deviation_c")
+    if np.isnan(values).all():
+        return None
+    place = int(np.nanargmax(values))
+    return place + 1, float(values[place])
+
+
+def without_values(newest: Mapping[str, CellWindowsRecord]) -> Iterator[str]:
+    """Cells of each pack that had no voltage or no temperature: nothing is told of them."""
+    for pack, record in newest.items():
+        for signal in ("voltage", "temperature"):
+            counts = getattr(record, f"{signal}_samples")[0]
+            none = [f"{at}" for at, count in enumerate(counts, 1) if not count]
+            if none:
+                named = "any cell" if len(none) == len(counts) else f"cells {', '.join(none)}"
+                yield f"pack {pack} has no {signal} of {named}"
 
 
 def standing(data: SystemData, pack: str) -> dict[int, list[CriticalCellRecord]]:
@@ -112,7 +134,7 @@ def _pack(record: CellWindowsRecord) -> Iterator[str]:
     for name, how in (("mean", np.nanmean), ("max", np.nanmax)):
         yield number(_over(how, cells(record, f"temperature_{name}_c")), ".1f")
     yield number(record.temperature_spread_c[0], ".1f")
-    yield from _worst(worst(record, "temperature_deviation_c"), "+.1f", 1)
+    yield from _worst(warmest(record), "+.1f", 1)
 
 
 def of_pack(record: CellWindowsRecord, name: str) -> float | None:

@@ -6,15 +6,24 @@ import numpy as np
 import pytest
 
 from stream_app.core.battery import Battery, BatteryRules, CellSamples
+from stream_app.core.cells.fold import CellsState, fold_cells
+from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import REGIMES
 from stream_app.core.cells.messages import CellOutputs
 from tests.cells.generator import START_MS
-from tests.cells.strategies import MINUTE, run
+from tests.cells.models import learned_model
+from tests.cells.strategies import MINUTE
 
 NAN = np.nan
 
 
-def pack_of(cells: int, rows: int, interval_ms: int = MINUTE, **columns: Any) -> CellOutputs:
+def pack_of(
+    cells: int,
+    rows: int,
+    interval_ms: int = MINUTE,
+    model: AnomalyModel | None = None,
+    **columns: Any,
+) -> CellOutputs:
     """A pack at 3.3 V and 25 degC that rests, but for what is given by column."""
     rules = BatteryRules(interval_ms=interval_ms, max_gap_ms=3 * interval_ms)
     battery = Battery("station", "b1", "UTC", {"1": cells}, rules)
@@ -24,8 +33,8 @@ def pack_of(cells: int, rows: int, interval_ms: int = MINUTE, **columns: Any) ->
         "current_a": np.zeros(rows),
     }
     times = START_MS + interval_ms * np.arange(rows, dtype=np.int64)
-    outputs, _ = run([[battery, CellSamples("1", times, **{**usual, **columns})]])
-    return outputs
+    samples = CellSamples("1", times, **{**usual, **columns})
+    return fold_cells(CellsState(), [battery, *([model] if model else []), samples])
 
 
 def reasons(outputs: CellOutputs, name: str) -> list[str]:
@@ -60,6 +69,20 @@ def test_a_drift_is_not_evaluable_before_there_is_a_day_to_drift_from() -> None:
 
     assert told == ["no_past"] * 287 + ["evaluable"] * (len(told) - 287)
     assert len(told) > 300
+
+
+@pytest.mark.parametrize(("has_model", "reason"), [(False, "no_model"), (True, "evaluable")])
+def test_what_is_learned_is_evaluable_once_there_is_a_model(has_model: bool, reason: str) -> None:
+    outputs = pack_of(52, 20, model=learned_model(1) if has_model else None)
+
+    assert set(reasons(outputs, "learned_anomaly")) == {reason}
+
+
+def test_a_stuck_sensor_is_evaluable_where_there_is_a_value() -> None:
+    outputs = pack_of(5, 20, temperature_c=np.full((20, 5), NAN))
+
+    assert set(reasons(outputs, "voltage_stuck")) == {"evaluable"}
+    assert set(reasons(outputs, "temperature_stuck")) == {"missing_signal"}
 
 
 def test_limits_are_not_evaluable_where_values_come_more_seldom_than_a_gap() -> None:

@@ -110,8 +110,10 @@ async def published(deployment: Deployment) -> Offsets:
 def rows_in(topic: Topic, value: bytes) -> int:
     record = json.loads(value)
     if topic in CELLS.values():
-        evaluable = record["evaluability"] if topic == CELLS["1d"] else []
-        reasons = sum(len(each) for counts in evaluable for each in counts.values())
+        reasons = 0
+        if topic == CELLS["1d"]:
+            reasons = sum(len(each) for day in record["evaluability"] for each in day.values())
+            reasons += sum(map(len, record["missing"] or ()))
         return sum(map(len, record["voltage_samples"])) + reasons
     if topic in SIGNALS.values():
         windows = zip(record["samples"], record["refused"], strict=True)

@@ -213,6 +213,7 @@ def test_a_pack_shows_the_extremes_of_its_newest_row_and_its_critical_cells(
 
 
 NONE = MISSING
+KINDS = ("voltage", "temperature")
 PACKS = {
     "three": ([3_300_000, 3_200_000, 3_310_000], [25_000, 26_000, 27_000]),
     "five": ([3_300_000, 3_300_000, 3_400_000, 3_300_000, 3_300_000], [25_000] * 5),
@@ -255,6 +256,9 @@ def test_each_pack_has_the_values_of_its_own_cells_whatever_the_others_are(name:
             "cell_temperature_mean_celsius": round(fmean(warmth)) / 1e3,
             "cell_temperature_max_celsius": max(warmth) / 1e3,
         }
+    if PACKS[name][0]:
+        none = {kind: cells.count(NONE) for kind, cells in zip(KINDS, PACKS[name], strict=True)}
+        expected |= {f"cells_without_{kind}": count for kind, count in none.items()}
     assert found == expected
 
 

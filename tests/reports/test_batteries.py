@@ -17,6 +17,7 @@ FILES = {
     "meter_daily.csv",
     "cells_daily.csv",
     "signals_daily.csv",
+    "evaluability_daily.csv",
     "critical_cells.csv",
     "battery_alarms.csv",
     "battery_records.jsonl",

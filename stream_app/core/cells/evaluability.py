@@ -24,10 +24,13 @@ Indicator = Literal[
     "voltage_spread",
     "voltage_deviation",
     "voltage_drift",
+    "voltage_stuck",
     "weak_cell",
     "temperature_deviation",
+    "temperature_stuck",
     "temperature_rise",
     "thermal_runaway",
+    "learned_anomaly",
     "rest",
     "cell_degradation",
 ]
@@ -39,6 +42,7 @@ Reason = Literal[
     "too_few_cells",
     "no_past",
     "no_limits",
+    "no_model",
     "not_measured",
 ]
 Reasons = dict[Indicator, list[Reason]]
@@ -57,8 +61,8 @@ class Needs:
         Rows of ``Sums.pack`` that count the rows with a value of each.
     cells
         With values of how many cells it can begin; None: of one, as there is none to compare with.
-    past, limited
-        Whether it compares cells with their past, and goes by a preset of limits.
+    past, limited, learned
+        Whether it compares cells with their past, goes by a preset of limits, and by a model.
     regimes
         Regimes that it can be judged in; None: all.
     held
@@ -71,6 +75,7 @@ class Needs:
     cells: int = 1
     past: bool = False
     limited: bool = True
+    learned: bool = False
     regimes: tuple[int, ...] | None = None
     held: bool = False
     step_ms: int | None = 0
@@ -86,10 +91,13 @@ NEEDS: dict[Indicator, Needs] = {
     "voltage_drift": Needs(
         (Pack.V_ROWS,), cells=FEWEST_TO_DRIFT, past=True, regimes=(REST, PLATEAU)
     ),
+    "voltage_stuck": Needs((Pack.V_ROWS,)),
     "weak_cell": Needs((Pack.V_ROWS,), cells=FEWEST_CELLS, regimes=(STEEP,)),
     "temperature_deviation": Needs((Pack.T_ROWS,), cells=FEWEST_CELLS),
+    "temperature_stuck": Needs((Pack.T_ROWS,)),
     "temperature_rise": Needs((Pack.T_ROWS,), limited=False, step_ms=None),
     "thermal_runaway": Needs((Pack.V_ROWS, Pack.T_ROWS), step_ms=FAST_STEP_MS),
+    "learned_anomaly": Needs((Pack.V_ROWS,), cells=FEWEST_CELLS, learned=True),
     "rest": Needs((Pack.V_ROWS, Pack.CURRENT_ROWS)),
 }
 _REASONS: tuple[Reason, ...] = (
@@ -152,7 +160,12 @@ class EvaluableState:
 
 
 def evaluability(
-    sums: Sums, max_gap_ms: int, regimes: Ints | None, past: Ints | None = None
+    sums: Sums,
+    max_gap_ms: int,
+    regimes: Ints | None,
+    past: Ints | None = None,
+    *,
+    has_model: bool = False,
 ) -> Reasons:
     """For each indicator whether n closed five-minute windows can support it, or why not.
 
@@ -162,17 +175,19 @@ def evaluability(
         (n,) places in ``limits.REGIMES``; None: the battery names no limits that are known.
     past
         (n,) windows that cells could be compared with when each was judged.
+    has_model
+        Whether a model that was learned knows the pack.
 
     Returns
     -------
     n reasons each. ``missing_signal``: fewer than half of the cells have a value, or the string's
     current is not there; ``sample_rate``: values too far apart; ``regime``: a part of the curve in
     which it tells nothing; ``too_few_cells``: no pack to compare a cell with; ``no_past``: less
-    than a day to compare with; ``no_limits``: nothing to judge against; ``not_measured``: voltages
-    and temperatures do not tell the capacity of a single cell.
+    than a day to compare with; ``no_limits``: nothing to judge against; ``no_model``: none was
+    learned; ``not_measured``: voltages and temperatures do not tell the capacity of a single cell.
     """
     cells = {name: np.count_nonzero(sums.cells[each], axis=1) for name, each in COUNTS.items()}
-    seen = _Seen(sums, cells, max_gap_ms, regimes, past)
+    seen = _Seen(sums, cells, max_gap_ms, regimes, past, has_model)
     found = {name: _reasons(seen, needs) for name, needs in NEEDS.items()}
     return {**found, "cell_degradation": ["not_measured"] * sums.pack.shape[1]}
 
@@ -185,12 +200,15 @@ class _Seen(NamedTuple):
     max_gap_ms: int
     regimes: Ints | None
     past: Ints | None
+    has_model: bool
 
 
 def _reasons(seen: _Seen, needs: Needs) -> list[Reason]:
     pack = seen.sums.pack
     if needs.limited and seen.regimes is None:
         return ["no_limits"] * pack.shape[1]
+    if needs.learned and not seen.has_model:
+        return ["no_model"] * pack.shape[1]
     found = np.zeros(pack.shape[1], dtype=np.int64)
     # What is said last holds: the gravest comes last.
     if needs.past and seen.past is not None:

@@ -293,7 +293,8 @@ def _fold_pack(
             story.judged(found, limits, windows, np.searchsorted(times, windows.ends))
         elif resolution == DAY:
             story.closed(windows)
-        told = _evaluable(each, rules, resolution, windows, found)
+        has_model = state.model is not None and name in state.model.usual
+        told = _evaluable(each, rules, resolution, windows, found, has_model=has_model)
         regime = None if found is None else found.regimes
         influence = _influence(each, resolution, windows)
         if regime is not None:
@@ -320,10 +321,12 @@ def _evaluable(
     resolution: str,
     windows: Windows,
     found: Anomalies | None,
+    *,
+    has_model: bool,
 ) -> Evaluable | None:
     if resolution == SLOT:
         judged = (None, None) if found is None else (found.regimes, found.past)
-        reasons = evaluability(windows.sums, rules.max_gap_ms, *judged)
+        reasons = evaluability(windows.sums, rules.max_gap_ms, *judged, has_model=has_model)
         return state.cold.evaluable.take(reasons, windows.days)
     return state.cold.evaluable.close(windows.starts) if resolution == DAY else None
 
