@@ -62,6 +62,8 @@ class SystemData:
         known = [name for name in LEVELS if any(each.resolution == name for each in self.windows)]
         if asked in known or (asked is None and known):
             return asked or known[-1]
+        if not self.battery.packs:
+            raise NotFoundError(f"{self.name} has no packs of cells; see `bess health {self.name}`")
         what = "no window of cells" if asked is None else f"no window of {asked}"
         has = f"; it has {', '.join(known)}" if known else ": has one closed yet?"
         raise NotFoundError(f"{self.name} has {what} there{has}")
