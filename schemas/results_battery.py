@@ -203,6 +203,7 @@ class BatteryAlarmRecord(msgspec.Struct):
     model: str | None
     message: str
     signal: str | None = None
+    judged: bool = True
 
 
 class BatteryFindingRecord(msgspec.Struct):
@@ -225,6 +226,7 @@ class BatteryFindingRecord(msgspec.Struct):
     model: str | None
     message: str
     signal: str | None = None
+    judged: bool = True
 
 
 class LateRowsRecord(msgspec.Struct):

@@ -90,6 +90,7 @@ _CONDITION = (
     ("message", TEXT),
     ("id", TEXT),
     ("signal", TEXT),
+    ("judged", pa.bool_()),
 )
 CYCLES = pa.list_(
     pa.struct([("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())])

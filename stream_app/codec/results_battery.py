@@ -235,8 +235,8 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
     signal = each.signal if isinstance(each, FlagChange) else None
     where = signal or f"{pack or ''}/{'' if cell is None else cell}"
-    no_more = not isinstance(each, FlagChange | SocChange) and not each.judged
-    ended = "" if each.raised else "judged no more; " if no_more else "ended; "
+    judged = isinstance(each, SocChange) or each.judged
+    ended = "" if each.raised else "ended; " if judged else "judged no more; "
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]
         + ([f" {signal}"] if signal else [])
@@ -262,6 +262,7 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         model=model,
         message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g}{by})",
         signal=signal,
+        judged=judged,
     )
 
 
@@ -285,6 +286,7 @@ def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
         model=alarm.model,
         message=alarm.message,
         signal=alarm.signal,
+        judged=alarm.judged,
     )
 
 

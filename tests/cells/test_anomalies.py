@@ -69,6 +69,17 @@ def test_a_hot_cell_is_found_within_a_quarter_of_an_hour() -> None:
     assert hot.limit == 3.0
 
 
+def test_a_cell_of_high_resistance_is_raised_once_and_not_twice_a_day() -> None:
+    data = trace(3, 6, Faults(), 300.0)
+    data.voltage_v[:, 7] -= 0.001 * data.current_a
+    outputs, _ = run([[battery(300.0), data.samples(0, data.times.size)]])
+
+    found = Counter((each.rule, each.cell) for each in outputs.findings)
+    assert found["CELL_VOLTAGE_DEVIATION", 8] == 1
+    assert found["VOLTAGE_IMBALANCE_WARNING", None] == 1
+    assert {each.raised for each in outputs.findings} == {True}
+
+
 def test_critical_cells_are_ranked_by_days_and_say_since_when() -> None:
     outputs = folded(1, 6, FAULTY, 300.0)
 

@@ -49,6 +49,8 @@ STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""
 HOT_BACK = 2 / 3
 DEVIATION_BACK = 0.7
+A_DAY = 288
+"""Windows: a cell of high resistance deviates under load alone, so each rest would end it."""
 
 
 @dataclass
@@ -192,7 +194,7 @@ def _deviation(
         scores = np.abs(robust_z(off[candidates], floor))
         beyond[candidates] &= scores >= (Z_LIMIT_STEEP if steep else Z_LIMIT)
     back = np.abs(off) < DEVIATION_BACK * limit
-    delay = Delay(1, 144) if steep else Delay(2, 2)
+    delay = Delay(1, 144) if steep else Delay(2, A_DAY - 1)
     return Judged(rule, where, beyond, back, off, limit, "V", delay)
 
 
@@ -289,7 +291,7 @@ def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
     limit = _by_regime(limits.spread_uv, regime[where])[:, None]
     beyond, back = spread >= limit, spread < DEVIATION_BACK * limit
     rule: CellRule = "VOLTAGE_IMBALANCE_WARNING"
-    return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, 2))
+    return Judged(rule, where, beyond, back, spread, limit, "V", Delay(2, A_DAY - 1))
 
 
 def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Watch, list[Change]]:

@@ -15,7 +15,7 @@ FlagRule = Literal["FLAG"]
 
 @dataclass(frozen=True)
 class FlagChange:
-    """A flag that was set or is 0 again; times in ms UTC."""
+    """A flag that was set or is 0 again; times in ms UTC. ``judged``: False where it is no flag."""
 
     signal: str
     raised: bool
@@ -24,6 +24,7 @@ class FlagChange:
     value: float
     limit: float = 0.0
     rule: FlagRule = "FLAG"
+    judged: bool = True
 
 
 def flags_of(battery: Battery) -> list[str]:
@@ -59,4 +60,4 @@ def fold_flags(
 def drop_flags(active: dict[str, int], flags: Sequence[str], time: int) -> list[FlagChange]:
     """End what stands of signals that are no flags any more."""
     gone = sorted(active.keys() - set(flags))
-    return [FlagChange(name, False, time, active.pop(name), 0.0) for name in gone]
+    return [FlagChange(name, False, time, active.pop(name), 0.0, judged=False) for name in gone]
