@@ -4,8 +4,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from deploy.local import Endpoints, endpoints
+
+# How long an example takes says more about the machine than about what holds.
+settings.register_profile("bess")
+settings.load_profile("bess")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from stream_app.core.cells.messages import CellsMessage
 from tests.cells.generator import START_MS, Faults, battery, trace
 from tests.cells.strategies import batchings, histories, run, tables, unpacked
 
-FEW = settings(max_examples=6, deadline=None)
-MANY = settings(max_examples=100, deadline=None)
+FEW = settings(max_examples=6)
+MANY = settings(max_examples=100)
 
 
 @MANY
@@ -46,7 +46,7 @@ def test_what_is_found_in_days_of_a_pack_does_not_depend_on_batching(
     assert {"CELL_VOLTAGE_STUCK", "HOT_CELL", "WEAK_CELL"} <= {each.rule for each in cut.findings}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_thermal_runaway_does_not_depend_on_batching(data: st.DataObject) -> None:
     size = data.draw(st.integers(8, 30))

@@ -89,7 +89,7 @@ def test_what_is_written_is_read_again(key: str, message: BatteryMessage) -> Non
     assert same(decode_battery(key, encode_battery(message)), message)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_binary_and_json_say_the_same(data: st.DataObject) -> None:
     rows, cells = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
@@ -201,7 +201,7 @@ def test_a_packed_record_of_this_form_is_read() -> None:
     assert found.voltage_v.tolist() == [[pytest.approx(3.3)]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_damaged_bytes_are_read_or_refused_never_more(data: st.DataObject) -> None:
     writers: list[Callable[[CellSamples], bytes]] = [encode_battery, encode_packed]

@@ -43,7 +43,7 @@ def in_other_frames(messages: Sequence[SystemMessage]) -> list[SystemMessage]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), cells=histories())
 def test_neither_batches_nor_what_lies_beside_a_row_decide_an_order(
     data: st.DataObject, cells: list[SystemMessage]
@@ -65,7 +65,7 @@ def with_system(data: st.DataObject, row: SystemMessage) -> list[SystemMessage]:
     return [system, row]
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(data=st.data(), rows=st.integers(1, 400))
 def test_alarms_of_a_pack_and_of_its_system_keep_their_order(
     data: st.DataObject, rows: int

@@ -51,7 +51,7 @@ def published(outputs: CellOutputs, resolution: str) -> list[CellWindows]:
     return [one for each in outputs.windows if each.resolution == resolution for one in each]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(trace=traces(), resolution=st.sampled_from(RESOLUTIONS))
 def test_every_number_of_a_window_is_that_of_its_samples(
     trace: tuple[list[int], np.ndarray, np.ndarray], resolution: str

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from stream_app.core.messages import Message
 from tests.property.strategies import batchings, histories, run
 
-MANY = settings(max_examples=200, deadline=None)
+MANY = settings(max_examples=200)
 
 
 @MANY

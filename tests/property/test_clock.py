@@ -30,7 +30,7 @@ def _columns(each: Samples) -> tuple[list[int], list[float], list[int]]:
     return each.times.tolist(), each.power.tolist(), each.rows.tolist()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.lists(steps, max_size=12), st.booleans()), min_size=1, max_size=5),
     st.sampled_from((0, MINUTE, HOUR)),
@@ -54,7 +54,7 @@ def test_a_batch_is_admitted_as_its_samples_are_one_by_one(
         assert quick == plain
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(steps, min_size=1, max_size=40), st.sampled_from((0, MINUTE)))
 def test_every_sample_is_taken_or_late_or_set_aside(moves: list[int], lateness_ms: int) -> None:
     clock = Clock()
@@ -70,7 +70,7 @@ def test_every_sample_is_taken_or_late_or_set_aside(moves: list[int], lateness_m
     assert clock.ahead == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(1, HOUR), min_size=1, max_size=40),
     st.integers(0, 39),

@@ -43,7 +43,7 @@ def steady_rules(draw: st.DrawFn) -> list[Message]:
     return [Configure(steady(m.block)) if isinstance(m, Configure) else m for m in messages]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steady_rules())
 def test_windows_of_each_length_hold_the_energy_between_settled_samples(
     messages: list[Message],

@@ -76,7 +76,7 @@ def highest(outputs: Outputs) -> dict[tuple[str, int, int], list[int]]:
     return {key: sums for key, (_, sums) in found.items()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), blocks())
 def test_corrected_days_are_those_of_the_true_samples(
     data: st.DataObject, block: PowerBlock
@@ -102,7 +102,7 @@ def test_corrected_days_are_those_of_the_true_samples(
     assert batched.state == one_by_one.state
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data(), blocks())
 def test_counting_beside_a_correction_is_as_without_it(
     data: st.DataObject, block: PowerBlock

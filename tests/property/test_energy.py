@@ -137,7 +137,7 @@ def test_enclosures_add_up_to_their_input_within_half_a_unit_a_piece(
         assert abs(int(whole[row].sum()) - count * int(one[row].sum())) <= slack
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(series, st.sampled_from(ZONES), st.sampled_from(("trapezoid", "left")), st.booleans())
 def test_windows_of_each_length_add_up_to_the_days_to_the_last_unit(
     samples: Series, zone: str, method: Method, ends: bool

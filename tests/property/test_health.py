@@ -188,7 +188,7 @@ def assert_same_in_any_parts(
     assert folded(kind, [blocked(batch) for batch in batches]) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(batteries_with_rows(), st.data())
 def test_any_cut_of_a_battery_s_rows_gives_the_same_results_and_the_same_states(
     messages: list[Message], data: st.DataObject
@@ -196,7 +196,7 @@ def test_any_cut_of_a_battery_s_rows_gives_the_same_results_and_the_same_states(
     assert_same_in_any_parts(SystemState, messages, data.draw(cuts(len(messages))))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(meters_with_rows(), st.data())
 def test_any_cut_of_a_meter_s_rows_gives_the_same_results_and_the_same_states(
     messages: list[Message], data: st.DataObject
@@ -204,7 +204,7 @@ def test_any_cut_of_a_meter_s_rows_gives_the_same_results_and_the_same_states(
     assert_same_in_any_parts(MeterState, messages, data.draw(cuts(len(messages))))
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.lists(st.integers(1, 9 * 1440 - 1), max_size=12, unique=True))
 def test_any_cut_of_a_regular_week_gives_the_same_results_and_the_same_state(
     places: list[int],

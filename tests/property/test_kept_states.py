@@ -98,7 +98,7 @@ def told(folded: Folded) -> tuple[object, ...]:
     return folded.records, folded.refused, folded.samples, folded.late
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     records=telemetry(),
     sizes=st.lists(st.integers(1, 12), max_size=12),
@@ -129,7 +129,7 @@ def test_kept_states_change_no_result_and_no_state(
                 backup = dict(reads.table)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(records=telemetry(), sizes=st.lists(st.integers(1, 12), max_size=12))
 def test_the_table_holds_every_part_as_it_is_after_each_chunk(
     records: list[Record], sizes: list[int]

@@ -77,7 +77,7 @@ def publications(outputs: Outputs) -> dict[Window, list[tuple[int, Ints, Ints | 
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(delayed())
 def test_the_highest_revisions_are_the_windows_of_the_samples_in_order(case: Delayed) -> None:
     late, in_order = run([case.arriving]).outputs, run([case.in_order]).outputs
@@ -90,7 +90,7 @@ def test_the_highest_revisions_are_the_windows_of_the_samples_in_order(case: Del
         assert got.tolist() == wanted.tolist(), window
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(delayed())
 def test_revisions_count_up_by_one_and_their_deltas_add_up(case: Delayed) -> None:
     for window, each in publications(run([case.arriving]).outputs).items():
@@ -103,7 +103,7 @@ def test_revisions_count_up_by_one_and_their_deltas_add_up(case: Delayed) -> Non
         assert all(deltas is not None for _, _, deltas in each[1:]), window
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), delayed())
 def test_late_data_give_the_same_records_and_state_in_any_batches(
     data: st.DataObject, case: Delayed

@@ -27,7 +27,7 @@ BLOCK = PowerBlock(
 samples = st.lists(st.tuples(st.integers(1, HOUR), finite_powers), min_size=2, max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(samples, st.randoms(use_true_random=False), st.data())
 def test_shuffled_within_the_lateness_and_doubled_equals_in_order(
     moves: list[tuple[int, float]], random: object, data: st.DataObject

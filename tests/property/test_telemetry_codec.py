@@ -10,7 +10,7 @@ from stream_app.codec.telemetry import Record, decode, encode
 from stream_app.core.messages import Message, PowerSamples
 from tests.property.strategies import blocked, histories
 
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=300)
 
 KEYS = (b"station/1APCS1", b"station/2", None, b"", b"\xff", b"k" * 2000)
 nonsense = st.one_of(st.none(), st.binary(max_size=60))

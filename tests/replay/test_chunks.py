@@ -97,7 +97,6 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> Export:
     return opened(folder / "a.csv", folder / "b.parquet", parsing=BERLIN)
 
 
-@settings(deadline=None)
 @given(rows=st.integers(1, 30), chunk_rows=st.integers(1, 30))
 def test_batches_and_chunks_of_any_size_give_the_same_samples(
     messy: Export, rows: int, chunk_rows: int
@@ -109,7 +108,6 @@ def test_batches_and_chunks_of_any_size_give_the_same_samples(
     assert chunked.issues.lines() == lines
 
 
-@settings(deadline=None)
 @given(row=st.integers(0, 24), rows=st.integers(1, 30))
 def test_what_was_read_and_what_is_left_make_the_whole(messy: Export, row: int, rows: int) -> None:
     before = [batch for batch in messy.batches(rows=1) if batch.next_row <= row]
@@ -123,7 +121,7 @@ def test_what_was_read_and_what_is_left_make_the_whole(messy: Export, row: int, 
         assert after[-1].clock_ms == every[-1].clock_ms
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(low=st.integers(-5, 30), high=st.integers(-5, 30))
 def test_a_span_of_time_is_half_open(messy: Export, low: int, high: int) -> None:
     start = messy.first_ms

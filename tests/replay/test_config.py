@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay import lenient_yaml
@@ -74,7 +74,6 @@ def test_only_scalars_that_yaml_refuses_are_taken_literally(text: str, value: st
     assert lenient_yaml.load(f"a: {text}\nb: 1") == {"a": value, "b": 1}
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())))
 def test_valid_yaml_keeps_its_meaning(value: object) -> None:
     for text in (yaml.safe_dump(value), yaml.safe_dump(value, default_style='"')):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.localtime import LocalTime, instant, wall_text
@@ -145,7 +145,6 @@ def test_a_second_pass_over_the_night_begins_with_the_first_hour() -> None:
         assert local_time.resolve(wall(instants, zone)).times.tolist() == instants
 
 
-@settings(deadline=None)
 @given(
     zone=st.sampled_from([*BACK, "UTC", "Asia/Shanghai", "Asia/Kathmandu", "Africa/Casablanca"]),
     year=st.integers(1975, 2035),

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_time
@@ -27,13 +27,11 @@ def admitted(times: list[int], cuts: list[int]) -> tuple[list[int], list[float],
     return whole.slots.tolist(), whole.values[0].tolist(), refused
 
 
-@settings(deadline=None)
 @given(times=TIMES, cuts=st.lists(st.integers(0, 1000), max_size=5))
 def test_any_cut_gives_the_same_rows_and_refusals(times: list[int], cuts: list[int]) -> None:
     assert admitted(times, cuts) == admitted(times, [])
 
 
-@settings(deadline=None)
 @given(steps=STEADY, cuts=st.lists(st.integers(0, 1000), max_size=5))
 def test_any_cut_of_a_trembling_clock_gives_the_same(steps: list[int], cuts: list[int]) -> None:
     times = np.cumsum([1000, *steps]).tolist()
@@ -41,7 +39,6 @@ def test_any_cut_of_a_trembling_clock_gives_the_same(steps: list[int], cuts: lis
     assert admitted(times, cuts) == admitted(times, list(range(len(times))))
 
 
-@settings(deadline=None)
 @given(times=TIMES)
 def test_every_row_is_taken_or_refused_once_and_slots_never_step_back(times: list[int]) -> None:
     slots, rows, refused = admitted(times, [])
@@ -64,7 +61,6 @@ def crowded(rows: list[tuple[int, list[float]]]) -> Slotted:
     return Slotted((times + 5) // 10 * 10, times, values)
 
 
-@settings(deadline=None)
 @given(rows=ROWS)
 def test_a_slot_of_flags_keeps_the_highest(rows: list[tuple[int, list[float]]]) -> None:
     given_rows = crowded(rows)
@@ -78,7 +74,6 @@ def test_a_slot_of_flags_keeps_the_highest(rows: list[tuple[int, list[float]]]) 
     assert shared == len(rows) - found.slots.size
 
 
-@settings(deadline=None)
 @given(rows=ROWS)
 def test_of_rows_apart_each_different_value_of_a_time_is_there(
     rows: list[tuple[int, list[float]]],

@@ -103,7 +103,7 @@ def test_a_chunk_gives_windows_days_alarms_and_nothing_is_refused() -> None:
     assert {topic.suffix for topic in topics} <= {name for name, _ in results}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(sizes=st.lists(st.integers(1, 60), max_size=8))
 def test_results_and_states_do_not_depend_on_the_chunks(sizes: list[int]) -> None:
     assert folded(cut(records(), sizes)) == WHOLE

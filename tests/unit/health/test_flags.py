@@ -79,7 +79,7 @@ def test_a_row_that_waits_keeps_its_flags_when_the_record_changes() -> None:
 VALUES = st.lists(st.sampled_from([0.0, 1.0, 2.0, np.nan]), min_size=30, max_size=30)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(smoke=VALUES, error=VALUES, cuts=st.lists(st.integers(1, 29), max_size=6))
 def test_flags_do_not_depend_on_how_rows_were_cut(
     smoke: list[float], error: list[float], cuts: list[int]
