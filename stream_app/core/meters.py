@@ -283,7 +283,10 @@ def _preview(state: MeterState, point: MeterPoint) -> list[MeterDay]:
     (most_w,) = _carried_w(point, np.array([state.largest])).tolist()
     for place, name in enumerate(COUNTERS):
         step = counters.standing(state.counters.get(name, Counter()), most_w)
-        found += _counted([] if step is None else [step], point, zone, place)
+        if step is not None:
+            # A day that is complete by the rows of other signals stays so.
+            step = step._replace(shown=max(step.shown, state.clock.clock.now or 0))
+            found += _counted([step], point, zone, place)
     for contribution in found:
         edges = zone.edges(DAY, int(contribution[0][0]), int(contribution[0][-1]))
         add(sums, edges, summed(edges, [contribution], WIDTH))

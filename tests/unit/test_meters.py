@@ -268,3 +268,22 @@ def test_rows_out_of_order_and_far_ahead_are_counted_with_their_reason() -> None
     assert [(row.time - MIDNIGHT) // MINUTE for row in found.late] == [15, 30]
     assert {row.reason for row in found.late} == {"late"}
     assert found.rows == 8
+
+
+def test_what_a_counter_showed_last_opens_no_day_again_that_is_complete() -> None:
+    """Its newest reading waits for the next one, while the power has gone on for half a day."""
+    read_at = MIDNIGHT + np.array([20, 21, 22], dtype=np.int64) * HOUR
+    times = MIDNIGHT + np.arange(20, 36, dtype=np.int64) * HOUR
+    counter = np.where(np.isin(times, read_at), (times - MIDNIGHT) / HOUR * 1e6, np.nan)
+    state, power = MeterState(), np.full(times.size, 1e6)
+    messages = [
+        replace(POINT, max_gap_ms=HOUR),
+        MeterSamples(times, {"power_w": power, "export_wh": counter}),
+        EndOfData(int(times[-1])),
+    ]
+
+    first, second = fold_meter(state, messages).days
+
+    assert (first.date, first.final) == ("2025-04-01", True)
+    assert (second.date, second.final) == ("2025-04-02", False)
+    assert second.values["export_unplaced_kwh"] == 1000
