@@ -16,7 +16,7 @@ from tests.faults.matrix import Fault
 from tests.faults.rounds import TROUBLE, Outcome
 from tests.faults.scene import Scene, judge, quiesce, scene
 from tests.faults.stack import RigStack
-from tests.faults.vitals import Nurse, flat, growth_per_h
+from tests.faults.vitals import Nurse, flat, growth_per_h, write
 from tests.faults.workload import RULES, knowing_refusals, shuffled, station, with_poison
 
 RATE = 80.0
@@ -98,6 +98,7 @@ async def nemesis(stack: RigStack, seed: int, minutes: float, folder: Path, say:
         outcome.lives = list(here.fleet.lives)
         outcome.violations += await judge(here)
     outcome.violations += [Violation("I10", words) for words in flat(nurse.charts)]
+    await asyncio.to_thread(write, nurse.charts, folder / "vitals.csv")
     found.growth = [g for g in map(growth_per_h, nurse.charts.values()) if g is not None]
     outcome.pause_s = max(found.pauses.values(), default=0.0)
     outcome.seconds = time.monotonic() - start

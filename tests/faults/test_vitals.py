@@ -22,7 +22,11 @@ def warming(second: float) -> Vitals:
     return Vitals(second, int(min(second, WARM_S) * MB / 10) + 100 * MB, 20, 4)
 
 
-@pytest.mark.parametrize("at", [steady, warming])
+def after_two_outages(second: float) -> Vitals:
+    return Vitals(second, (100 + 10 * (second > 200) + 10 * (second > 450)) * MB, 20, 4)
+
+
+@pytest.mark.parametrize("at", [steady, warming, after_two_outages])
 def test_a_worker_that_stays_as_it_is_once_warm_is_flat(at: Callable[[float], Vitals]) -> None:
     assert flat(chart(at)) == []
 

@@ -13,6 +13,7 @@ WARM_S = 60.0
 """Age from which a worker is judged."""
 LONG_S = 600.0
 """Time that it must have been watched after that for a slope; a shorter life may have one step."""
+STRETCHES = 5
 MOST_RSS = 400 << 20
 MOST_GROWTH_PER_H = 20 << 20
 LARGEST_STEP = 24 << 20
@@ -62,12 +63,29 @@ class Nurse:
 
 
 def growth_per_h(chart: list[Vitals]) -> float | None:
-    """Slope of the resident memory [bytes/h] once warm; None for a life too short to tell."""
+    """Usual slope of the resident memory [bytes/h] once warm; None for a life too short to tell.
+
+    The median of a few stretches: what an outage has piled up stays as one step, and a worker that
+    loses memory does so all the time.
+    """
     warm = [each for each in chart if each.time - chart[0].time >= WARM_S]
-    if len(warm) < 3 or warm[-1].time - warm[0].time < LONG_S:
+    if len(warm) < 3 * STRETCHES or warm[-1].time - warm[0].time < LONG_S:
         return None
-    slope, _ = statistics.linear_regression([v.time for v in warm], [v.rss for v in warm])
-    return slope * 3600
+    size = len(warm) // STRETCHES
+    parts = (warm[place * size : (place + 1) * size] for place in range(STRETCHES))
+    return statistics.median(map(_slope, parts)) * 3600
+
+
+def _slope(part: list[Vitals]) -> float:
+    return statistics.linear_regression([v.time for v in part], [v.rss for v in part]).slope
+
+
+def write(charts: Mapping[int, list[Vitals]], path: Path) -> None:
+    """All charts as one table."""
+    rows = (
+        f"{pid},{v.time:.0f},{v.rss},{v.files},{v.threads}\n" for pid in charts for v in charts[pid]
+    )
+    path.write_text("pid,time_s,rss_bytes,files,threads\n" + "".join(rows))
 
 
 def flat(charts: Mapping[int, list[Vitals]]) -> list[str]:
