@@ -85,7 +85,7 @@ def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
         print(fleet.title, flush=True)
         announced = asyncio.run(batteries.announce(settings, fleet))
         with stream.worker(settings) as running:
-            running.run(announced)
+            running.until(announced)
             found = asyncio.run(batteries.course(settings, fleet, running))
         for number, (median, largest) in enumerate(found.minutes(), 1):
             print(f"  minute {number}: lag {median:6.2f} s in the median, {largest:6.2f} s at most")
@@ -99,9 +99,9 @@ def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
 
 
 def _minutes(part: str, options: argparse.Namespace) -> int:
-    pyramids, fleet = 1 + options.days // 40, 2 * options.minutes + 1
-    known = {"stream": 4, "cells": 4, "year": 1, "recovery": 3}
-    return (known | {"pyramids": pyramids, "fleet": fleet})[part]
+    days, minutes = int(options.days), int(options.minutes)
+    known = {"stream": 4, "cells": 8, "year": 1, "recovery": 3}
+    return (known | {"pyramids": 1 + days // 40, "fleet": 2 * minutes + 1})[part]
 
 
 def _pyramids(_: Endpoints, options: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ class CellLoad:
 
 LOADS = tuple(
     CellLoad(rows, records, packed)
-    for rows, records in ((500, 7), (60, 60), (10, 120), (1, 300))
+    for rows, records in ((500, 21), (60, 180), (10, 360), (1, 900))
     for packed in (False, True)
 )
 

@@ -6,6 +6,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -127,9 +128,9 @@ def main() -> None:
         for name, packed, bare in (("JSON", False, bare_json), ("packed", True, bare_packed)):
             values = [encode_battery(each, packed=packed) for each in every]
             works: tuple[Callable[[], object], ...] = (
-                lambda v=values, b=bare: b(v),
-                lambda v=values: decode(v),
-                lambda v=values, d=load: decode_and_fold(v, d),
+                partial(bare, values),
+                partial(decode, values),
+                partial(decode_and_fold, values, load),
             )
             speeds = [load.values / 1e6 / seconds(work) for work in works]
             ratio = speeds[2] / speeds[0]
