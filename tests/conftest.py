@@ -9,7 +9,7 @@ from hypothesis import settings
 from deploy.local import Endpoints, endpoints
 
 # How long an example takes says more about the machine than about what holds.
-settings.register_profile("bess")
+settings.register_profile("bess", deadline=None)
 settings.load_profile("bess")
 
 
