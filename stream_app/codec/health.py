@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 6
+FORMAT = 7
 """Version of the state bytes."""
 
 State = TypeVar("State")

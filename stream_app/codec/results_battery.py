@@ -43,7 +43,6 @@ from stream_app.core.cells.messages import CellWindows
 from stream_app.core.energy import Ints
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.result import Change, HealthDay
-from stream_app.core.health.soc import SocChange
 from stream_app.core.meters import MeterOutputs
 from stream_app.core.rows import LateRow
 
@@ -235,7 +234,7 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
     signal = each.signal if isinstance(each, FlagChange) else None
     where = signal or f"{pack or ''}/{'' if cell is None else cell}"
-    judged = isinstance(each, SocChange) or each.judged
+    judged = each.judged
     ended = "" if each.raised else "ended; " if judged else "judged no more; "
     place = "".join(
         [battery.key, f" pack {pack}" if pack else "", f" cell {cell}" if cell is not None else ""]

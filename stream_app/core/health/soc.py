@@ -25,7 +25,7 @@ SocRule = Literal["SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT"]
 SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")
 
 CLEARS = 0.8
-"""SOC_DRIFT ends below this part of the bound, so that it does not chatter."""
+"""SOC_DRIFT ends below this part of its bound, so that it does not chatter."""
 
 
 @dataclass
@@ -40,11 +40,14 @@ class SocState(AnchorState):
         Counters since which charge counts as what a frozen SOC leaves out.
     active
         Rules that hold, and since when.
+    beyond
+        Least bound that the SOC_DRIFT that holds has been beyond [ppm]; None where none holds.
     """
 
     newest: tuple[int, int, list[int]] | None = None
     changed: list[int] = field(default_factory=list)
     active: dict[str, int] = field(default_factory=dict)
+    beyond: float | None = None
 
 
 class Audit(NamedTuple):
@@ -58,7 +61,10 @@ class Audit(NamedTuple):
 
 @dataclass(frozen=True)
 class SocChange:
-    """A condition that began or ended; value and limit as a ratio of the capacity."""
+    """A condition that began or ended; value and limit as a ratio of the capacity.
+
+    ``judged``: False where it ended because nothing can tell any more.
+    """
 
     rule: SocRule
     raised: bool
@@ -66,6 +72,7 @@ class SocChange:
     since: int
     value: float
     limit: float
+    judged: bool = True
 
 
 def audit(
@@ -110,7 +117,7 @@ def _changes(
     judged = (
         _jump(steps, rules),
         _frozen(state, rows, steps, rules),
-        _drifted(state, rows, found),
+        _drifted(state, rows, found, max_gap_ms),
     )
     newest = rows.times, rows.soc, rows.counters.T
     time, soc, counters = (each[-1].tolist() for each in newest)
@@ -194,18 +201,42 @@ def _from_the_end(start: Ints, soc: Ints, net: Ints, rules: HealthRules) -> Ints
     return found
 
 
-def _drifted(state: SocState, rows: SocRows, found: Audit) -> Judged:
-    """It holds until the drift is well within the bound, or the ledger says nothing any more.
+def _drifted(state: SocState, rows: SocRows, found: Audit, max_gap_ms: int) -> Judged:
+    """It holds until the drift is measured to be well within its bound.
 
-    A SOC that cannot be true is no drift, nor the end of one.
+    A bound grows until the next anchor, so to be within it may be to know less. What a drift has to
+    come back within is the least bound that it was beyond; a row measures that if an anchor is no
+    further than the row before, or if its own bound is no wider. A SOC that cannot be true is no
+    drift, nor the end of one; nor is a gap.
     """
     value = np.where(found.known, rows.soc - found.ledger, 0).astype(np.float64)
     limit = np.where(found.known, found.bound, 0).astype(np.float64)
-    size = np.abs(value)
-    begins = rows.believed & (size > limit)
-    ends = ~found.known | (rows.believed & (size < CLEARS * limit))
-    holds = _latched("SOC_DRIFT" in state.active, begins, ends)
+    known, size = found.known & rows.believed, np.abs(value)
+    beyond = known & (size > limit)
+    holds = np.zeros(size.size, dtype=np.bool_)
+    if state.beyond is not None or beyond.any():
+        within = known & (size < CLEARS * limit)
+        fresh = rows.times - found.anchored <= max_gap_ms
+        every = (each.tolist() for each in (beyond, within, fresh, size, limit))
+        for at, (begins, may_end, anchored, drift, bound) in enumerate(zip(*every, strict=True)):
+            least = bound if state.beyond is None else min(state.beyond, bound)
+            if begins:
+                state.beyond = least
+            elif may_end and drift < CLEARS * least and (anchored or bound <= least):
+                state.beyond = None
+            holds[at] = state.beyond is not None
     return Judged("SOC_DRIFT", holds, value, limit)
+
+
+def reconfigure(state: SocState, rules: HealthRules, rated: int, time: int) -> list[SocChange]:
+    """What ends as a battery's record says that no anchor will tell the charge again."""
+    if rules.curve is not None and (rated or state.capacity is not None):
+        return []
+    state.anchor = state.beyond = None
+    since = state.active.pop("SOC_DRIFT", None)
+    if since is None:
+        return []
+    return [SocChange("SOC_DRIFT", False, time, since, 0.0, 0.0, judged=False)]
 
 
 def _latched(active: bool, begins: Bools, ends: Bools) -> Bools:

@@ -32,7 +32,7 @@ from stream_app.core.health.plausible import Bools, Pace, believed
 from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.health.signals import columns_of, forget_known, portions, told_apart
-from stream_app.core.health.soc import Audit, SocChange, audit
+from stream_app.core.health.soc import Audit, SocChange, audit, reconfigure
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
 from stream_app.core.health.windows import (
     SignalWindows,
@@ -106,8 +106,10 @@ def _configured(state: SystemState, battery: Battery) -> SystemOutputs:
             known = dict(zip(before, row, strict=True))
             row[:] = [known.get(each, NONE) for each in columns_now]
     forget_known(present.unknown, battery)
-    ended = drop_flags(present.flags, flags_of(battery), present.clock.clock.now or 0)
-    return SystemOutputs(battery, changes=tuple(ended))
+    now = present.clock.clock.now or 0
+    ended = drop_flags(present.flags, flags_of(battery), now)
+    untold = reconfigure(present.soc, rules_of(battery), rated_charge(battery), now)
+    return SystemOutputs(battery, changes=(*ended, *untold))
 
 
 def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOutputs:

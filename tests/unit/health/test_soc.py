@@ -1,6 +1,7 @@
 """The BMS's SOC against the charge ledger: anchors, drift, jumps, frozen values, capacity."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.health.battery import (
     MIDNIGHT,
     MINUTE,
     Pack,
+    Watched,
     changed,
     kept,
     watch,
@@ -325,6 +327,72 @@ def test_a_drift_about_its_bound_does_not_chatter() -> None:
 
     assert watched.rules[:1] == [("SOC_DRIFT", True)]
     assert len(watched.rules) <= 2
+
+
+SHALLOW = ((0, 0.0), (6, -40.0), (8, 0.0), (12, 40.0), (14, 0.0))
+"""A rest outside the plateau each night, none at the top: one anchor a day."""
+
+
+@pytest.mark.parametrize("offset", [0.07, 0.08, 0.095])
+@pytest.mark.parametrize("rows", [None, 37], ids=["all rows at once", "37 rows at a time"])
+def test_a_drift_stands_while_the_bms_is_as_wrong_as_before(
+    offset: float, rows: int | None
+) -> None:
+    samples = Pack(plan=SHALLOW).samples(4)
+    after = (samples.times - MIDNIGHT) / HOUR > 10
+    shown = changed(samples, soc_ratio=samples.values["soc_ratio"] + offset * after)
+
+    watched = Watched()
+    every = np.arange(samples.times.size)
+    for part in np.split(every, every[:: rows or every.size][1:]):
+        watched.feed(kept(shown, part))
+
+    assert [rule for rule in watched.rules if rule[0] == "SOC_DRIFT"] == [("SOC_DRIFT", True)]
+    assert watched.state.present.soc.beyond is not None
+
+
+def test_a_drift_ends_once_an_anchor_measures_it_within_its_bound() -> None:
+    samples = Pack(plan=SHALLOW).samples(4)
+    hours = (samples.times - MIDNIGHT) / HOUR
+    wrong = (hours > 10) & (hours < 42)
+    shown = changed(samples, soc_ratio=samples.values["soc_ratio"] + 0.15 * wrong)
+
+    watched = watch(shown)
+
+    begins, ends = (
+        each for out in watched.outputs for each in out.changes if each.rule == "SOC_DRIFT"
+    )
+    assert (begins.raised, ends.raised, ends.judged) == (True, False, True)
+    assert 42 <= (ends.time - MIDNIGHT) / HOUR < 96
+    assert abs(ends.value) < 0.8 * begins.limit
+    assert watched.state.present.soc.beyond is None
+
+
+def test_a_gap_is_no_end_of_a_drift() -> None:
+    samples = Pack(plan=SHALLOW).samples(3)
+    hours = (samples.times - MIDNIGHT) / HOUR
+    current = samples.values["current_a"].copy()
+    current[(hours > 13) & (hours < 15)] = np.nan
+    shown = samples.values["soc_ratio"] + 0.15
+
+    watched = watch(changed(samples, soc_ratio=shown, current_a=current))
+
+    assert [rule for rule in watched.rules if rule[0] == "SOC_DRIFT"] == [("SOC_DRIFT", True)]
+
+
+@pytest.mark.parametrize("lost", [{"chemistry": "other"}, {"capacity_ah": None}])
+def test_a_drift_that_no_anchor_will_measure_again_ends_and_says_so(
+    lost: dict[str, Any],
+) -> None:
+    samples = Pack(plan=((0, 0.0),)).samples(1)
+    shown = changed(samples, soc_ratio=samples.values["soc_ratio"] + 0.15)
+    half = np.arange(samples.times.size) < 12 * 60
+
+    watched = watch(kept(shown, half)).feed(replace(BATTERY, **lost), kept(shown, ~half))
+
+    begins, ends = (each for out in watched.outputs for each in out.changes)
+    assert (begins.raised, begins.judged) == (True, True)
+    assert (ends.raised, ends.judged, ends.since) == (False, False, begins.time)
 
 
 def test_a_soc_that_stands_still_at_rest_is_not_frozen() -> None:
