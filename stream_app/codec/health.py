@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 7
+FORMAT = 8
 """Version of the state bytes."""
 
 State = TypeVar("State")

@@ -41,6 +41,7 @@ from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.messages import CellWindows
 from stream_app.core.energy import Ints
+from stream_app.core.health.extremes import LimitChange
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.result import Change, HealthDay
 from stream_app.core.meters import MeterOutputs
@@ -204,7 +205,8 @@ def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
     for finding in outputs.cells.findings:
         yield finding.pack, finding.cell, finding.unit, finding
     for change in outputs.changes:
-        yield None, None, _UNITS.get(change.rule, "ratio"), change
+        own = change.unit if isinstance(change, LimitChange) else None
+        yield None, None, own or _UNITS.get(change.rule, "ratio"), change
 
 
 def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
@@ -232,7 +234,7 @@ def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
 def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     pack, cell, unit, each = condition
     state: Literal["raised", "cleared"] = "raised" if each.raised else "cleared"
-    signal = each.signal if isinstance(each, FlagChange) else None
+    signal = each.signal if isinstance(each, FlagChange | LimitChange) else None
     where = signal or f"{pack or ''}/{'' if cell is None else cell}"
     judged = each.judged
     ended = "" if each.raised else "ended; " if judged else "judged no more; "

@@ -106,8 +106,7 @@ def _judged(
     values: Whole,
     charging: Ints,
 ) -> list[tuple[int, CellFinding]]:
-    beyond, back, known = _sides(threshold, values, charging)
-    delay, per_unit = Delay(threshold.delay_ms, threshold.delay_ms), PER_UNIT[threshold.unit]
+    per_unit = PER_UNIT[threshold.unit]
 
     def finding(change: Change) -> CellFinding:
         limit = threshold.limit if change.raised else threshold.back
@@ -123,8 +122,16 @@ def _judged(
             threshold.unit,
         )
 
-    found = changes(watch, sides(beyond, back, known), course, delay)
+    found = threshold_changes(watch, threshold, course, values, charging)
     return [(each.row, finding(each)) for each in found]
+
+
+def threshold_changes(
+    watch: Watch, threshold: Threshold, course: Course, values: Whole, charging: Ints
+) -> list[Change]:
+    """What rows (n, cells) began and ended of one limit; ``watch`` goes on from there."""
+    delay = Delay(threshold.delay_ms, threshold.delay_ms)
+    return changes(watch, sides(*_sides(threshold, values, charging)), course, delay)
 
 
 def _sides(threshold: Threshold, values: Whole, charging: Ints) -> tuple[Flags, Flags, Flags]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stream_app.core.battery import Battery
 from stream_app.core.daily import LocalDay
+from stream_app.core.health.extremes import LimitChange
 from stream_app.core.health.flags import FlagChange
 from stream_app.core.health.soc import SocChange
 from stream_app.core.health.soh import Band
@@ -13,7 +14,7 @@ from stream_app.core.messages import Refusal
 from stream_app.core.rows import LateRow
 from stream_app.core.stale import Silence
 
-Change = SocChange | FlagChange | Silence
+Change = SocChange | FlagChange | LimitChange | Silence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ values throughout, so that snapshot and restore are one call each.
 from dataclasses import dataclass, field
 
 from stream_app.core.battery import Battery
+from stream_app.core.cells.limits import ThresholdRule
+from stream_app.core.cells.watch import Watch
 from stream_app.core.health.columns import REST_SPREAD
 from stream_app.core.health.cycles import NOTHING, CycleState, Totals
 from stream_app.core.health.ledger import Capacity, Ledger
@@ -115,6 +117,8 @@ class Present:
         The open five-minute window of the signals.
     stale
         Whether rows are missing.
+    limits
+        Limits of cells by the extremes of a system without packs: what stands or is about to.
     unknown
         Signals that nothing is known of, and how many values came of each: see ``unknown``.
     """
@@ -130,6 +134,7 @@ class Present:
     flags: dict[str, int] = field(default_factory=dict)
     slot: OpenSignals | None = None
     stale: Stale = field(default_factory=Stale)
+    limits: dict[ThresholdRule, Watch] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
 
 

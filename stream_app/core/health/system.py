@@ -25,6 +25,7 @@ from stream_app.core.health.columns import (
     SPREAD,
 )
 from stream_app.core.health.cycles import count, totals
+from stream_app.core.health.extremes import drop_extremes, fold_extremes, judged_extremes
 from stream_app.core.health.facts import rated_charge
 from stream_app.core.health.flags import drop_flags, flags_of, fold_flags
 from stream_app.core.health.ledger import advance
@@ -100,6 +101,7 @@ def _configured(state: SystemState, battery: Battery) -> SystemOutputs:
     """Take a battery's record; rows that wait keep the values of its signals."""
     present, columns_now = state.present, columns_of(battery)
     before = columns_now if state.past.battery is None else columns_of(state.past.battery)
+    judged = judged_extremes(state.past.battery), judged_extremes(battery)
     state.past.battery = battery
     if before != columns_now:
         for row in present.clock.aside:
@@ -107,9 +109,12 @@ def _configured(state: SystemState, battery: Battery) -> SystemOutputs:
             row[:] = [known.get(each, NONE) for each in columns_now]
     forget_known(present.unknown, battery)
     now = present.clock.clock.now or 0
-    ended = drop_flags(present.flags, flags_of(battery), now)
-    untold = reconfigure(present.soc, rules_of(battery), rated_charge(battery), now)
-    return SystemOutputs(battery, changes=(*ended, *untold))
+    ended: list[Change] = [
+        *drop_flags(present.flags, flags_of(battery), now),
+        *reconfigure(present.soc, rules_of(battery), rated_charge(battery), now),
+        *drop_extremes(present.limits, *judged, now),
+    ]
+    return SystemOutputs(battery, changes=tuple(ended))
 
 
 def _joined(battery: Battery | None, parts: Sequence[SystemOutputs]) -> SystemOutputs:
@@ -192,6 +197,7 @@ def _fold_rows(state: SystemState, rows: Rows, before: int | None) -> SystemOutp
                 *fold_flags(
                     state.present.flags, [every[place] for place in flags], part.times, marked
                 ),
+                *fold_extremes(state.present.limits, battery, part),
             ]
             changes += sorted(news, key=lambda change: change.time)
             now = int(part.times[-1])
