@@ -218,8 +218,9 @@ def _cells(
 
 
 def _critical(data: SystemData) -> RenderableType:
+    """The newest tables, which are made as days end, and of which days they are."""
     table = plain_table(
-        "critical cells",
+        f"critical cells {_of_days(data)}",
         *("rank", "pack", "cell", "what", "worst", "limit", "", "since", "until", "days"),
         left=("pack", "what", "", "since", "until"),
     )
@@ -231,13 +232,37 @@ def _critical(data: SystemData) -> RenderableType:
             table.add_row(*map(Text, row), style="bold" if each.until is None else "dim")
     if not table.row_count:
         return Text("\nno critical cells\n")
-    return Group(Text(), table, Text())
+    return Group(Text(), table, Text(_what_is_newer(data), style="dim"))
+
+
+def _of_days(data: SystemData) -> str:
+    """At the end of which local day; packs that are of another day than the newest are named."""
+    days = {pack: data.critical[pack].date for pack in data.packs if pack in data.critical}
+    newest = max(days.values(), default="")
+    older = [f"of pack {pack} {day}" for pack, day in days.items() if day != newest]
+    return ", ".join([f"at the end of {newest}", *older])
+
+
+def _what_is_newer(data: SystemData) -> str:
+    """Where it is told what began or ended after the tables, if time has gone on since."""
+    tables = [each for pack, each in data.critical.items() if pack in data.packs]
+    if max(each.end[0] for each in data.windows) <= min(_ms(each.end) for each in tables):
+        return ""
+    key = f"{data.battery.site}/battery/{data.battery.system}"
+    return (
+        "the table is made when a day ends. What began or ended since: topic alarm.events or "
+        f"battery_alarms.csv; what stands now: `bess state show {key}`\n"
+    )
 
 
 def _instant(time: str | None, data: SystemData) -> str:
     if time is None:
         return "stands"
-    return local(round(datetime.fromisoformat(time).timestamp() * 1000), data.battery.zone)
+    return local(_ms(time), data.battery.zone)
+
+
+def _ms(time: str) -> int:
+    return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def _evaluable(data: SystemData, level: str) -> RenderableType:

@@ -1,5 +1,6 @@
 """`bess cells` and `bess health`: tables and pictures of a battery system."""
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -10,17 +11,19 @@ import msgspec
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 from typer.testing import CliRunner
 
 from replay.sample.cells import CellSpec, write_cells
 from stream_app.cli import build
 from stream_app.cli.errors import UserError
+from stream_app.codec.results import iso
 from stream_app.core.calendar import calendar
 from stream_app.reports.battery_data import NotFoundError, SystemData, cells, chosen
 from stream_app.reports.battery_files import FILE, read
 from stream_app.reports.cell_grid import day_marks, strips, surface
 from stream_app.reports.cell_pictures import cell_pictures
-from stream_app.reports.cells_display import influences
+from stream_app.reports.cells_display import influences, show_cells
 from stream_app.reports.health_display import dwell_bins
 from stream_app.reports.health_pictures import health_pictures, series, trend_lines
 
@@ -76,6 +79,40 @@ def test_the_weak_cell_is_the_worst_of_its_pack_and_stands_among_the_critical(
     assert line(told, rf"^{pack} +288 .*").split()[6] == f"{cell}"
     assert "stands" in line(told, rf"^ *\d+ +{pack} +{cell} +WEAK_CELL.*")
     assert "sample_rate" in line(told, r"^thermal_runaway +0%.*")
+
+
+def test_the_table_of_critical_cells_says_of_which_day_it_is_and_where_newer_is_told(
+    folder: Path, data: SystemData
+) -> None:
+    site, system = data.battery.site, data.battery.system
+    table = data.critical[data.packs[0]]
+
+    told = run("cells", system, "--from", str(folder))
+
+    assert line(told, r"^critical cells.*").strip() == f"critical cells at the end of {table.date}"
+    newer = f"What began or ended since: .*\n?.*`bess state show {site}/battery/{system}`"
+    assert table.date < data.days[-1].date
+    assert re.search(newer, told)
+
+
+def test_tables_of_packs_that_are_of_several_days_are_told_apart_and_none_is_newer_than_its_own(
+    data: SystemData,
+) -> None:
+    first, second = data.packs
+    table = next(iter(data.critical.values()))
+    older = msgspec.structs.replace(table, date="2025-10-24", pack=second)
+    over = [each for each in data.windows if each.final]
+    console = Console(width=160, record=True, file=io.StringIO())
+
+    both = {first: table, second: older}
+    show_cells(console, replace(data, critical=both), "1d", every=False)
+    assert f"critical cells at the end of {table.date}, of pack {second} 2025-10-24" in (
+        console.export_text()
+    )
+    until = max(each.end[0] for each in over)
+    now = msgspec.structs.replace(table, end=iso(until))
+    show_cells(console, replace(data, windows=over, critical={first: now}), "1d", every=False)
+    assert "What began or ended since" not in console.export_text()
 
 
 def test_a_pack_is_shown_cell_by_cell(folder: Path, planted: tuple[str, str, int]) -> None:
