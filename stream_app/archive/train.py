@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.battery import AnomalyModelRecord
+from stream_app.archive.coverage import gaps
 from stream_app.archive.disk import ArchiveError
 from stream_app.archive.read import read
 from stream_app.codec.anomaly_model import anomaly_model, version_of
@@ -48,6 +49,7 @@ def train(
     since: date | None = None,
     until: date | None = None,
     say: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> AnomalyModelRecord:
     """Learn a model from the five-minute windows of a system's archive.
 
@@ -59,6 +61,8 @@ def train(
         First local day, and the one after the last.
     say
         Told what is done now.
+    warn
+        Told what the days lack, see :mod:`stream_app.archive.coverage`.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def train(
                 f"{directory}: has {each.shape[0]} windows of pack {pack}; at least "
                 f"{FEWEST_WINDOWS}, a day of them, are needed: choose more days"
             )
+    for gap in gaps(directory, names, since, until, table):
+        warn(gap)
     days = table["date"].to_pylist()
     about = About(site, system, min(days), max(days))
     say(f"learning from {table.num_rows:,} windows of cells")

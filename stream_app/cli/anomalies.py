@@ -53,9 +53,8 @@ def train(
     if not slash:
         raise UserError(f"{system}: name the battery system as site/system")
     try:
-        record = learn(
-            archive, site, name, contamination, _day("--from", since), _day("--to", until), _say
-        )
+        days = _day("--from", since), _day("--to", until)
+        record = learn(archive, site, name, contamination, *days, _say, _warn)
     except ArchiveError as fault:
         raise UserError(str(fault)) from fault
     except ModuleNotFoundError as fault:
@@ -135,6 +134,10 @@ def _day(option: str, text: str | None) -> "date | None":
         return datetime.fromisoformat(text).date()
     except ValueError:
         raise UserError(f"{option} {text}: is no day such as 2025-04-06") from None
+
+
+def _warn(gap: str) -> None:
+    typer.echo(f"warning: {gap}; choose other days, or expect false alarms", err=True)
 
 
 def _say(what: str) -> None:

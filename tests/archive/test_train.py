@@ -5,10 +5,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from schemas.battery import AnomalyModelRecord
+from schemas.results_battery import SignalWindowsRecord
+from schemas.topics import SIGNALS
+from stream_app.archive.coverage import gaps
 from stream_app.archive.disk import ArchiveError
 from stream_app.archive.train import BACK, About, model_of, train
 from stream_app.cli import build
@@ -100,6 +104,55 @@ def test_days_without_a_voltage_are_refused() -> None:
         model_of(nothing, 0.01, About("station", "b1", "2025-03-26", "2025-03-26"))
 
 
+def signals(low: float, high: float) -> bytes:
+    """A window of a system's signals whose charge goes so far."""
+    start = 1_742_943_600_000
+    found = SignalWindowsRecord(
+        v=1,
+        id="station/battery/b1/5min",
+        site="station",
+        system="b1",
+        zone="Europe/Berlin",
+        resolution="5min",
+        final=True,
+        start=[start],
+        end=[start + 300_000],
+        revision=[1],
+        rows=[1],
+        signals=["soc_ratio"],
+        samples=[[1]],
+        refused=[[0]],
+        lowest=[[low]],
+        highest=[[high]],
+    )
+    return msgspec.json.encode(found)
+
+
+@pytest.mark.parametrize(
+    ("days", "charge", "told"),
+    [
+        (7, (0.1, 0.98), []),
+        (7, (0.05, 0.9), ["SOC from 5% to 90% only"]),
+        (7, (0.3, 0.99), ["SOC from 30% to 99% only"]),
+        (6, (0.1, 0.98), ["6 days, fewer than 7"]),
+        (7, None, ["no soc_ratio in the archive: see yourself that cells from 3.012 to 3.400 V"]),
+    ],
+)
+def test_days_that_show_too_little_of_the_battery_are_told(
+    tmp_path: Path, days: int, charge: tuple[float, float] | None, told: list[str]
+) -> None:
+    if charge is not None:
+        write(tmp_path, {SIGNALS["5min"].suffix: [signals(*charge)]}, 1)
+    dates = [f"2025-03-{10 + day}" for day in range(days)]
+    cells = {"date": dates, "voltage_min_v": [3.012] * days, "voltage_max_v": [3.4] * days}
+
+    found = list(gaps(tmp_path, {"system": "b1"}, None, None, pa.table(cells)))
+
+    assert len(found) == len(told), found
+    for line, start in zip(found, told, strict=True):
+        assert line.startswith(start)
+
+
 def test_too_few_days_are_refused(archive: Path) -> None:
     with pytest.raises(ArchiveError, match="has no cells_5min of what is asked for"):
         train(archive, "station", "b1", 0.01, since=date(2026, 1, 1))
@@ -126,6 +179,7 @@ def test_the_command_writes_a_model_and_says_what_to_do_with_it(
     assert anomaly_model(record).key == BATTERY.key
     assert record.version in said
     assert f"bess anomalies publish {file}" in said
+    assert "warning: 2 days, fewer than 7" in said
 
 
 @pytest.mark.parametrize(
