@@ -83,6 +83,12 @@ def report(
     from stream_app.reports.remarks import too_late
 
     station = _config(config)
+    if station.signals.rules:
+        raise UserError(
+            f"{config}: its signals are of batteries and meters, a report is of power. Of "
+            "batteries there are `bess cells SYSTEM` and `bess health SYSTEM`, of all tables "
+            "`bess archive`; `bess process` writes those of the export"
+        )
     patience_s = timeout if wait else None
     results = ask_kafka(lambda settings: _read_station(settings, station.site, patience_s))
     paths = _paths(config, station, out)

@@ -185,6 +185,14 @@ def test_a_folder_without_records_names_the_command_that_writes_them(tmp_path: P
         run("health", "bess1", "--from", str(tmp_path))
 
 
+def test_a_report_of_an_export_of_batteries_names_the_commands_that_show_them(
+    tmp_path: Path,
+) -> None:
+    config = write_cells(tmp_path, replace(SPEC, days=1)).directory
+    with pytest.raises(UserError, match=r"`bess cells SYSTEM` and `bess health SYSTEM`.*archive"):
+        run("report", "--config", str(config / "config.yaml"))
+
+
 def test_a_redis_that_does_not_answer_is_named_with_its_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
