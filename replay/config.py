@@ -225,7 +225,9 @@ def _mapping(path: Path) -> dict[str, Any]:
     try:
         raw = lenient_yaml.load_file(path)
     except OSError as fault:
-        raise ConfigError(f"{path}: cannot be read: {fault.strerror}") from fault
+        raise ConfigError(
+            f"{path}: cannot be read: {fault.strerror}; say --config, `bess sample` writes one"
+        ) from fault
     except UnicodeDecodeError as fault:
         raise ConfigError(f"{path}: is not UTF-8 text: {fault}") from fault
     except yaml.YAMLError as fault:

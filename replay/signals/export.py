@@ -277,7 +277,7 @@ def _intervals(files: Sequence[SignalFile], roles: Mapped) -> dict[Target, int]:
 def _remarks(unusable: Sequence[str], roles: Mapped) -> list[str]:
     found = list(unusable)
     if roles.unknown:
-        found.append(f"not known to signals.rules: {len(roles.unknown):,} columns")
+        found.append(f"not known to signals.rules: {len(roles.unknown):,} columns; add a rule")
         found += [f"  {line}" for line in with_nearest(roles.unknown, roles.targets)]
     found += without_meaning(roles)
     if roles.left_out:

@@ -69,6 +69,8 @@ def train(
     ArchiveError
         The archive has too little of the system.
     """
+    if not (directory / "kind=cells_5min").is_dir():
+        raise ArchiveError(f"{directory}: is no archive with cells; `bess archive` writes one")
     say("reading the archive")
     names = {"site": site, "system": system}
     table = read(directory, "cells_5min", names, since, until, list(CellColumns._fields))

@@ -103,7 +103,9 @@ def read_model(file: Path) -> "AnomalyModel":
     except OSError as fault:
         raise UserError(f"{file}: cannot be read: {fault.strerror}") from fault
     except ValueError as fault:
-        raise UserError(f"{file}: {fault}") from fault
+        raise UserError(
+            f"{file}: is no model that can be used ({fault}): `bess anomalies train` writes one"
+        ) from fault
 
 
 async def _send(settings: "Settings", model: "AnomalyModel") -> None:

@@ -158,6 +158,8 @@ def test_too_few_days_are_refused(archive: Path) -> None:
         train(archive, "station", "b1", 0.01, since=date(2026, 1, 1))
     with pytest.raises(ArchiveError, match="has no cells_5min"):
         train(archive, "station", "b2", 0.01)
+    with pytest.raises(ArchiveError, match="is no archive with cells; `bess archive` writes one"):
+        train(archive / "nowhere", "station", "b1", 0.01)
 
 
 def command(*words: object) -> str:
@@ -201,5 +203,5 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
     file = tmp_path / "model.json"
     file.write_text("{}")
 
-    with pytest.raises(UserError, match=r"model\.json: Object missing required field"):
+    with pytest.raises(UserError, match=r"Object missing .*`bess anomalies train` writes one"):
         command("anomalies", "publish", file)

@@ -117,7 +117,7 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
 
 
 def test_a_config_that_does_not_exist_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read.*say --config"):
         load_config(Path("nowhere.yaml"))
 
 

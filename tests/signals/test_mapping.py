@@ -141,7 +141,7 @@ def test_unknown_columns_are_counted_and_named_with_the_nearest_known_one(tmp_pa
 
     folder = tmp_path.name
     assert remarks[:3] == [
-        "not known to signals.rules: 2 columns",
+        "not known to signals.rules: 2 columns; add a rule",
         f"  {folder}/A/bms1_soq (nearest known: bms1_soc)",
         f"  {folder}/A/xyz",
     ]
