@@ -13,6 +13,7 @@ Why = Literal[
     "sample_rate",
     "gap",
     "no_rest",
+    "no_flat_rest",
     "no_voltage",
     "no_anchor",
     "too_short",
@@ -21,8 +22,9 @@ Why = Literal[
 ]
 """Why an indicator cannot be told: a signal did not come; the battery's record lacks a rating, a
 date or the cycles before the data; a signal came with values that it cannot have; samples are too
-far apart; time is unknown; the battery did not rest; no cell voltages came; it was at no anchor;
-too few days; too little charge or energy moved; there is no model of this chemistry."""
+far apart; time is unknown; the battery did not rest, or only where its cells cannot be compared; no
+cell voltages came; it was at no anchor; too few days; too little charge or energy moved; there is
+no model of this chemistry."""
 Reading = tuple[float, ...] | Why
 
 

@@ -24,6 +24,7 @@ OFF = np.array([0.0, 0.001, 0.0, -0.001, 0.0, -0.008])
 """V beside the middle."""
 AGED = Pack(capacity_ah=266.0)
 """Has 95 % of its rating, and moves between 12 and 98 % each day."""
+STEEP = Pack(start=0.05, plan=((0, 0.0),))
 FLAT, BUSY = Pack(start=0.5, plan=((0, 0.0),)), Pack(start=0.5, plan=((0, 5.0), (12, -5.0)))
 
 
@@ -96,12 +97,21 @@ def test_a_day_is_told_alike_however_rows_are_cut(cut: int) -> None:
     [
         (PACKS, rows(FLAT), ["no_anchor"] * 2 + [None]),
         (PACKS, rows(BUSY), ["no_anchor"] * 2 + ["no_rest"]),
+        (PACKS, rows(STEEP, 1.2), [None, "no_anchor", "no_flat_rest"]),
         (PACKS, replace(rows(), current_a=None), ["missing_signal"] * 3),
         (replace(PACKS, capacity_ah=None), rows(), ["missing_rating"] * 2 + [None]),
         (replace(PACKS, chemistry="other"), rows(), ["other_chemistry"] * 2 + [None]),
         (replace(PACKS, limits="none"), rows(), [None] * 3),
     ],
-    ids=["flat", "never at rest", "no current", "no rating", "no curve", "nothing is judged"],
+    ids=[
+        "flat",
+        "never at rest",
+        "rests at the bottom",
+        "no current",
+        "no rating",
+        "no curve",
+        "nothing is judged",
+    ],
 )
 def test_what_cannot_be_told_has_a_reason(
     battery: Battery, samples: CellSamples, reasons: list[str | None]

@@ -63,6 +63,8 @@ class ChargeDay:
         Whether the current came, and whether there was an anchor before.
     soc, soh
         The ratio and its error [ppm]; or why they cannot be told.
+    steep
+        Whether it rested where the curve is not flat.
     rests, spread
         Windows at rest on the flat part of the curve, and the sum of their spreads [uV].
     """
@@ -70,6 +72,7 @@ class ChargeDay:
     known: bool = False
     soc: list[int] | Why = "missing_signal"
     soh: list[int] | Why = "missing_signal"
+    steep: bool = False
     rests: int = 0
     spread: int = 0
 
@@ -86,7 +89,8 @@ class ChargeDay:
         if self.rests:
             values["imbalance_v"] = self.spread / self.rests / UV_PER_V
         else:
-            missing["imbalance_v"] = "no_rest" if self.known else "missing_signal"
+            rest: Why = "no_flat_rest" if self.steep else "no_rest"
+            missing["imbalance_v"] = rest if self.known else "missing_signal"
         return PackHealth(values, missing)
 
 
@@ -210,6 +214,8 @@ class ChargeState:
 
     def _spreads(self, windows: Windows, regimes: Ints) -> None:
         spreads = windows.sums.pack[Pack.V_SPREAD]
+        for start in np.unique(windows.days[regimes == STEEP_REST]).tolist():
+            self.days[start].steep = True
         flat = (regimes == REST) & (spreads != NO_HIGH)
         for start in np.unique(windows.days[flat]).tolist():
             of_day = flat & (windows.days == start)

@@ -65,7 +65,7 @@ def _imbalance(f: Facts) -> Reading:
     if spread is not None:
         return (spread / PPM,)
     if (f.came(SPREAD) or f.came(PACK_SPREAD)) and f.charge[KNOWN]:
-        return "no_rest"
+        return "no_flat_rest" if f.day.rested else "no_rest"
     return absent(f, SPREAD, HIGHEST, LOWEST, CURRENT)
 
 

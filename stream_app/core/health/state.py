@@ -54,6 +54,8 @@ class DayFacts:
     audit
         At the newest row with SOC and current: its time, SOC, SOC by ledger, bound, time of the
         anchor; empty where there was no anchor or the charge since it is not known.
+    rested
+        Whether it rested long enough, at whatever charge.
     anchored
         Whether there is an anchor.
     capacity
@@ -74,6 +76,7 @@ class DayFacts:
     before: Totals = NOTHING
     totals: Totals = NOTHING
     audit: list[int] = field(default_factory=list)
+    rested: bool = False
     anchored: bool = False
     capacity: Capacity | None = None
 

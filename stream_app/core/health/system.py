@@ -251,7 +251,7 @@ class _Stretch:
         places, times, current = self.rows.of(CURRENT)
         if newest is not None:
             times, current = np.append(newest[0], times), np.append(newest[1], current)
-        resting = self._rest(places, times, current)
+        resting = self._rest(day, places, times, current)
         capacity = rated_charge(self.battery)
         rated = rated_by_soh(self.present.soc, self.rows.values[:, SOH], capacity)
         pieces = self._integrate()
@@ -262,7 +262,7 @@ class _Stretch:
         self._facts(day)
         return changes
 
-    def _rest(self, places: Ints, times: Ints, current: Ints) -> Ints:
+    def _rest(self, day: DayFacts, places: Ints, times: Ints, current: Ints) -> Ints:
         """When the rest began in which each row with a current lies, else NONE."""
         if not places.size:
             return places
@@ -270,8 +270,9 @@ class _Stretch:
         limit = round(rules.rest_a * 1000)
         resting = rests(self.present.soc, times, current, limit, self._gap(CURRENT))[-places.size :]
         since = self.rows.times[places] - rules.rest_ms
-        flat = self._on_the_plateau()[places]
-        rested = places[(resting != NONE) & (resting <= since) & flat]
+        rested = places[(resting != NONE) & (resting <= since)]
+        day.rested |= rested.size > 0
+        rested = rested[self._on_the_plateau()[rested]]
         values[rested, REST_SPREAD] = columns.first_of(values[rested], PACK_SPREAD, SPREAD)
         return resting
 

@@ -248,6 +248,8 @@ def test_imbalance_is_the_mean_spread_at_rest_and_apart_from_ageing() -> None:
     absent = watch(changed(samples, cell_spread_v=None, cell_max_v=None, cell_min_v=None)).days[0]
 
     assert told.values["imbalance_v"] == pytest.approx(0.008)
+    bottom = watch(Pack(start=0.05, plan=((0, 0.0),), signals=ALL).samples(1.2)).days[0]
+    assert bottom.missing["imbalance_v"] == bottom.missing["soh_estimate_ratio"] == "no_flat_rest"
     assert never.missing["imbalance_v"] == never.missing["soh_estimate_ratio"] == "no_rest"
     assert absent.missing["imbalance_v"] == absent.missing["soh_estimate_ratio"] == "missing_signal"
 
