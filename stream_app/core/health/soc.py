@@ -58,6 +58,13 @@ class Audit(NamedTuple):
     known: Bools
     anchored: Ints
 
+    def told(self, rows: SocRows, at: int) -> list[int]:
+        """What ``DayFacts.audit`` remembers of a row."""
+        if not self.known[at]:
+            return []
+        found = rows.times, rows.soc, self.ledger, self.bound, self.anchored
+        return [int(each[at]) for each in found]
+
 
 @dataclass(frozen=True)
 class SocChange:

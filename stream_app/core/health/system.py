@@ -33,7 +33,7 @@ from stream_app.core.health.plausible import Bools, Pace, believed
 from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.health.signals import columns_of, forget_known, portions, told_apart
-from stream_app.core.health.soc import Audit, SocChange, audit, reconfigure
+from stream_app.core.health.soc import SocChange, audit, reconfigure
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of
 from stream_app.core.health.windows import (
     SignalWindows,
@@ -362,7 +362,7 @@ class _Stretch:
         gap_ms = self._gap(CURRENT, SOC)
         found, changes = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
         good = np.flatnonzero(rows.believed)
-        day.audit = _newest(rows, found, int(good[-1])) if good.size else day.audit
+        day.audit = found.told(rows, int(good[-1])) if good.size else day.audit
         return changes
 
     def _facts(self, day: DayFacts) -> None:
@@ -391,10 +391,3 @@ class _Stretch:
             day.refused[place] = day.refused.get(place, 0) + int(self.refused[place])
         day.refused = dict(sorted(day.refused.items()))
         day.doubted += int(((self.shown != NONE) & ~known[:, SOC]).sum())
-
-
-def _newest(rows: SocRows, found: Audit, at: int) -> list[int]:
-    if not found.known[at]:
-        return []
-    newest = rows.times, rows.soc, found.ledger, found.bound, found.anchored
-    return [int(each[at]) for each in newest]
