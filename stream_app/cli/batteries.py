@@ -65,8 +65,11 @@ def cells(
     """
     data = _data(system, folder, level.value if level else None, days, pack)
     from stream_app.reports.battery_data import NotFoundError
-    from stream_app.reports.cells_display import show_cells
+    from stream_app.reports.cells_display import show_cells, show_limits
 
+    if not data.battery.packs and not as_json and png is None:
+        show_limits(Console(), data)
+        return
     try:
         shown = data.level(level.value if level else None)
         if as_json:

@@ -78,6 +78,7 @@ def _summary(
     yield f"windows of packs: {windows or 'none'}"
     raised = sum(each.state == "raised" for each in tables.alarms)
     yield f"alarms raised: {raised}; battery days: {len(tables.health)}"
+    yield from tables.unwatched()
     if result.late:
         yield f"{result.late:,} rows came too late"
     for reason, count in result.refusals.items():

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,9 +20,10 @@ from schemas.results_battery import (
 )
 from stream_app.codec.results import Output, iso
 from stream_app.core.battery import Battery
+from stream_app.core.health.extremes import EVALUABLE, LimitIndicator, evaluable_limits
 from stream_app.core.order import natural_key
 from stream_app.reports import battery_files
-from stream_app.reports.battery_data import Record, one_by_one
+from stream_app.reports.battery_data import Record, collected, one_by_one
 
 Row = dict[str, Any]
 DAY = "1d"
@@ -47,6 +48,7 @@ OF_CELL = (
     "temperature_deviation_c",
     "temperature_rise_c_per_s",
 )
+OF_DAY = ("start", "end", "system", "revision", "final")
 OF_SIGNAL = ("samples", "refused", "lowest", "highest")
 OF_ALARM = (
     "time",
@@ -92,6 +94,8 @@ class BatteryTables:
         times as much.
     signals
         Rows of the same windows of systems' signals, by length, system, start and signal.
+    came
+        Newest record of the days of the signals of systems without packs of cells.
     alarms
         Raises and clears, in the order of the export.
     windows
@@ -105,6 +109,7 @@ class BatteryTables:
     critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
     kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     signals: dict[tuple[str, str, int, str], Row] = field(default_factory=dict)
+    came: dict[str, SignalWindowsRecord] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
     windows: dict[str, int] = field(default_factory=dict)
 
@@ -122,6 +127,8 @@ class BatteryTables:
             self._take_windows(output)
         elif output.topic in (topics.SIGNALS[DAY], topics.SIGNALS[self.level]):
             record = _signals.decode(output.value)
+            if record.resolution == DAY and record.system in self._without_packs():
+                self.came[record.system] = record
             for start, signal, row in _signal_rows(record):
                 self.signals[record.resolution, record.system, start, signal] = row
 
@@ -145,7 +152,8 @@ class BatteryTables:
                 for each in self._windows()
                 if each.resolution == DAY
                 for row in _evaluable(each)
-            ],
+            ]
+            + list(self._of_systems()),
             "critical_cells.csv": [
                 row for each in _in_order(self.critical) for row in _criticals(each)
             ],
@@ -159,10 +167,37 @@ class BatteryTables:
             texts[battery_files.FILE] = battery_files.lines(self.batteries, self._records())
         return texts
 
+    def unwatched(self) -> Iterator[str]:
+        """What no limit watches in systems without packs of cells, a line each kind of them."""
+        alike: dict[str, list[str]] = {}
+        for name, battery in sorted(self._without_packs().items()):
+            newest = collected(battery, [self.came[name]] if name in self.came else [])
+            found = evaluable_limits(battery, newest.came or ())
+            names = [each for each in get_args(LimitIndicator) if found[each] != EVALUABLE]
+            alike.setdefault(", ".join(names), []).append(name)
+        for missing, systems in alike.items():
+            yield f"no packs of cells: {', '.join(systems)}; no limit watches {missing}"
+
+    def _without_packs(self) -> dict[str, Battery]:
+        return {each.system: each for each in self.batteries if not each.packs}
+
+    def _of_systems(self) -> Iterator[Row]:
+        """Limits of systems without packs on each day, and that nothing is told of cells."""
+        every, came = self._without_packs(), dict[tuple[str, int], dict[str, Row]]()
+        for (level, system, start, signal), row in sorted(self.signals.items()):
+            if level == DAY and system in every:
+                came.setdefault((system, start), {})[signal] = row
+        for (system, _), rows in came.items():
+            span = {name: next(iter(rows.values()))[name] for name in OF_DAY}
+            there = [signal for signal, row in rows.items() if row["samples"]]
+            for indicator, reason in evaluable_limits(every[system], there).items():
+                yield span | {"indicator": indicator, "reason": reason}
+
     def _records(self) -> Iterator[tuple[topics.Topic, Record]]:
         yield from ((topics.CELLS[each.resolution], each) for each in self._windows())
         yield from ((topics.CRITICAL_CELLS, each) for each in _in_order(self.critical))
         yield from ((topics.HEALTH_DAILY, each) for each in _in_order(self.health))
+        yield from ((topics.SIGNALS[DAY], self.came[name]) for name in sorted(self.came))
 
     def _windows(self) -> Iterator[CellWindowsRecord]:
         """Read one by one: a year of days would fill the memory."""

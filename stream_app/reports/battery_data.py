@@ -6,7 +6,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import numpy as np
 
-from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
+from schemas.results_battery import (
+    CellWindowsRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    SignalWindowsRecord,
+)
 from stream_app.core.battery import Battery
 from stream_app.core.calendar import RESOLUTIONS_MS
 from stream_app.core.energy import Floats
@@ -16,7 +21,7 @@ LEVELS = tuple(RESOLUTIONS_MS)
 """Lengths of windows, the shortest first."""
 
 
-Record = CellWindowsRecord | CriticalCellsRecord | HealthDayRecord
+Record = CellWindowsRecord | CriticalCellsRecord | HealthDayRecord | SignalWindowsRecord
 
 
 class NotFoundError(Exception):
@@ -35,12 +40,15 @@ class SystemData:
         Newest table of each pack that ever had a critical cell.
     days
         Newest revisions of the health, by date.
+    came
+        Signals with values on the newest day that is known of them; None: none is.
     """
 
     battery: Battery
     windows: Sequence[CellWindowsRecord] = ()
     critical: dict[str, CriticalCellsRecord] = field(default_factory=dict)
     days: Sequence[HealthDayRecord] = ()
+    came: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -125,7 +133,16 @@ def collected(battery: Battery, records: Sequence[Record]) -> SystemData:
         [kept[key] for key in sorted(kept, key=place)],
         newest,
         [by_date[date] for date in sorted(by_date)],
+        _came([each for each in records if isinstance(each, SignalWindowsRecord)]),
     )
+
+
+def _came(records: Sequence[SignalWindowsRecord]) -> frozenset[str] | None:
+    if not records:
+        return None
+    newest = max(records, key=lambda each: (each.start[-1], each.revision[-1]))
+    counted = zip(newest.signals, newest.samples[-1], strict=True)
+    return frozenset(name for name, count in counted if count)
 
 
 def cells(record: CellWindowsRecord, name: str) -> Floats:

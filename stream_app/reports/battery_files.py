@@ -6,7 +6,12 @@ from pathlib import Path
 import msgspec
 
 from schemas import topics
-from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
+from schemas.results_battery import (
+    CellWindowsRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    SignalWindowsRecord,
+)
 from stream_app.codec.battery import decode_battery, encode_battery
 from stream_app.core.battery import Battery
 from stream_app.reports.battery_data import NotFoundError, Record, SystemData, chosen, collected
@@ -28,6 +33,7 @@ _KINDS: dict[str, type[Record]] = {
     **{topic.suffix: CellWindowsRecord for topic in topics.CELLS.values()},
     topics.CRITICAL_CELLS.suffix: CriticalCellsRecord,
     topics.HEALTH_DAILY.suffix: HealthDayRecord,
+    topics.SIGNALS["1d"].suffix: SignalWindowsRecord,
 }
 
 

@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.results_battery import CellWindowsRecord, CriticalCellRecord
+from stream_app.core.cells.alarms import PER_UNIT
 from stream_app.core.cells.influence import neighbour_influence
+from stream_app.core.cells.limits import Threshold, limits_of
 from stream_app.core.cells.statistics import robust_z
 from stream_app.core.energy import Floats
+from stream_app.core.health.extremes import OF_INDICATOR, evaluable_limits
 from stream_app.reports.battery_data import SystemData, cells
 
 DAY = "1d"
@@ -44,6 +47,27 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
             console.print(_cells(record, influence, standing(data, pack)))
     console.print(_critical(data))
     console.print(_evaluable(data, level))
+
+
+def show_limits(console: Console, data: SystemData) -> None:
+    """Print which limits of cells watch a system that has no packs of cells, and by what."""
+    reasons = evaluable_limits(data.battery, data.came or ())
+    limits = limits_of(data.battery)
+    given: dict[str, Threshold] = {each.rule: each for each in limits.thresholds} if limits else {}
+    title = f"{data.name} has no packs of cells: what it tells is judged"
+    columns = "limit", "judged by", "warning", "alarm", "newest day"
+    table = plain_table(title, *columns, left=("limit", "judged by", "newest day"))
+    for name, signal in OF_INDICATOR.items():
+        rules = (given.get(f"{name.upper()}_{kind}") for kind in ("WARNING", "ALARM"))
+        numbers = (
+            "-" if each is None else f"{each.limit / PER_UNIT[each.unit]:g} {each.unit}"
+            for each in rules
+        )
+        why = "not known yet" if data.came is None and signal else reasons[name]
+        table.add_row(*map(Text, [name, signal or "no signal", *numbers, why]))
+    console.print(table)
+    others = ", ".join(each for each, why in reasons.items() if why == "no_cells")
+    console.print(Text(f"\nno_cells: {others}; see `bess health {data.name}`", style="dim"))
 
 
 def local(ms: int, zone: str) -> str:

@@ -5,13 +5,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-from schemas.results_battery import CellWindowsRecord, CriticalCellsRecord, HealthDayRecord
+from schemas.results_battery import (
+    CellWindowsRecord,
+    CriticalCellsRecord,
+    HealthDayRecord,
+    SignalWindowsRecord,
+)
 from schemas.topics import TELEMETRY
 from stream_app.codec.battery_state import (
     NEWEST_DAY,
     battery_of,
     load_battery,
     newest_critical,
+    newest_signals,
     newest_windows,
 )
 from stream_app.core.battery import Battery
@@ -36,6 +42,7 @@ _KINDS: dict[str, type[Record]] = {
     "cells": CellWindowsRecord,
     "critical": CriticalCellsRecord,
     "health": HealthDayRecord,
+    "signals": SignalWindowsRecord,
 }
 
 
@@ -73,6 +80,7 @@ async def newest(settings: Settings, asked: str) -> SystemData:
     held = await find(settings, asked, _shown)
     names = [
         NEWEST_DAY,
+        newest_signals("1d"),
         *(newest_windows(pack, level) for pack in held.battery.packs for level in LEVELS),
         *(newest_critical(pack) for pack in held.battery.packs),
     ]

@@ -118,3 +118,36 @@ def test_the_planted_weak_cell_is_among_the_critical_ones(export: Path, tmp_path
     cells = {(r["system"], r["pack"], r["cell"]) for r in table(tmp_path / "critical_cells.csv")}
     assert len(planted) == 1
     assert planted[0] in cells
+
+
+def test_a_system_without_packs_says_which_limits_watch_it(tmp_path: Path) -> None:
+    rows = [f"2025-10-25T00:{at:02}:00+0200,50,{3.9 if at else 3.3},31" for at in range(0, 60, 5)]
+    head = "Timestamp,Rack 1 SOC (%),Rack 1 Max cell voltage (V),Rack 1 Max cell temperature (degC)"
+    (tmp_path / "r.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
+    config = {
+        "data": {"paths": ["r.csv"]},
+        "parsing": {"timezone": "Europe/Berlin"},
+        "signals": {"preset": "racks"},
+        "battery": {"capacity_ah": 280, "energy_kwh": 240},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    out = tmp_path / "out"
+
+    told = process(tmp_path, out)
+    shown = CliRunner().invoke(build(), ["cells", "Rack_1", "--from", str(out)])
+
+    assert "no packs of cells: Rack_1; no limit watches under_volt, under_temp" in told
+    found = {row["indicator"]: row["reason"] for row in table(out / "evaluability_daily.csv")}
+    assert {name: why for name, why in found.items() if why != "no_cells"} == {
+        "over_volt": "evaluable",
+        "under_volt": "missing_signal",
+        "over_temp": "evaluable",
+        "under_temp": "missing_signal",
+    }
+    assert {"weak_cell", "voltage_spread"} < set(found)
+    alarms = {row["rule"] for row in table(out / "battery_alarms.csv")}
+    assert {"OVER_VOLT_ALARM", "OVER_VOLT_WARNING"} <= alarms
+    assert shown.exit_code == 0, shown.output
+    lines = {line.split()[0]: line.split() for line in shown.output.splitlines() if line.strip()}
+    assert lines["over_volt"] == ["over_volt", "cell_max_v", "3.6", "V", "3.65", "V", "evaluable"]
+    assert lines["under_volt"][-1] == "missing_signal"

@@ -4,13 +4,15 @@ Rules, limits and delays are those of cells; a system with packs is judged by it
 signal tells of the coldest cell, so cells that are too cold are not seen.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from stream_app.core.battery import Battery
 from stream_app.core.cells.alarms import PER_UNIT, threshold_changes
+from stream_app.core.cells.evaluability import Indicator
 from stream_app.core.cells.limits import CellLimits, Threshold, ThresholdRule, limits_of
 from stream_app.core.cells.quantities import MISSING, Whole
 from stream_app.core.cells.watch import Course, Watch
@@ -18,12 +20,24 @@ from stream_app.core.energy import Ints
 from stream_app.core.health.columns import HIGHEST, LOWEST, SIGNALS, WARMEST
 from stream_app.core.rows import NONE, REFUSED, Rows
 
+LimitIndicator = Literal["over_volt", "under_volt", "over_temp", "under_temp"]
+SystemReason = Literal["evaluable", "missing_signal", "no_limits", "no_cells"]
+EVALUABLE: SystemReason = "evaluable"
 _PLACES: dict[tuple[str, bool], int] = {
     ("V", True): HIGHEST,
     ("V", False): LOWEST,
     ("degC", True): WARMEST,
 }
 """Which signal is judged by a limit of a unit, upper or lower."""
+OF_INDICATOR: dict[LimitIndicator, str | None] = {
+    "over_volt": SIGNALS[HIGHEST].name,
+    "under_volt": SIGNALS[LOWEST].name,
+    "over_temp": SIGNALS[WARMEST].name,
+    "under_temp": None,
+}
+"""The signal that limits are judged by; no signal tells of the coldest cell."""
+_NOT_OF_CELLS: set[Indicator] = {"voltage_limits", "temperature_limits", "rest"}
+"""Told by indicators of the system, or by its health."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,27 @@ def drop_extremes(
         for since in watches[threshold.rule].active.values()
     ]
     watches.clear()
+    return found
+
+
+def evaluable_limits(
+    battery: Battery, came: Iterable[str]
+) -> Mapping[LimitIndicator | Indicator, SystemReason]:
+    """Whether limits and what is told of cells can be, of a system without packs.
+
+    Parameters
+    ----------
+    came
+        Signals of the system that have values.
+    """
+    known, limits = set(came), limits_of(battery)
+    found: dict[LimitIndicator | Indicator, SystemReason] = {}
+    for indicator, signal in OF_INDICATOR.items():
+        there: SystemReason = EVALUABLE if signal in known else "missing_signal"
+        found[indicator] = there if limits else "no_limits"
+    others = (each for each in get_args(Indicator) if each not in _NOT_OF_CELLS)
+    for each in others:
+        found[each] = "no_cells"
     return found
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from stream_app.codec.health import snapshot
 from stream_app.core.battery import SystemSamples
+from stream_app.core.cells.evaluability import Indicator
 from stream_app.core.cells.limits import LFP
-from stream_app.core.health.extremes import LimitChange
+from stream_app.core.health.extremes import LimitChange, evaluable_limits
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import fold_system
 from tests.unit.health.battery import BATTERY, MIDNIGHT, MINUTE, Watched
@@ -96,6 +98,22 @@ def test_what_stands_stays_where_a_record_comes_again() -> None:
     watched = Watched(RACK).feed(samples(0, **{HIGH: [3.62] * 3}), RACK)
 
     assert [each[2] for each in told(watched)] == [True]
+
+
+def test_what_can_be_told_goes_by_the_signals_that_came() -> None:
+    found = evaluable_limits(RACK, [HIGH, WARM])
+
+    assert {each: why for each, why in found.items() if why != "no_cells"} == {
+        "over_volt": "evaluable",
+        "under_volt": "missing_signal",
+        "over_temp": "evaluable",
+        "under_temp": "missing_signal",
+    }
+    assert set(evaluable_limits(replace(RACK, limits="none"), [HIGH]).values()) == {
+        "no_limits",
+        "no_cells",
+    }
+    assert {each for each in found if found[each] == "no_cells"} < set(get_args(Indicator))
 
 
 def test_the_rules_that_are_judged_are_those_of_cells() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from stream_app.core.battery import MeterPoint, MeterSamples
 from stream_app.core.daily import Why
 from stream_app.core.health.columns import SIGNALS
+from stream_app.core.health.extremes import LimitIndicator, SystemReason
 from stream_app.core.health.indicators import INDICATORS
 from stream_app.core.health.soc import SOC_RULES
 from stream_app.core.messages import EndOfData
@@ -18,6 +19,7 @@ GLOSSARY = (Path(__file__).parents[3] / "schemas" / "nomenclature.md").read_text
 
 def test_every_indicator_reason_rule_and_signal_of_a_battery_has_its_row() -> None:
     names = {*INDICATORS, *get_args(Why), *SOC_RULES, *(signal.name for signal in SIGNALS)}
+    names |= {*get_args(LimitIndicator), *get_args(SystemReason)}
 
     assert {name for name in names if f"| `{name}` |" not in GLOSSARY} <= {
         "soh_ratio",
