@@ -95,4 +95,5 @@ def busy(metrics: PipelineMetrics, partitions: int, event_time_ms: int = MIDNIGH
             event_time_ms=event_time_ms,
         )
         metrics.partition_lag(partition, 123)
+    metrics.kafka_up(True)
     metrics.redis_up(True)

@@ -25,11 +25,14 @@ from stream_app.metrics.of_batteries import (
     CELL_V_MEAN,
     CELL_V_MIN,
     CELL_V_SPREAD,
+    CELLS_WITHOUT_C,
+    CELLS_WITHOUT_V,
     CRITICAL,
     EVALUABLE,
     IMBALANCE,
     SOC,
     SOH,
+    UNKNOWN_SIGNALS,
     WORST_CELL,
     WORST_CELL_V,
 )
@@ -217,6 +220,21 @@ def _data() -> list[PanelBuilder]:
         )
         .min(0)
         .max(1),
+        graph(
+            "Cells without a value",
+            "Cells that have no voltage, or no temperature, in the newest row of their pack.",
+            units.Short,
+            Query(_live(CELLS_WITHOUT_V, _OF_PACK), _PACK_NAME + " voltage"),
+            Query(_live(CELLS_WITHOUT_C, _OF_PACK), _PACK_NAME + " temperature"),
+        ),
+        number(
+            "Unknown signals",
+            "Names of signals that came and that neither have a meaning nor say how they are kept; "
+            "`bess state show` lists them.",
+            units.Short,
+            Query(f"sum({_live(UNKNOWN_SIGNALS, _OF_SYSTEM)})", "signals"),
+            [(None, "green"), (1, "orange")],
+        ),
     ]
 
 

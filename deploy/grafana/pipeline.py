@@ -257,14 +257,16 @@ def _archive() -> list[PanelBuilder]:
             "Lost to the archive in 24 h",
             "Offsets that the broker deleted before they were archived.",
             units.Short,
-            Query(f"sum(increase({_of(archive.LOST.name)}[24h]))", "lost", instant=True),
+            Query(_in_a_day(archive.LOST), "lost", instant=True),
             RED_ABOVE_0,
         ),
         number(
             "Files in 24 h",
-            "Parquet files written.",
+            "Parquet files written, less the small ones that were merged into others.",
             units.Short,
-            Query(f"sum(increase({_of(archive.FILES.name)}[24h]))", "files", instant=True),
+            Query(
+                f"{_in_a_day(archive.FILES)} - {_in_a_day(archive.MERGED)}", "files", instant=True
+            ),
         ),
         graph(
             "Archived",
@@ -279,6 +281,10 @@ def _archive() -> list[PanelBuilder]:
             Query(rate(archive.BYTES), "bytes"),
         ),
     ]
+
+
+def _in_a_day(metric: Metric) -> str:
+    return f"sum(increase({_of(metric.name)}[24h]))"
 
 
 def _process() -> list[PanelBuilder]:
