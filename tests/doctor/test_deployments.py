@@ -112,6 +112,11 @@ async def test_a_deleted_topic_is_a_fault(
 ) -> None:
     await admin.delete_topics([deployment.name(ALARMS)])
 
+    async def told() -> bool:
+        return "topics" in findings(deployment, "fault")
+
+    # A broker answers before all of it knows of the deletion.
+    await deployment.wait_for("a fault of the topics", told)
     fault = findings(deployment, "fault")["topics"]
 
     assert "does not exist" in fault["what"]
