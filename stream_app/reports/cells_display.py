@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +22,8 @@ from stream_app.reports.battery_data import SystemData, cells
 
 DAY = "1d"
 GOOD = "evaluable"
+NARROW = 116
+"""Columns of a terminal below which wide tables are told in two parts."""
 Z_STEP_V = 0.001
 """Step of a voltage sensor: the least spread that a robust z is told by."""
 
@@ -35,17 +38,17 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
     every
         Whether each cell has a line too.
     """
-    newest = data.newest(level)
+    newest, narrow = data.newest(level), console.width < NARROW
     console.print(Text(_title(data, level, list(newest.values())), style="bold"))
-    console.print(_packs(data, newest))
+    console.print(_packs(data, newest, narrow))
     for line in without_values(newest):
         console.print(Text(line, style="dim"))
     console.print(_charges(data))
     if every:
         for pack, record in newest.items():
             influence = influences(data, level, pack)
-            console.print(_cells(record, influence, standing(data, pack)))
-    console.print(_critical(data))
+            console.print(_cells(record, influence, standing(data, pack), narrow))
+    console.print(_critical(data, narrow))
     console.print(_evaluable(data, level))
 
 
@@ -136,18 +139,37 @@ def _title(data: SystemData, level: str, records: Sequence[CellWindowsRecord]) -
     return f"{data.name}  {level} from {local(start, zone)} to {local(end, zone)} {zone}{open_}"
 
 
-def _packs(data: SystemData, newest: dict[str, CellWindowsRecord]) -> RenderableType:
-    table = plain_table(
-        "",
+def _packs(data: SystemData, newest: dict[str, CellWindowsRecord], narrow: bool) -> Group:
+    columns = (
         *("pack", "rows", "V min", "mean", "max", "spread mV", "worst cell", "mV"),
         *("degC mean", "max", "spread K", "warmest cell", "K", "critical cells"),
-        left=("pack", "critical cells"),
     )
+    tables = _parts("", columns, ("pack", "critical cells"), [8] if narrow else [])
     for pack, record in newest.items():
         critical = standing(data, pack)
         named = ", ".join(f"{cell}" for cell in sorted(critical)) or "-"
-        table.add_row(*map(Text, [pack, f"{record.rows[0]:,}", *_pack(record), named]))
-    return table
+        _add(tables, [pack, f"{record.rows[0]:,}", *_pack(record), named])
+    return Group(*tables)
+
+
+def _parts(
+    title: str, columns: Sequence[str], left: Sequence[str], breaks: Sequence[int]
+) -> list[Table]:
+    """A table, told in parts that begin at ``breaks``; each has the first column."""
+    places = [1, *breaks, len(columns)]
+    return [
+        plain_table(title, columns[0], *columns[first:last], left=left)
+        for first, last in pairwise(places)
+    ]
+
+
+def _add(tables: Sequence[Table], row: Sequence[str], style: str | None = None) -> None:
+    """A row to all parts of a table."""
+    at = 1
+    for table in tables:
+        own = len(table.columns) - 1
+        table.add_row(*map(Text, [row[0], *row[at : at + own]]), style=style)
+        at += own
 
 
 def _pack(record: CellWindowsRecord) -> Iterator[str]:
@@ -214,14 +236,16 @@ def influences(data: SystemData, level: str, pack: str) -> Floats:
 
 
 def _cells(
-    record: CellWindowsRecord, influence: Floats, critical: dict[int, list[CriticalCellRecord]]
+    record: CellWindowsRecord,
+    influence: Floats,
+    critical: dict[int, list[CriticalCellRecord]],
+    narrow: bool,
 ) -> RenderableType:
-    table = plain_table(
-        f"pack {record.pack}",
+    columns = (
         *("cell", "V min", "mean", "max", "off mV", "robust z"),
         *("degC mean", "max", "off K", "K/s", "neighbours", "critical"),
-        left=("critical",),
     )
+    tables = _parts(f"pack {record.pack}", columns, ("critical",), [6] if narrow else [])
     names = ("voltage_min_v", "voltage_mean_v", "voltage_max_v", "voltage_deviation_v")
     volts = [cells(record, name) for name in names]
     scores = robust_z(volts[3][None], Z_STEP_V)[0]
@@ -237,22 +261,27 @@ def _cells(
         rise += [number(influence[at], "+.2f")]
         rules = ", ".join(each.rule for each in critical.get(at + 1, ()))
         row = [f"{at + 1}", *of_volts, *off, *of_warmth, *rise, rules]
-        table.add_row(*map(Text, row), style="bold red" if rules else None)
-    return Group(Text(), table)
+        _add(tables, row, "bold red" if rules else None)
+    return Group(*(part for table in tables for part in (Text(), table)))
 
 
-def _critical(data: SystemData) -> RenderableType:
+def _critical(data: SystemData, narrow: bool) -> RenderableType:
     """The newest tables, which are made as days end, and of which days they are."""
     table = plain_table(
         f"critical cells {_of_days(data)}",
-        *("rank", "pack", "cell", "what", "worst", "limit", "", "since", "until", "days"),
+        *("rank", "pack", "cell", "what", "worst", "limit", ""),
+        *(("days",) if narrow else ("since", "until", "days")),
         left=("pack", "what", "", "since", "until"),
     )
     for pack in data.packs:
         for each in data.critical[pack].cells if pack in data.critical else ():
             span = [_instant(each.since, data), _instant(each.until, data)]
-            worst_ = [number(each.worst, ".4g"), number(each.limit, ".4g"), each.unit]
-            row = [f"{each.rank}", pack, f"{each.cell}", each.rule, *worst_, *span, f"{each.days}"]
+            numbers = [number(each.worst, ".4g"), number(each.limit, ".4g"), each.unit]
+            named = f"{each.rule}\n {span[0]}, stands" if narrow else each.rule
+            if narrow and each.until is not None:
+                named = f"{each.rule}\n {span[0]} to\n {span[1]}"
+            row = [f"{each.rank}", pack, f"{each.cell}", named, *numbers]
+            row += [f"{each.days}"] if narrow else [*span, f"{each.days}"]
             table.add_row(*map(Text, row), style="bold" if each.until is None else "dim")
     if not table.row_count:
         return Text("\nno critical cells\n")

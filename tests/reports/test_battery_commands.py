@@ -55,8 +55,8 @@ def data(folder: Path, planted: tuple[str, str, int]) -> SystemData:
     return read(folder, planted[0])
 
 
-def run(*command: str) -> str:
-    done = CliRunner().invoke(build(), list(command), env={"COLUMNS": "160"})
+def run(*command: str, columns: int = 160) -> str:
+    done = CliRunner().invoke(build(), list(command), env={"COLUMNS": f"{columns}"})
     if isinstance(done.exception, UserError):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -128,6 +128,26 @@ def test_a_pack_is_shown_cell_by_cell(folder: Path, planted: tuple[str, str, int
     known = [f"{each:+.2f}" for each in shared[~np.isnan(shared)]]
     assert known
     assert all(each in told for each in known)
+
+
+def test_in_a_narrow_terminal_no_heading_or_name_is_broken(
+    folder: Path, planted: tuple[str, str, int]
+) -> None:
+    system, pack, cell = planted
+
+    told = run("cells", system, "--from", str(folder), "--pack", pack, columns=80)
+
+    assert max(map(len, told.splitlines())) <= 80
+    first, second = re.findall(rf"^{pack} +(?:288|\d+\.\d) .*", told, re.MULTILINE)[:2]
+    assert len(first.split()) == 8
+    assert second.split()[-1] == f"{cell}"
+    for heading in ("spread mV +worst cell +mV", "spread K +warmest cell +K +critical cells"):
+        assert line(told, rf"^pack .*{heading}")
+    for heading in ("off mV +robust z", "off K +K/s +neighbours +critical"):
+        assert line(told, rf"^cell .*{heading}")
+    assert line(
+        told, rf"^ *\d+ +{pack} +{cell} +WEAK_CELL .*\n +\d{{4}}-\d\d-\d\d \d\d:\d\d, stands"
+    )
 
 
 def test_programs_get_the_records(folder: Path, data: SystemData) -> None:
