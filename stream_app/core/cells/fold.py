@@ -1,7 +1,7 @@
 """The flow of a battery's cells, spelled out once: messages in, windows and findings out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -10,17 +10,15 @@ import numpy as np
 from stream_app.core.battery import Battery, BatteryRules, CellSamples
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.alarms import alarms
-from stream_app.core.cells.anomalies import Anomalies, anomalies
+from stream_app.core.cells.anomalies import anomalies
 from stream_app.core.cells.closing import close
-from stream_app.core.cells.evaluability import Evaluable, evaluability
+from stream_app.core.cells.evaluability import evaluability
 from stream_app.core.cells.features import FEATURES
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import limits_of
-from stream_app.core.cells.messages import CellOutputs, CellsMessage, LateCells
+from stream_app.core.cells.messages import CellOutputs, CellsMessage, CellWindows, LateCells
 from stream_app.core.cells.pack import (
-    DAY,
-    SLOT,
     PackState,
     flush,
     fold_rows,
@@ -42,8 +40,9 @@ from stream_app.core.cells.silences import end_silence, heard, silences
 from stream_app.core.cells.story import Story
 from stream_app.core.cells.windows import Windows
 from stream_app.core.clock import DAY_MS, witnessed
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
+from stream_app.core.resolutions import DAY, SLOT
 
 UNITS = {
     "voltage_v": UV_PER_V,
@@ -265,47 +264,42 @@ def _fold_pack(
     state: CellsState, name: str, admitted: AdmittedRows, before: int | None
 ) -> tuple[CellOutputs, list[tuple[int, CellFinding]]]:
     """What rows of a pack came to; findings apart, each with the row that showed it."""
-    assert state.battery is not None
-    each, rules = state.packs[name], state.battery.rules.of_cells
-    zone = calendar(state.battery.zone)
+    battery, each = state.battery, state.packs[name]
+    assert battery is not None
     outputs = CellOutputs(late=_late(name, admitted), rows=admitted.times.size)
     outputs.touched.add((name, "hot"))
     times, rows, warm = admitted.times, admitted.values, each.warm
     if not times.size:
         return outputs, []
-    limits = limits_of(state.battery)
-    story = Story(name, each.cold.critical)
-    if limits is not None:
-        volts, warmth = rows[:, : each.cells], rows[:, each.cells : 2 * each.cells]
-        charging = _charging(rules, rows[:, 2 * each.cells])
-        story.alarms += alarms(
-            each.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth, charging
-        )
-    closed = fold_rows(each, zone, rules, times, rows)
+    rules, story = battery.rules.of_cells, Story(name, each.cold.critical)
+    story.alarms += _alarms(each, name, battery, times, rows)
+    closed = fold_rows(each, calendar(battery.zone), rules, times, rows)
     if each.warm is not warm:
         outputs.touched.add((name, "warm"))
     if closed or story.alarms:
         outputs.touched.add((name, "cold"))
     for resolution, windows in closed:
-        found = None
-        if resolution == SLOT and limits is not None:
-            found = anomalies(each.cold.anomalies, name, limits, rules, windows, state.model)
-            story.judged(found, limits, windows, np.searchsorted(times, windows.ends))
+        told = publish(each, name, resolution, windows)
+        if resolution == SLOT:
+            closing = np.searchsorted(times, windows.ends)
+            told = _judged(state, story, windows, closing, told)
         elif resolution == DAY:
             story.closed(windows)
-        has_model = state.model is not None and name in state.model.usual
-        told = _evaluable(each, rules, resolution, windows, found, has_model=has_model)
-        regime = None if found is None else found.regimes
-        influence = _influence(each, resolution, windows)
-        if regime is not None:
-            each.cold.charge.take(windows, regime, state.battery)
-        charge = each.cold.charge.close(windows.starts) if resolution == DAY else None
-        outputs.windows.append(
-            publish(each, name, resolution, windows, regime, told, influence, charge)
-        )
+        outputs.windows.append(told)
     outputs.critical += story.told()
     findings = [*silences(each, name, rules, before, times), *story.findings]
     return outputs, sorted(findings, key=lambda found: found[0])
+
+
+def _alarms(
+    state: PackState, name: str, battery: Battery, times: Ints, rows: Rows
+) -> list[tuple[int, CellFinding]]:
+    limits, rules, cells = limits_of(battery), battery.rules.of_cells, state.cells
+    if limits is None:
+        return []
+    volts, warmth = rows[:, :cells], rows[:, cells : 2 * cells]
+    charging = _charging(rules, rows[:, 2 * cells])
+    return alarms(state.hot.alarms, name, limits, rules.max_gap_ms, times, volts, warmth, charging)
 
 
 def _charging(rules: BatteryRules, current: Whole) -> Ints:
@@ -315,26 +309,24 @@ def _charging(rules: BatteryRules, current: Whole) -> Ints:
     return found
 
 
-def _evaluable(
-    state: PackState,
-    rules: BatteryRules,
-    resolution: str,
-    windows: Windows,
-    found: Anomalies | None,
-    *,
-    has_model: bool,
-) -> Evaluable | None:
-    if resolution == SLOT:
-        judged = (None, None) if found is None else (found.regimes, found.past)
-        reasons = evaluability(windows.sums, rules.max_gap_ms, *judged, has_model=has_model)
-        return state.cold.evaluable.take(reasons, windows.days)
-    return state.cold.evaluable.close(windows.starts) if resolution == DAY else None
-
-
-def _influence(state: PackState, resolution: str, windows: Windows) -> Floats | None:
-    if resolution == SLOT:
-        state.cold.influence.take(windows.sums, windows.days)
-    return state.cold.influence.close(windows.starts) if resolution == DAY else None
+def _judged(
+    state: CellsState, story: Story, slots: Windows, closing: Ints, told: CellWindows
+) -> CellWindows:
+    """Closed five-minute windows with what they show; ``closing`` (n,) are the rows that did it."""
+    battery, model, cold = state.battery, state.model, state.packs[story.pack].cold
+    assert battery is not None
+    rules, limits = battery.rules.of_cells, limits_of(battery)
+    regimes, past = None, None
+    if limits is not None:
+        found = anomalies(cold.anomalies, story.pack, limits, rules, slots, model)
+        story.judged(found, limits, slots, closing)
+        regimes, past = found.regimes, found.past
+        cold.charge.take(slots, regimes, battery)
+    cold.influence.take(slots.sums, slots.days)
+    has_model = model is not None and story.pack in model.usual
+    reasons = evaluability(slots.sums, rules.max_gap_ms, regimes, past, has_model=has_model)
+    evaluable = cold.evaluable.take(reasons, slots.days)
+    return replace(told, regimes=regimes, evaluable=evaluable)
 
 
 def _late(name: str, admitted: AdmittedRows) -> list[LateCells]:

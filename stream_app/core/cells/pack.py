@@ -1,6 +1,5 @@
 """Rows of one pack into windows: the state of a pack, and how rows change it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,9 +8,9 @@ from stream_app.core.battery import BatteryRules
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar, spans
 from stream_app.core.cells.alarms import AlarmState
 from stream_app.core.cells.anomalies import AnomalyState
-from stream_app.core.cells.charge import ChargeState, PackHealth
+from stream_app.core.cells.charge import ChargeState
 from stream_app.core.cells.critical import CriticalState
-from stream_app.core.cells.evaluability import Evaluable, EvaluableState
+from stream_app.core.cells.evaluability import EvaluableState
 from stream_app.core.cells.histogram import histogram_of
 from stream_app.core.cells.influence import InfluenceState
 from stream_app.core.cells.messages import CellWindows
@@ -19,11 +18,17 @@ from stream_app.core.cells.quantities import MISSING, Whole, steps_of
 from stream_app.core.cells.rows import RowClock, Rows
 from stream_app.core.cells.sums import Block, sums_of
 from stream_app.core.cells.windows import OpenWindow, Windows, advance, standing
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Ints
+from stream_app.core.resolutions import (
+    DAY,
+    SLOT,
+    Shown,
+    close_all,
+    closed_revisions,
+    standing_revision,
+)
 from stream_app.core.stale import Stale
 
-SLOT, DAY = "5min", "1d"
-LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
 TOGETHER = 16
 """Rows of a slot that are added up together where they come one by one: a sixteenth of the work."""
 MOST_RISE = 1_000_000_000
@@ -85,7 +90,7 @@ class ColdPack:
     windows
         Open window of each longer resolution, without the open five-minute window.
     published
-        Resolution -> start, revision and rows of the open window that an end of data published.
+        What an end of data published of the open windows.
     anomalies
         What is judged at every closed five-minute window.
     critical
@@ -99,7 +104,7 @@ class ColdPack:
     """
 
     windows: dict[str, OpenWindow] = field(default_factory=dict)
-    published: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    published: Shown = field(default_factory=dict)
     anomalies: AnomalyState = field(default_factory=AnomalyState)
     critical: CriticalState = field(default_factory=CriticalState)
     evaluable: EvaluableState = field(default_factory=EvaluableState)
@@ -189,15 +194,7 @@ def _fold(
     state.warm = replace(warm, slot=slot)
     if closed is None:
         return []
-    found = [(SLOT, closed)]
-    for resolution in LONGER:
-        window = state.cold.windows.pop(resolution, None)
-        over, window = advance(window, closed.longer(resolution, zone), now)
-        if window is not None:
-            state.cold.windows[resolution] = window
-        if over is not None:
-            found.append((resolution, over))
-    return found
+    return close_all(state.cold.windows, closed, zone, now, advance)
 
 
 def _slots(block: Block, days: Ints, starts: Ints, ends: Ints) -> Windows:
@@ -219,25 +216,16 @@ def _block(
     return Block(times, offsets, steps, gaps, rows[:, :cells], warmth, rise, current, soc)
 
 
-def publish(
-    state: PackState,
-    pack: str,
-    resolution: str,
-    windows: Windows,
-    regimes: Ints | None,
-    evaluable: Evaluable | None,
-    influence: Floats | None,
-    charge: Sequence[PackHealth | None] | None,
-) -> CellWindows:
-    """Closed windows; one that was published before with the same rows keeps its revision."""
-    revisions = np.ones(windows.size, dtype=np.int64)
-    known = state.cold.published.get(resolution)
-    if known is not None and known[0] == windows.starts[0]:
-        _, revision, rows = state.cold.published.pop(resolution)
-        revisions[0] = revision + (rows != windows.rows[0])
-    return _result(
-        pack, resolution, windows, revisions, True, regimes, evaluable, influence, charge
-    )
+def publish(state: PackState, pack: str, resolution: str, windows: Windows) -> CellWindows:
+    """Closed windows, and of days what their five-minute windows came to."""
+    cold, starts = state.cold, windows.starts
+    revisions = closed_revisions(cold.published, resolution, windows)
+    found = _result(pack, resolution, windows, revisions, final=True)
+    if resolution != DAY:
+        return found
+    told, influence = cold.evaluable.close(starts), cold.influence.close(starts)
+    charge = cold.charge.close(starts)
+    return replace(found, evaluable=told, influence=influence, charge=charge)
 
 
 def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows]:
@@ -245,40 +233,29 @@ def preview(state: PackState, pack: str, zone: SiteCalendar) -> list[CellWindows
     slot = state.warm.slot
     if slot is None:
         return []
-    found = []
-    for resolution in RESOLUTIONS_MS:
-        window = None if resolution == SLOT else state.cold.windows.get(resolution)
-        windows = standing(window, slot, resolution, zone)
-        start, rows = int(windows.starts[0]), int(windows.rows[0])
-        before = state.cold.published.get(resolution, (start, 0, 0))
-        if before[0] != start:
-            before = (start, 0, 0)
-        if before[2] == rows:
-            continue
-        revision = before[1] + 1
-        state.cold.published[resolution] = (start, revision, rows)
-        numbers = np.array([revision], dtype=np.int64)
-        told, influence, charge = None, None, None
-        if resolution == DAY:
-            told = state.cold.evaluable.standing(start)
-            influence = state.cold.influence.standing(start, state.cells)
-            charge = state.cold.charge.standing(start)
-        found.append(
-            _result(pack, resolution, windows, numbers, False, None, told, influence, charge)
-        )
-    return found
+    every = [_standing(state, pack, each, slot, zone) for each in RESOLUTIONS_MS]
+    return [each for each in every if each is not None]
+
+
+def _standing(
+    state: PackState, pack: str, resolution: str, slot: OpenWindow, zone: SiteCalendar
+) -> CellWindows | None:
+    cold = state.cold
+    window = None if resolution == SLOT else cold.windows.get(resolution)
+    windows = standing(window, slot, resolution, zone)
+    revision = standing_revision(cold.published, resolution, windows)
+    if revision is None:
+        return None
+    found, start = _result(pack, resolution, windows, revision, final=False), int(windows.starts[0])
+    if resolution != DAY:
+        return found
+    told, influence = cold.evaluable.standing(start), cold.influence.standing(start, state.cells)
+    charge = cold.charge.standing(start)
+    return replace(found, evaluable=told, influence=influence, charge=charge)
 
 
 def _result(
-    pack: str,
-    resolution: str,
-    windows: Windows,
-    revisions: Ints,
-    final: bool,
-    regimes: Ints | None,
-    evaluable: Evaluable | None,
-    influence: Floats | None,
-    charge: Sequence[PackHealth | None] | None,
+    pack: str, resolution: str, windows: Windows, revisions: Ints, *, final: bool
 ) -> CellWindows:
     p1, p99 = windows.histogram.percentiles(windows.size, (1, 99))
     return CellWindows(
@@ -292,10 +269,6 @@ def _result(
         windows.sums,
         p1,
         p99,
-        regimes,
-        evaluable,
-        influence,
-        charge,
     )
 
 

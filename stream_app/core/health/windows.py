@@ -12,10 +12,15 @@ import numpy as np
 from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar, spans
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.health.columns import SIGNALS
+from stream_app.core.resolutions import (
+    SLOT,
+    Shown,
+    close_all,
+    closed_revisions,
+    standing_revision,
+)
 from stream_app.core.rows import NONE, REFUSED, Signal
 
-SLOT = "5min"
-LONGER = tuple(name for name in RESOLUTIONS_MS if name != SLOT)
 SAMPLES, REFUSALS, LOWEST, HIGHEST = range(4)
 """What is kept of each signal: values, values that it cannot have, and the extremes of the others
 as whole numbers."""
@@ -51,11 +56,11 @@ class LongerSignals:
     windows
         Open window of each longer length, without the open five-minute window.
     shown
-        Length -> start, revision and rows of the open window that an end of data published.
+        What an end of data published of the open windows.
     """
 
     windows: dict[str, OpenSignals] = field(default_factory=dict)
-    shown: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    shown: Shown = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,15 +184,9 @@ def fold_windows(
     closed, slot = _advance(slot, fresh, now)
     if closed is None:
         return [], slot
-    found = [(SLOT, closed)]
-    for resolution in LONGER:
-        window = longer.windows.pop(resolution, None)
-        over, window = _advance(window, closed.longer(resolution, zone), now)
-        if window is not None:
-            longer.windows[resolution] = window
-        if over is not None:
-            found.append((resolution, over))
-    return [_published(longer, *each) for each in found], slot
+    found = close_all(longer.windows, closed, zone, now, _advance)
+    told = [(name, each, closed_revisions(longer.shown, name, each)) for name, each in found]
+    return [SignalWindows(*each, final=True) for each in told], slot
 
 
 def preview_windows(
@@ -201,25 +200,10 @@ def preview_windows(
         window = _opened(slot)
         if resolution != SLOT:
             window = _joined(longer.windows.get(resolution), window.longer(resolution, zone))
-        start, rows = int(window.starts[0]), int(window.rows[0])
-        before, revision, shown = longer.shown.get(resolution, (start, 0, 0))
-        if before != start:
-            revision, shown = 0, 0
-        if shown != rows:
-            longer.shown[resolution] = (start, revision + 1, rows)
-            numbers = np.array([revision + 1], dtype=np.int64)
-            found.append(SignalWindows(resolution, window, numbers, final=False))
+        revision = standing_revision(longer.shown, resolution, window)
+        if revision is not None:
+            found.append(SignalWindows(resolution, window, revision, final=False))
     return found
-
-
-def _published(longer: LongerSignals, resolution: str, windows: Windows) -> SignalWindows:
-    """Closed windows; one that was published before with the same rows keeps its revision."""
-    revisions = np.ones(windows.size, dtype=np.int64)
-    known = longer.shown.get(resolution)
-    if known is not None and known[0] == windows.starts[0]:
-        _, revision, rows = longer.shown.pop(resolution)
-        revisions[0] = revision + (rows != windows.rows[0])
-    return SignalWindows(resolution, windows, revisions, final=True)
 
 
 def _begins(keys: Ints) -> Ints:
