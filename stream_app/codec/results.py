@@ -18,6 +18,7 @@ from schemas.results import (
     RollupRecord,
     TooLateRecord,
 )
+from schemas.results_battery import BatteryAlarmRecord
 from schemas.topics import Topic
 from stream_app.core.calendar import calendar
 from stream_app.core.energy import ABOVE, BELOW, CHARGED, DISCHARGED, Ints, kwh
@@ -36,6 +37,8 @@ from stream_app.core.messages import Finding, Outputs, Rollup, TooLate
 
 LONGEST_RUN = 2_000
 """Windows in one rollup record, and samples in one of samples that came too late."""
+MOST_VALUES = 20_000
+"""Cells or signals, times windows, in one record of windows: 2 MB or so."""
 
 QUALITY = GAPS, OUTSIDE_RATING, FROZEN, CONFLICTS
 """Columns of the sums, as the fields of :class:`Quality` stand."""
@@ -74,20 +77,20 @@ def encode_outputs(outputs: Outputs) -> Iterator[Output]:
     """All records of a fold, in a fixed order."""
     for rollup in outputs.rollups:
         if rollup.resolution == DAY:
-            yield from (_output(topics.DAILY, _daily_key(d), d, _ms(d.start)) for d in days(rollup))
+            yield from (output(topics.DAILY, _daily_key(d), d, _ms(d.start)) for d in days(rollup))
         else:
             topic, key = topics.ROLLUPS[rollup.resolution], rollup.block.key
             for part in _parts(rollup):
-                yield _output(topic, key, rollup_record(part), int(part.run.starts[0]))
+                yield output(topic, key, rollup_record(part), int(part.run.starts[0]))
     for finding in outputs.findings:
         yield _alarm(finding)
         if not finding.transition.raised:
             record = finding_record(finding)
-            yield _output(topics.FINDINGS, finding.block.key, record, finding.transition.time)
+            yield output(topics.FINDINGS, finding.block.key, record, finding.transition.time)
     for late in outputs.too_late:
         for first in range(0, late.times.size, LONGEST_RUN):
             some, time = slice(first, first + LONGEST_RUN), int(late.times[first])
-            yield _output(topics.TOO_LATE, late.block.key, _too_late(late, some), time)
+            yield output(topics.TOO_LATE, late.block.key, _too_late(late, some), time)
 
 
 def rollup_record(rollup: Rollup) -> RollupRecord:
@@ -176,6 +179,28 @@ def finding_record(finding: Finding) -> FindingRecord:
     )
 
 
+def output(topic: Topic, key: str, record: msgspec.Struct, time: int) -> Output:
+    """A record of an event time [ms UTC]."""
+    return Output(topic, key.encode(), _encoder.encode(record), time)
+
+
+def alarm_output(
+    record: AlarmRecord | BatteryAlarmRecord, key: str, source: str, subject: str, time: int
+) -> Output:
+    """A raise or a clear, with the headers of a CloudEvent."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_type": f"bess.alarm.{record.state}.v1",
+        "ce_source": f"/{source}",
+        "ce_subject": subject,
+        "ce_id": record.id,
+        "ce_time": record.time,
+        "content-type": "application/json",
+    }
+    encoded = tuple((name, value.encode()) for name, value in headers.items())
+    return replace(output(topics.ALARMS, key, record, time), headers=encoded)
+
+
 def iso(instant: int) -> str:
     """ISO 8601 in UTC, to the millisecond, of ms UTC."""
     text = datetime.fromtimestamp(instant / 1000, tz=UTC).isoformat(timespec="milliseconds")
@@ -231,25 +256,8 @@ def _day_energy(rows: list[int]) -> dict[str, Any]:
 
 
 def _alarm(finding: Finding) -> Output:
-    record = alarm_record(finding)
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_type": f"bess.alarm.{record.state}.v1",
-        "ce_source": f"/{finding.block.key}",
-        "ce_subject": finding.input,
-        "ce_id": record.id,
-        "ce_time": record.time,
-        "content-type": "application/json",
-    }
-    encoded = tuple((name, value.encode()) for name, value in headers.items())
-    value = _encoder.encode(record)
-    return Output(
-        topics.ALARMS, finding.block.key.encode(), value, finding.transition.time, encoded
-    )
-
-
-def _output(topic: Topic, key: str, record: msgspec.Struct, time: int) -> Output:
-    return Output(topic, key.encode(), _encoder.encode(record), time)
+    record, key = alarm_record(finding), finding.block.key
+    return alarm_output(record, key, key, finding.input, finding.transition.time)
 
 
 def _parts(rollup: Rollup) -> Iterator[Rollup]:

@@ -10,7 +10,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-import msgspec
 import numpy as np
 
 from schemas import topics
@@ -31,15 +30,14 @@ from stream_app.codec.battery_state import (
     newest_signals,
     newest_windows,
 )
-from stream_app.codec.results import LONGEST_RUN, Output, iso
-from stream_app.codec.results_cells import DECIMALS, indicators, parts, record_of
+from stream_app.codec.cell_windows import DECIMALS, cell_records, cell_windows, indicators
+from stream_app.codec.results import LONGEST_RUN, Output, alarm_output, iso, output
 from stream_app.codec.signal_windows import signal_records, signal_windows
 from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.battery_system import BatteryOutputs, Part
 from stream_app.core.calendar import calendar
 from stream_app.core.cells.critical import CriticalCells
 from stream_app.core.cells.findings import CellFinding
-from stream_app.core.cells.messages import CellWindows
 from stream_app.core.energy import Ints
 from stream_app.core.health.extremes import LimitChange
 from stream_app.core.health.flags import FlagChange
@@ -73,7 +71,6 @@ PRIORITIES: dict[BatteryRule, Priority] = {
 }
 
 _UNITS = {"FLAG": "1", "STALE_DATA": "s"}
-_encoder = msgspec.json.Encoder()
 Condition = tuple[str | None, int | None, str, CellFinding | Change]
 """Pack, cell and unit of what began or ended."""
 
@@ -81,8 +78,7 @@ Condition = tuple[str | None, int | None, str, CellFinding | Change]
 def encode_battery_outputs(battery: Battery, outputs: BatteryOutputs) -> Iterator[Output]:
     """All records of a fold of a battery system, in a fixed order."""
     for windows in outputs.cells.windows:
-        for part in parts(windows):
-            yield _windows(battery, part)
+        yield from cell_records(battery, windows)
     for signals in outputs.windows:
         yield from signal_records(battery, signals)
     for table in outputs.cells.critical:
@@ -108,7 +104,7 @@ def encode_newest(
     for last in {(each.pack, each.resolution): each for each in outputs.cells.windows}.values():
         place = topics.CELLS[last.resolution], _key(battery, last.pack).encode()
         alone = last.between(last.size - 1, last.size)
-        value = told[place] if last.size == 1 else _windows(battery, alone).value
+        value = told[place] if last.size == 1 else cell_windows(battery, alone).value
         found[newest_windows(last.pack, last.resolution)] = value
     for each in {each.resolution: each for each in outputs.windows}.values():
         place = topics.SIGNALS[each.resolution], battery.key.encode()
@@ -140,13 +136,8 @@ def encode_meter_outputs(point: MeterPoint, outputs: MeterOutputs) -> Iterator[O
             revision=day.revision,
             final=day.final,
         )
-        yield _output(topics.METER_DAILY, key, record, day.start)
+        yield output(topics.METER_DAILY, key, record, day.start)
     yield from _late_rows(point.key, outputs.late)
-
-
-def _windows(battery: Battery, windows: CellWindows) -> Output:
-    key, time = _key(battery, windows.pack), int(windows.starts[0])
-    return _output(topics.CELLS[windows.resolution], key, record_of(battery, windows), time)
 
 
 def _critical(battery: Battery, table: CriticalCells) -> Output:
@@ -176,7 +167,7 @@ def _critical(battery: Battery, table: CriticalCells) -> Output:
             for each in table.cells
         ],
     )
-    return _output(topics.CRITICAL_CELLS, key, record, table.start)
+    return output(topics.CRITICAL_CELLS, key, record, table.start)
 
 
 def _health(battery: Battery, day: HealthDay) -> Output:
@@ -198,7 +189,7 @@ def _health(battery: Battery, day: HealthDay) -> Output:
         revision=day.revision,
         final=day.final,
     )
-    return _output(topics.HEALTH_DAILY, key, record, day.start)
+    return output(topics.HEALTH_DAILY, key, record, day.start)
 
 
 def _conditions(outputs: BatteryOutputs) -> Iterator[Condition]:
@@ -215,20 +206,9 @@ def _told(battery: Battery, condition: Condition) -> Iterator[Output]:
     time, key = condition[3].time, _key(battery, record.pack)
     subject = key if record.cell is None else f"{key}/{record.cell}"
     subject = f"{key}/{record.signal}" if record.signal else subject
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_type": f"bess.alarm.{record.state}.v1",
-        "ce_source": f"/{battery.key}",
-        "ce_subject": subject,
-        "ce_id": record.id,
-        "ce_time": record.time,
-        "content-type": "application/json",
-    }
-    encoded = tuple((name, value.encode()) for name, value in headers.items())
-    value = _encoder.encode(record)
-    yield Output(topics.ALARMS, key.encode(), value, time, encoded)
+    yield alarm_output(record, key, battery.key, subject, time)
     if record.state == "cleared":
-        yield _output(topics.FINDINGS, key, _finding(record), time)
+        yield output(topics.FINDINGS, key, _finding(record), time)
 
 
 def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
@@ -309,13 +289,9 @@ def _late(key: str, times: Ints, reason: Literal["late", "ahead"]) -> Iterator[O
             t=some.tolist(),
             reason=reason,
         )
-        yield _output(topics.TOO_LATE, key, record, int(some[0]))
+        yield output(topics.TOO_LATE, key, record, int(some[0]))
 
 
 def _key(battery: Battery, pack: str | None) -> str:
     """Of a pack, or of the system."""
     return battery.key if pack is None else f"{battery.key}/{pack}"
-
-
-def _output(topic: topics.Topic, key: str, record: msgspec.Struct, time: int) -> Output:
-    return Output(topic, key.encode(), _encoder.encode(record), time)

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator
 
-import msgspec
 import numpy as np
 
 from schemas import topics
 from schemas.results_battery import Rows, SignalWindowsRecord
-from stream_app.codec.results import Output
+from stream_app.codec.results import MOST_VALUES, Output, output
 from stream_app.core.battery import Battery
 from stream_app.core.energy import Floats
 from stream_app.core.health.signals import keeps
 from stream_app.core.health.windows import REFUSALS, SAMPLES, SignalWindows
-
-MOST_VALUES = 20_000
-"""Signals times windows in one record: 2 MB or so."""
-_encoder = msgspec.json.Encoder()
 
 
 def signal_records(battery: Battery, found: SignalWindows) -> Iterator[Output]:
@@ -55,7 +50,7 @@ def signal_windows(battery: Battery, found: SignalWindows) -> Output:
         highest=_rows([high for _, high in pairs], found.size),
     )
     topic = topics.SIGNALS[found.resolution]
-    return Output(topic, battery.key.encode(), _encoder.encode(record), int(windows.starts[0]))
+    return output(topic, battery.key, record, int(windows.starts[0]))
 
 
 def _rows(columns: list[Floats], size: int) -> Rows:

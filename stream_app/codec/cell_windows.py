@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from schemas import topics
 from schemas.results_battery import CellWindowsRecord, Column, Rows
+from stream_app.codec.results import MOST_VALUES, Output, output
 from stream_app.core.battery import Battery
 from stream_app.core.cells.charge import CHARGE_NAMES, PackHealth
 from stream_app.core.cells.evaluability import Evaluable
@@ -15,8 +17,6 @@ from stream_app.core.cells.quantities import MISSING
 from stream_app.core.cells.sums import Cell, Pack
 from stream_app.core.energy import Floats, Ints
 
-MOST_VALUES = 20_000
-"""Cells times windows in one record of windows: 2 MB or so."""
 DECIMALS_V, DECIMALS_C = 6, 3
 """uV and m degC, as values come in; means are rounded to them."""
 DECIMALS_Z = 3
@@ -26,19 +26,25 @@ DECIMALS, DECIMALS_OF_A_RATE = 6, 8
 """Of every other number: mWh, uAh, ppm; a rate per month is some ppm."""
 
 
-def parts(windows: CellWindows) -> Iterator[CellWindows]:
-    """Cut a long run of windows, which would not fit into one record."""
+def cell_records(battery: Battery, windows: CellWindows) -> Iterator[Output]:
+    """A run of windows in as many records as it takes."""
     step = max(1, MOST_VALUES // windows.sums.cells.shape[2])
     for first in range(0, windows.size, step):
-        yield windows.between(first, min(first + step, windows.size))
+        yield cell_windows(battery, windows.between(first, first + step))
 
 
-def record_of(battery: Battery, windows: CellWindows) -> CellWindowsRecord:
-    """A run of windows of one pack."""
+def cell_windows(battery: Battery, windows: CellWindows) -> Output:
+    """A record of windows of one pack."""
+    key = f"{battery.key}/{windows.pack}"
+    topic, record = topics.CELLS[windows.resolution], _record(battery, key, windows)
+    return output(topic, key, record, int(windows.starts[0]))
+
+
+def _record(battery: Battery, key: str, windows: CellWindows) -> CellWindowsRecord:
     sums, regimes = windows.sums, windows.regimes
     return CellWindowsRecord(
         v=1,
-        id=f"{battery.key}/{windows.pack}/{windows.resolution}",
+        id=f"{key}/{windows.resolution}",
         site=battery.site,
         system=battery.system,
         zone=battery.zone,
