@@ -14,7 +14,7 @@ import structlog
 from faust.exceptions import ProducerSendError
 
 from stream_app.codec.telemetry import encode
-from stream_app.core.clock import DAY_MS
+from stream_app.core.calendar import DAY_MS
 from stream_app.core.messages import Heartbeat
 from stream_app.core.stale import Expected
 from stream_app.engine.engine import Engine

@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from stream_app.core import corrections, integrator, lateness
-from stream_app.core.calendar import calendar
-from stream_app.core.clock import DAY_MS, HEARTBEAT_LIMIT_MS, Samples, advance, witnessed
+from stream_app.core.calendar import DAY_MS, calendar
+from stream_app.core.clock import HEARTBEAT_LIMIT_MS, Samples, advance, witnessed
 from stream_app.core.conditions import Seen, Silence, findings, skew
 from stream_app.core.corrections import Correction
 from stream_app.core.energy import Floats, Ints

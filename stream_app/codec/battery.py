@@ -57,6 +57,7 @@ from stream_app.core.battery import (
     SystemSamples,
     Values,
 )
+from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import PRESETS, objection_to_limits
 from stream_app.core.energy import Floats, Ints
@@ -71,7 +72,6 @@ _decoder: msgspec.json.Decoder[Record | AnomalyModelRecord] = msgspec.json.Decod
 )
 _encoder = msgspec.json.Encoder()
 
-WINDOW_MS = 300_000
 _RANGES = {
     "voltage_v": (LARGEST_CELL_V, "V"),
     "temperature_c": (LARGEST_CELL_C, "degC"),
@@ -212,7 +212,7 @@ def _check_windows(times: Ints, columns: int) -> None:
     width = columns + COLUMNS_OF_A_WINDOW
     if times.size * width <= MOST_WINDOW_VALUES:
         return
-    windows = np.unique(times // WINDOW_MS).size
+    windows = np.unique(times // SLOT_MS).size
     if windows * width > MOST_WINDOW_VALUES:
         raise ValueError(
             f"the {times.size} rows of {columns} columns lie in {windows} windows of five minutes; "

@@ -6,10 +6,11 @@ from itertools import groupby
 from typing import get_args
 
 from stream_app.core.battery import Battery, CellSamples, SystemSamples
+from stream_app.core.calendar import DAY_MS
 from stream_app.core.cells.fold import CellsState, fold_cells, objection
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.messages import CellOutputs, Temper
-from stream_app.core.clock import DAY_MS, HEARTBEAT_LIMIT_MS
+from stream_app.core.clock import HEARTBEAT_LIMIT_MS
 from stream_app.core.health.result import Change, HealthDay, SystemOutputs
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import fold_system, refusal

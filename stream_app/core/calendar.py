@@ -18,16 +18,18 @@ Instants = NDArray[np.int64]
 
 MINUTE_MS = 60_000
 SLOT_MS = 5 * MINUTE_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+"""Time by which limits are told; a local day may be shorter or longer."""
 RESOLUTIONS_MS: dict[str, int] = {
     "5min": SLOT_MS,
     "15min": 15 * MINUTE_MS,
-    "1h": 60 * MINUTE_MS,
+    "1h": HOUR_MS,
     "1d": 0,
 }
 """Window lengths by name; the day has no fixed length."""
 
 _DAY = timedelta(days=1)
-_DAY_MS = 86_400_000
 _MARGIN_DAYS = 40
 """Days that are worked out at once beyond those asked for, and more the more are known already."""
 
@@ -123,7 +125,7 @@ def first_instant(day: date, zone: ZoneInfo) -> int:
     midnight = round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
     if _local(midnight, zone).date() == day and _local(midnight - 1, zone).date() < day:
         return midnight
-    low, high = midnight - _DAY_MS, midnight + _DAY_MS
+    low, high = midnight - DAY_MS, midnight + DAY_MS
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if _local(middle, zone).date() < day else (low, middle)

@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.core.calendar import DAY_MS
 from stream_app.core.energy import Floats, Ints
 
 QUARANTINE_LIMIT = 32
 """Samples held aside for one input before the oldest is given up as too late."""
-DAY_MS = 86_400_000
 HEARTBEAT_LIMIT_MS = 7 * DAY_MS
 """A heartbeat further ahead of all that was heard of its key is refused."""
 START_SPAN_MS = DAY_MS

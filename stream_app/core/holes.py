@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.core.calendar import RESOLUTIONS_MS
-from stream_app.core.clock import DAY_MS
+from stream_app.core.calendar import DAY_MS, RESOLUTIONS_MS
 from stream_app.core.energy import Floats, Ints
 
 MOST = 64
 """Holes remembered for one input."""
-LONGEST_MS = 7 * 86_400_000
+LONGEST_MS = 7 * DAY_MS
 """All holes of an input together; the windows that they touch are in the state."""
 _INTERVALS = 1.5
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from stream_app.core.clock import DAY_MS, Clock, Samples, admit, follow, settle, witnessed
+from stream_app.core.calendar import DAY_MS
+from stream_app.core.clock import Clock, Samples, admit, follow, settle, witnessed
 from stream_app.core.energy import Floats, Ints
 
 NONE = int(np.iinfo(np.int64).min)

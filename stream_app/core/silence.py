@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stream_app.core.calendar import RESOLUTIONS_MS, SiteCalendar
-from stream_app.core.clock import DAY_MS
+from stream_app.core.calendar import DAY_MS, RESOLUTIONS_MS, SiteCalendar
 from stream_app.core.energy import Ints
 from stream_app.core.topology import Rules
 

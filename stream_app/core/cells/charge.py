@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_app.core.battery import Battery
+from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.limits import REST, STEEP_REST
 from stream_app.core.cells.quantities import UV_PER_V
 from stream_app.core.cells.sums import NO_HIGH, Pack, value_of
@@ -35,7 +36,6 @@ from stream_app.core.health.ocv import charge_at_rest
 from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.rows import NONE
 
-SLOT_MS = 300_000
 CHARGE_NAMES = (
     "soc_ledger_ratio",
     "soc_ledger_error_ratio",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from stream_app.core.calendar import DAY_MS
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 
-DAY_MS = 86_400_000
 FORGET_MS = 30 * DAY_MS
 """A cell that has not been critical for so long leaves the table."""
 SILENT_MS = 3 * DAY_MS

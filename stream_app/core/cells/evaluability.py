@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stream_app.core.calendar import RESOLUTIONS_MS
+from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.anomalies import FEWEST_CELLS
 from stream_app.core.cells.drift import FEWEST_TO_DRIFT, FEWEST_WINDOWS
 from stream_app.core.cells.limits import PLATEAU, REGIMES, REST, STEEP, STEEP_REST
@@ -15,8 +15,6 @@ from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS
 from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Ints
-
-WINDOW_MS = RESOLUTIONS_MS["5min"]
 
 Indicator = Literal[
     "voltage_limits",
@@ -231,7 +229,7 @@ def _too_far_apart(seen: _Seen, needs: Needs) -> Flags:
     pack = seen.sums.pack
     found = np.zeros(pack.shape[1], dtype=np.bool_)
     for signal in needs.signals if needs.held else ():
-        found |= pack[signal] * seen.max_gap_ms < WINDOW_MS
+        found |= pack[signal] * seen.max_gap_ms < SLOT_MS
     if needs.step_ms != 0:
         steps = pack[Pack.STEP]
         found |= steps == 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream_app.core.battery import Battery, BatteryRules, CellSamples
-from stream_app.core.calendar import calendar
+from stream_app.core.calendar import DAY_MS, calendar
 from stream_app.core.cells.alarms import alarms
 from stream_app.core.cells.anomalies import anomalies
 from stream_app.core.cells.closing import close
@@ -39,7 +39,7 @@ from stream_app.core.cells.rows import AdmittedRows, Rows, admit_rows, settle_ro
 from stream_app.core.cells.silences import end_silence, heard, silences
 from stream_app.core.cells.story import Story
 from stream_app.core.cells.windows import Windows
-from stream_app.core.clock import DAY_MS, witnessed
+from stream_app.core.clock import witnessed
 from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
 from stream_app.core.resolutions import DAY, SLOT

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from stream_app.core.calendar import SiteCalendar
+from stream_app.core.calendar import DAY_MS, SiteCalendar
 from stream_app.core.daily import later, numbered
 from stream_app.core.energy import Ints
 from stream_app.core.health import columns
 from stream_app.core.health.columns import AC_COLUMNS, CHARGE_COLUMNS, DC_COLUMNS, WIDTH
 from stream_app.core.health.energies import ROLLING_DAYS
-from stream_app.core.health.facts import DAY_MS, Facts
+from stream_app.core.health.facts import Facts
 from stream_app.core.health.indicators import TREND_DAYS, indicators
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.rules import HealthRules

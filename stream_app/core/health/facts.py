@@ -9,9 +9,6 @@ from stream_app.core.health.ledger import UC_PER_AH
 from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.state import DayFacts, Past, Peaks
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-
 
 @dataclass(frozen=True)
 class Facts:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.core.calendar import HOUR_MS
 from stream_app.core.energy import Ints
 
-HOUR_MS = 3_600_000
 Sample = tuple[int, int]
 Bools = NDArray[np.bool_]
 
