@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from deploy.local.process import free_port, wait_until
+from tests.kafka.pages import ask
 
 NOWHERE = {"BESS_BROKERS": "127.0.0.1:1", "BESS_REDIS_URL": "redis://127.0.0.1:1/0"}
 
@@ -47,17 +46,6 @@ def test_a_worker_gives_up_after_its_patience() -> None:
     assert ended.returncode == 2
     assert "Kafka does not answer at 127.0.0.1:1" in ended.stderr
     assert "Redis does not answer" in ended.stderr
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    """Status and text of a page of the worker; 0 where nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
 
 
 def test_a_worker_without_services_waits_shows_it_and_leaves_at_once_when_told(

@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from schemas.topics import ALARMS, TELEMETRY, TOPICS
 from stream_app.engine.position import Position
 from stream_app.engine.view import RedisView
-from stream_app.settings import kafka_options
 from tests.kafka.support import Deployment, records, station
 
 pytestmark = pytest.mark.kafka
@@ -34,28 +33,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def admin(deployment: Deployment) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await client.start()
-    yield client
-    await client.close()
-
-
-def bess(
-    deployment: Deployment, *command: str, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "stream_app", *command],
-        env={**deployment.environment(), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    async with deployment.admin() as client:
+        yield client
 
 
 def findings(deployment: Deployment, level: str, **variables: str) -> dict[str, dict[str, Any]]:
     """Findings of a level by subject; the exit status tells whether there are faults."""
-    ended = bess(deployment, "doctor", "--json", **variables)
+    ended = deployment.bess("doctor", "--json", **variables)
     found = json.loads(ended.stdout)
     assert ended.returncode == int(any(each["level"] == "fault" for each in found)), ended.stderr
     return {each["subject"]: each for each in found if each["level"] == level}
@@ -121,7 +105,7 @@ async def test_a_deleted_topic_is_a_fault(
 
     assert "does not exist" in fault["what"]
     assert "bess topics create" in fault["remedy"]
-    assert bess(deployment, "topics", "create").returncode == 0
+    assert deployment.bess("topics", "create").returncode == 0
     assert "topics" not in findings(deployment, "fault")
 
 
@@ -133,8 +117,8 @@ async def test_a_retention_is_told_and_repaired_and_other_settings_stay(
     await set_topic(admin, name, retention_ms="600000", segment_ms="700000", **others)
 
     assert "retention.ms is 600000" in findings(deployment, "warning")["topics"]["what"]
-    checked = bess(deployment, "topics", "check")
-    repaired = bess(deployment, "topics", "check", "--repair")
+    checked = deployment.bess("topics", "check")
+    repaired = deployment.bess("topics", "check", "--repair")
 
     assert checked.returncode == 1
     assert "retention.ms is 600000, should be -1" in checked.stderr

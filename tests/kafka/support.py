@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,38 @@ class Deployment:
                     process.send_signal(signal.SIGCONT)
                     process.terminate()
                     process.wait(30)
+
+    def bess(self, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end; what it says is text."""
+        return subprocess.run(
+            [sys.executable, "-m", "stream_app", *command],
+            env={**self.environment(), **environment},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S * 2,
+            check=False,
+        )
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        client = AIOKafkaAdminClient(**kafka_options(self.settings))
+        await client.start()
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def make_anew(self, topic: Topic) -> None:
+        """Delete a topic with all its records, and make it again."""
+        name = self.name(topic)
+        async with self.admin() as admin:
+            await admin.delete_topics([name])
+
+            async def gone() -> bool:
+                return name not in await admin.list_topics()
+
+            await self.wait_for(f"deleting {name}", gone)
+        await create_topics(self.settings)
 
     async def produce(self, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Append records to the telemetry topic, in order."""
@@ -167,15 +199,12 @@ class Deployment:
         return ends
 
     async def _offsets(self) -> dict[TopicPartition, int]:
-        admin = AIOKafkaAdminClient(**kafka_options(self.settings))
-        await admin.start()
-        try:
-            found = await admin.list_consumer_group_offsets(self.settings.app_id)
-        except GroupCoordinatorNotAvailableError:
-            # A broker that has just started has no place for groups yet.
-            return {}
-        finally:
-            await admin.close()
+        async with self.admin() as admin:
+            try:
+                found = await admin.list_consumer_group_offsets(self.settings.app_id)
+            except GroupCoordinatorNotAvailableError:
+                # A broker that has just started has no place for groups yet.
+                return {}
         return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
 
     def _consumer(self) -> AIOKafkaConsumer:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
@@ -192,10 +191,8 @@ async def test_records_that_the_broker_deleted_unread_are_told(
     before = await published(deployment)
     partition = TopicPartition(deployment.name(CELLS["1d"]), 0)
     last = max(offset for topic, number, offset in before if (topic, number) == ("cells.1d.v1", 0))
-    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await admin.start()
-    await admin.delete_records({partition: RecordsToDelete(before_offset=last)})
-    await admin.close()
+    async with deployment.admin() as admin:
+        await admin.delete_records({partition: RecordsToDelete(before_offset=last)})
 
     said = await once(deployment, directory)
 

@@ -75,11 +75,6 @@ def expected(folder: Path) -> list[Output]:
     return outputs
 
 
-@pytest.fixture
-async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
-    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
-
-
 async def replay(deployment: Deployment, folder: Path, **options: object) -> None:
     settings = deployment.settings
     await publish(

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from redis.asyncio import Redis
 
 from schemas.topics import DAILY, DEAD_LETTERS, TELEMETRY
 from stream_app.dead_letters import LARGEST_LETTER, MOST_LETTERS, STRETCH
 from stream_app.engine.view import RedisView
-from stream_app.settings import kafka_options
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
 from tests.large import long_holes
@@ -151,10 +150,6 @@ async def test_telemetry_that_the_broker_deleted_leaves_one_notice_also_after_a_
 
 
 async def delete_before(deployment: Deployment, offset: int) -> None:
-    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await admin.start()
-    try:
-        place = TopicPartition(deployment.name(TELEMETRY), 0)
+    place = TopicPartition(deployment.name(TELEMETRY), 0)
+    async with deployment.admin() as admin:
         await admin.delete_records({place: RecordsToDelete(offset)})
-    finally:
-        await admin.close()

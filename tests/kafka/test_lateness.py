@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -32,11 +31,6 @@ COLUMNS = (
 )
 """Of a rollup, what late samples correct; with the gaps."""
 Windows = dict[tuple[str, str, int], dict[str, object]]
-
-
-@pytest.fixture
-async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
-    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
 
 
 def tolerant(messages: dict[str, list[Message]], **rules: int) -> dict[str, list[Message]]:

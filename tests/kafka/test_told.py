@@ -26,11 +26,6 @@ EVERYTHING = records(MESSAGES, 10)
 HALF = len(EVERYTHING) // 2
 
 
-@pytest.fixture
-async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
-    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
-
-
 def page(path: str) -> str:
     """A page of the worker, empty where nobody listens."""
     try:

@@ -1,7 +1,6 @@
 """Workers on a real Kafka and Redis give what the pipeline gives, whatever happens to them."""
 
 import signal
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -14,11 +13,6 @@ from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-async def deployment(brokers: str, redis_url: str, prefix: str, tmp_path: Path) -> Deployment:
-    return await Deployment.create(brokers, redis_url, prefix, tmp_path)
 
 
 @pytest.mark.parametrize("size", [1, 7, 500])

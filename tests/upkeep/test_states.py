@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from redis.asyncio import Redis
 
-from schemas.topics import DAILY, STATE, TELEMETRY, Topic
+from schemas.topics import DAILY, STATE, TELEMETRY
 from stream_app.engine.view import RedisView
-from stream_app.settings import kafka_options
-from stream_app.topics import create_topics
 from stream_app.upkeep.backup import Backup, take
 from stream_app.upkeep.stores import Kept, open_stores
 from tests.kafka.results import Results, expected, streamed
@@ -41,30 +38,9 @@ async def view(deployment: Deployment) -> AsyncIterator[RedisView]:
         yield RedisView(redis, deployment.settings.app_id)
 
 
-@pytest.fixture
-async def admin(deployment: Deployment) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await client.start()
-    yield client
-    await client.close()
-
-
-def bess(
-    deployment: Deployment, *command: str, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "stream_app", *command],
-        env={**deployment.environment(), **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def done(deployment: Deployment, *command: str, **variables: str) -> str:
     """Output of a command that must succeed."""
-    ended = bess(deployment, *command, **variables)
+    ended = deployment.bess(*command, **variables)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -74,17 +50,6 @@ async def fold(deployment: Deployment, part: list[tuple[bytes, bytes]], **variab
     with deployment.worker(**variables):
         await deployment.produce(part)
         await deployment.wait_until_done()
-
-
-async def make_anew(deployment: Deployment, admin: AIOKafkaAdminClient, topic: Topic) -> None:
-    name = deployment.name(topic)
-    await admin.delete_topics([name])
-
-    async def gone() -> bool:
-        return name not in await admin.list_topics()
-
-    await deployment.wait_for(f"deleting {name}", gone)
-    await create_topics(deployment.settings)
 
 
 def once(results: Results) -> dict[str, set[bytes]]:
@@ -132,7 +97,7 @@ async def test_a_backup_beside_a_worker_may_be_older_and_workers_bring_it_up(
         await deployment.wait_until_done()
     before = await states(view)
 
-    refused = bess(deployment, "state", "import", file)
+    refused = deployment.bess("state", "import", file)
     done(deployment, "state", "import", file, "--force")
     older = await states(view)
     with deployment.worker():
@@ -170,7 +135,6 @@ async def test_each_partition_of_a_backup_beside_a_busy_worker_is_of_one_instant
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 async def test_a_lost_changelog_is_written_anew_and_workers_fold_on_from_the_backup(
     deployment: Deployment,
-    admin: AIOKafkaAdminClient,
     view: RedisView,
     tmp_path: Path,
     delivery: str,
@@ -179,16 +143,16 @@ async def test_a_lost_changelog_is_written_anew_and_workers_fold_on_from_the_bac
     await fold(deployment, [*RECORDS[:HALF], *BAD], BESS_DELIVERY=delivery)
     done(deployment, "state", "export", file)
     await fold(deployment, RECORDS[HALF : HALF + 20], BESS_DELIVERY=delivery)
-    await make_anew(deployment, admin, STATE)
+    await deployment.make_anew(STATE)
 
-    refused = bess(deployment, "state", "import", file, "--force")
+    refused = deployment.bess("state", "import", file, "--force")
     done(deployment, "state", "import", file, "--into-changelog")
     assert letters(await states(view)) == len(BAD)
     await fold(deployment, RECORDS[HALF + 20 :], BESS_DELIVERY=delivery)
 
     assert "--into-changelog" in refused.stderr
     assert once(await streamed(deployment)) == once(expected(STATION))
-    assert bess(deployment, "state", "scrub").returncode == 0
+    assert deployment.bess("state", "scrub").returncode == 0
 
 
 async def test_states_that_the_backup_does_not_know_are_not_written_over(
@@ -200,7 +164,7 @@ async def test_states_that_the_backup_does_not_know_are_not_written_over(
     done(deployment, "state", "export", file)
     await fold(deployment, RECORDS)
 
-    refused = bess(deployment, "state", "import", file, "--into-changelog", "--force")
+    refused = deployment.bess("state", "import", file, "--into-changelog", "--force")
 
     assert refused.returncode == 2
     assert "states that the backup does not" in refused.stderr
@@ -215,7 +179,7 @@ async def test_nothing_is_restored_or_moved_while_workers_run(
         await deployment.wait_until_done()
         done(deployment, "state", "export", file)
         refusals = [
-            bess(deployment, "state", *command)
+            deployment.bess("state", *command)
             for command in (
                 ("import", file),
                 ("import", file, "--into-changelog"),
@@ -232,7 +196,7 @@ async def test_nothing_is_restored_or_moved_while_workers_run(
 async def test_a_scrub_beside_a_busy_worker_finds_nothing(deployment: Deployment) -> None:
     with deployment.worker():
         await deployment.produce(RECORDS)
-        found = [bess(deployment, "state", "scrub") for _ in range(3)]
+        found = [deployment.bess("state", "scrub") for _ in range(3)]
         await deployment.wait_until_done()
 
     assert [(each.returncode, each.stdout[-200:]) for each in found if each.returncode] == []
@@ -248,8 +212,8 @@ async def test_a_changed_state_is_found_cleared_and_rebuilt(
     swapped = {first: held[second]}
     await view.swap(number, position.changelog, position, swapped, len(held))
 
-    found = bess(deployment, "state", "scrub", "--json")
-    repaired = bess(deployment, "state", "scrub", "--repair")
+    found = deployment.bess("state", "scrub", "--json")
+    repaired = deployment.bess("state", "scrub", "--repair")
     with deployment.worker():
 
         async def rebuilt() -> bool:
@@ -279,7 +243,7 @@ async def test_a_flipped_byte_and_a_lost_state_are_found(
         else:
             await view.redis.hdel(key, field)
 
-    found = bess(deployment, "state", "scrub")
+    found = deployment.bess("state", "scrub")
 
     assert found.returncode == 1
     assert f"2 of {4} partitions differ" in found.stdout
@@ -287,12 +251,12 @@ async def test_a_flipped_byte_and_a_lost_state_are_found(
 
 @pytest.mark.parametrize(("to", "again"), [("start", False), ("start", True), ("end", True)])
 async def test_telemetry_made_anew_is_folded_on_from_where_the_operator_says(
-    deployment: Deployment, admin: AIOKafkaAdminClient, view: RedisView, to: str, again: bool
+    deployment: Deployment, view: RedisView, to: str, again: bool
 ) -> None:
     await fold(deployment, [*RECORDS[:HALF], *BAD])
     before = await states(view)
-    await make_anew(deployment, admin, TELEMETRY)
-    assert bess(deployment, "doctor").returncode == 1
+    await deployment.make_anew(TELEMETRY)
+    assert deployment.bess("doctor").returncode == 1
     if again:
         await deployment.produce(RECORDS[:HALF])
 
@@ -306,11 +270,11 @@ async def test_telemetry_made_anew_is_folded_on_from_where_the_operator_says(
     assert (letters(before), letters(realigned)) == (len(BAD), 0)
     assert shown == {n: s[1] for n, s in before.items()}
     assert await streamed(deployment) == expected(STATION)
-    assert bess(deployment, "state", "scrub").returncode == 0
+    assert deployment.bess("state", "scrub").returncode == 0
 
 
 async def test_a_partition_that_is_not_there_is_not_realigned(deployment: Deployment) -> None:
-    missing = bess(deployment, "state", "realign", "--partition", "9", "--to", "end")
+    missing = deployment.bess("state", "realign", "--partition", "9", "--to", "end")
 
     assert "they are 0 to 3" in missing.stderr
 
@@ -345,7 +309,7 @@ async def test_partitions_do_not_change_while_telemetry_waits(deployment: Deploy
     await fold(deployment, RECORDS[:HALF])
     await deployment.produce(RECORDS[HALF:])
 
-    refused = bess(deployment, "state", "repartition", "--to", "8", "--prefix", "unused")
+    refused = deployment.bess("state", "repartition", "--to", "8", "--prefix", "unused")
 
     assert refused.returncode == 2
     assert "telemetry records that are not folded" in refused.stderr
@@ -367,7 +331,7 @@ async def test_an_enclosure_is_shown_with_its_energy_and_its_place(deployment: D
 
 
 async def test_an_enclosure_that_is_not_known_is_told(deployment: Deployment) -> None:
-    refused = bess(deployment, "state", "show", "nowhere")
+    refused = deployment.bess("state", "show", "nowhere")
 
     assert refused.returncode == 2
     assert "no state of an enclosure nowhere" in refused.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
@@ -15,7 +15,6 @@ from deploy.local.process import free_port
 from schemas.topics import STATE, TELEMETRY, Topic
 from stream_app.engine.position import POSITION_KEY
 from stream_app.engine.view import RedisView, seal, unseal
-from stream_app.settings import kafka_options
 from tests.kafka.pages import pages
 from tests.kafka.results import expected, streamed
 from tests.kafka.support import Deployment, records, station
@@ -220,7 +219,7 @@ async def test_a_telemetry_topic_that_was_made_anew_suspends_its_partitions(
     with deployment.worker():
         await deployment.produce(EVERYTHING)
         await deployment.wait_until_done()
-    await make_anew(deployment, deployment.name(TELEMETRY))
+    await deployment.make_anew(TELEMETRY)
 
     with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
         await until_ready_says(deployment, "source behind state")
@@ -235,7 +234,7 @@ async def test_a_topic_made_anew_and_filled_beyond_what_was_folded_is_told_apart
     with deployment.worker():
         await deployment.produce(EVERYTHING[:HALF])
         await deployment.wait_until_done()
-    await make_anew(deployment, deployment.name(TELEMETRY))
+    await deployment.make_anew(TELEMETRY)
     await deployment.produce([EVERYTHING[0], *EVERYTHING] if other else EVERYTHING)
 
     with deployment.worker(BESS_METRICS_PORT=str(PORT)):
@@ -254,7 +253,7 @@ async def test_states_that_are_lost_everywhere_suspend_their_partitions(
     with deployment.worker():
         await deployment.produce(EVERYTHING)
         await deployment.wait_until_done()
-    await make_anew(deployment, deployment.name(STATE))
+    await deployment.make_anew(STATE)
     await redis.flushall()
 
     with deployment.worker(BESS_METRICS_PORT=str(PORT)):
@@ -285,21 +284,6 @@ async def test_a_redis_that_loses_states_between_two_chunks_is_put_right_by_the_
     assert await streamed(deployment) == expected(MESSAGES)
 
 
-async def make_anew(deployment: Deployment, name: str) -> None:
-    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await admin.start()
-    try:
-        await admin.delete_topics([name])
-
-        async def gone() -> bool:
-            return name not in await admin.list_topics()
-
-        await deployment.wait_for("the topic going", gone)
-        await admin.create_topics([NewTopic(name, deployment.settings.partitions, 1)])
-    finally:
-        await admin.close()
-
-
 async def test_a_state_topic_that_lost_what_redis_shows_starts_nothing_anew(
     deployment: Deployment,
 ) -> None:
@@ -319,14 +303,10 @@ async def empty(deployment: Deployment, topic: Topic) -> None:
     """Delete all records of a topic that is compacted."""
     name = deployment.name(topic)
     deletable = {"cleanup.policy": "compact,delete"}
-    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await admin.start()
-    try:
+    async with deployment.admin() as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, deletable)])
         ends = await deployment._ends(topic)
         await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items()})
-    finally:
-        await admin.close()
 
 
 async def test_records_that_the_broker_deleted_unread_are_counted(deployment: Deployment) -> None:
@@ -361,12 +341,8 @@ async def delete_all(deployment: Deployment) -> dict[TopicPartition, int]:
     """Delete what the telemetry topic holds; gives how many records of each had not been folded."""
     done = await deployment._offsets()
     ends = await deployment._ends(TELEMETRY)
-    admin = AIOKafkaAdminClient(**kafka_options(deployment.settings))
-    await admin.start()
-    try:
+    async with deployment.admin() as admin:
         await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items()})
-    finally:
-        await admin.close()
     return {tp: end - done.get(tp, 0) for tp, end in ends.items()}
 
 
