@@ -64,10 +64,15 @@ class Loose:
 
 def whole(folder: Path) -> dict[FileName, Path]:
     """Whole files of one folder whose rows stand nowhere else in it."""
-    found = {FileName.parse(path.name): path for path in folder.iterdir()}
-    names = {name: path for name, path in found.items() if name is not None}
+    names = _named(folder)
     gone = covered(names)
     return {name: path for name, path in names.items() if name not in gone}
+
+
+def _named(folder: Path) -> dict[FileName, Path]:
+    """All files of one folder that hold rows."""
+    found = {FileName.parse(path.name): path for path in folder.iterdir()}
+    return {name: path for name, path in found.items() if name is not None}
 
 
 def _replace(folder: Path, names: list[FileName], table: pa.Table) -> None:
@@ -81,8 +86,7 @@ def _replace(folder: Path, names: list[FileName], table: pa.Table) -> None:
 
 def finish(folder: Path) -> None:
     """Do what is left of merges that are decided."""
-    found = {FileName.parse(path.name): path for path in folder.iterdir()}
-    names = {name: path for name, path in found.items() if name is not None}
+    names = _named(folder)
     sync_folder(folder)
     for name in covered(names):
         names[name].unlink()
