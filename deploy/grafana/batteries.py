@@ -150,28 +150,14 @@ def _health() -> list[PanelBuilder]:
 
 def _cells() -> list[PanelBuilder]:
     return [
-        graph(
-            "Cell voltages",
-            "Lowest, mean and highest cell voltage of each pack, in its newest row.",
-            units.Volt,
-            Query(_live(CELL_V_MIN, _OF_PACK), _PACK_NAME + " lowest"),
-            Query(_live(CELL_V_MEAN, _OF_PACK), _PACK_NAME + " mean"),
-            Query(_live(CELL_V_MAX, _OF_PACK), _PACK_NAME + " highest"),
-        ),
+        _of_cells("voltage", units.Volt, CELL_V_MIN, CELL_V_MEAN, CELL_V_MAX),
         graph(
             "Spread of cell voltages",
             "Highest less lowest cell voltage of each pack, in its newest row.",
             units.Volt,
             Query(_live(CELL_V_SPREAD, _OF_PACK), _PACK_NAME),
         ),
-        graph(
-            "Cell temperatures",
-            "Lowest, mean and highest cell temperature of each pack, in its newest row.",
-            units.Celsius,
-            Query(_live(CELL_C_MIN, _OF_PACK), _PACK_NAME + " lowest"),
-            Query(_live(CELL_C_MEAN, _OF_PACK), _PACK_NAME + " mean"),
-            Query(_live(CELL_C_MAX, _OF_PACK), _PACK_NAME + " highest"),
-        ),
+        _of_cells("temperature", units.Celsius, CELL_C_MIN, CELL_C_MEAN, CELL_C_MAX),
         graph(
             "Deviation of the worst cell",
             "Voltage of the cell furthest from the median of its pack, less that median.",
@@ -191,6 +177,17 @@ def _cells() -> list[PanelBuilder]:
             Query(f"sort_desc(topk(10, {_live(CRITICAL, _OF_PACK)}))", _PACK_NAME, instant=True),
         ),
     ]
+
+
+def _of_cells(what: str, unit: str, lowest: Metric, mean: Metric, highest: Metric) -> PanelBuilder:
+    return graph(
+        f"Cell {what}s",
+        f"Lowest, mean and highest cell {what} of each pack, in its newest row.",
+        unit,
+        Query(_live(lowest, _OF_PACK), _PACK_NAME + " lowest"),
+        Query(_live(mean, _OF_PACK), _PACK_NAME + " mean"),
+        Query(_live(highest, _OF_PACK), _PACK_NAME + " highest"),
+    )
 
 
 def _data() -> list[PanelBuilder]:
