@@ -116,18 +116,22 @@ def process(
     Of an export of signals these are tables of its batteries and meters, and the records that
     `bess cells --from` and `bess health --from` make tables and pictures of.
     """
+    station = _config(config, exports or [])
+    if station.signals.rules:
+        folder = out if out is not None else config.parent / station.output.dir
+        _process_signals(station, folder, windows.value, anomaly_model or [])
+    elif anomaly_model:
+        raise UserError(f"--anomaly-model: {config} has no batteries with cells")
+    else:
+        _process_power(station, config, out)
+
+
+def _process_power(station: "Config", config: Path, out: Path | None) -> None:
     from replay.errors import ReplayError
     from replay.export import Export
     from stream_app.reports.remarks import remarks
     from stream_app.reports.station import StationResults
 
-    station = _config(config, exports or [])
-    if station.signals.rules:
-        folder = out if out is not None else config.parent / station.output.dir
-        _process_signals(station, folder, windows.value, anomaly_model or [])
-        return
-    if anomaly_model:
-        raise UserError(f"--anomaly-model: {config} has no batteries with cells")
     try:
         export = Export.open(station)
         result = _process_with_progress(export)
