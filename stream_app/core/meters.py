@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from stream_app.core.meter_day import (
     MeterFacts,
     result_of,
 )
-from stream_app.core.rows import NONE, LateRow, RowClock, Rows, take, take_until, whole
+from stream_app.core.rows import NONE, LateRow, RowClock, Rows, batches, take, take_until, whole
 from stream_app.core.slots import Slots, add, close, held, integral, summed
 from stream_app.core.windows import Contribution
 
@@ -81,7 +81,7 @@ def fold_meter(state: MeterState, messages: Sequence[MeterMessage]) -> MeterOutp
     late: list[LateRow] = []
     refusals: list[Refusal] = []
     rows = 0
-    for batch in _batches(messages):
+    for batch in batches(messages, MeterSamples):
         first = batch[0][1]
         reason = _refusal(state, first)
         if reason:
@@ -95,15 +95,6 @@ def fold_meter(state: MeterState, messages: Sequence[MeterMessage]) -> MeterOutp
         elif isinstance(first, EndOfData):
             _end(state, first.time, days, late)
     return MeterOutputs(state.point, tuple(days), tuple(late), tuple(refusals), rows)
-
-
-def _batches(messages: Sequence[MeterMessage]) -> Iterator[list[tuple[int, MeterMessage]]]:
-    def kind(numbered: tuple[int, MeterMessage]) -> int:
-        place, message = numbered
-        return -1 if isinstance(message, MeterSamples) else place
-
-    for _, batch in groupby(enumerate(messages), key=kind):
-        yield list(batch)
 
 
 def _refusal(state: MeterState, message: MeterMessage) -> str | None:

@@ -5,9 +5,10 @@ ahead waits until a second one agrees with it. A row is taken or refused with al
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import groupby
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ NONE = int(np.iinfo(np.int64).min)
 """No value."""
 REFUSED = NONE + 1
 """A value that the signal cannot have; :meth:`Rows.known` makes it none."""
+Message = TypeVar("Message")
 RowReason = Literal["late", "ahead"]
 """Not after the newest row; or too far ahead of it, and nothing confirmed it."""
 
@@ -100,6 +102,17 @@ class LateRow:
 
     time: int
     reason: RowReason
+
+
+def batches(messages: Sequence[Message], with_rows: type) -> Iterator[list[tuple[int, Message]]]:
+    """Messages with their places: neighbours with rows together, each other one alone."""
+
+    def kind(placed: tuple[int, Message]) -> int:
+        place, message = placed
+        return -1 if isinstance(message, with_rows) else place
+
+    for _, batch in groupby(enumerate(messages), key=kind):
+        yield list(batch)
 
 
 def whole(signals: Sequence[Signal], messages: Sequence[tuple[Ints, Mapping[str, Floats]]]) -> Rows:

@@ -1,8 +1,8 @@
 """The health of one battery system: messages in, days and findings out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,7 +42,7 @@ from stream_app.core.health.windows import (
     windows_of_rows,
 )
 from stream_app.core.messages import EndOfData, Heartbeat, Refusal
-from stream_app.core.rows import NONE, Rows, Signal, take, take_until, whole
+from stream_app.core.rows import NONE, Rows, Signal, batches, take, take_until, whole
 from stream_app.core.slots import SLOT, add, integrated
 
 SystemMessage = Battery | SystemSamples | Heartbeat | EndOfData
@@ -56,7 +56,7 @@ def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> System
     Consecutive samples are folded as one batch, which is only faster.
     """
     found: list[SystemOutputs] = []
-    for batch in _batches(messages):
+    for batch in batches(messages, SystemSamples):
         first = batch[0][1]
         reason = refusal(state, first)
         if reason:
@@ -72,15 +72,6 @@ def fold_system(state: SystemState, messages: Sequence[SystemMessage]) -> System
         else:
             found.append(_heard(state, first.time))
     return _joined(state.past.battery, found)
-
-
-def _batches(messages: Sequence[SystemMessage]) -> Iterator[list[tuple[int, SystemMessage]]]:
-    def kind(numbered: tuple[int, SystemMessage]) -> int:
-        place, message = numbered
-        return -1 if isinstance(message, SystemSamples) else place
-
-    for _, batch in groupby(enumerate(messages), key=kind):
-        yield list(batch)
 
 
 def refusal(state: SystemState, message: SystemMessage) -> str | None:
