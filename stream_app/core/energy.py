@@ -128,14 +128,15 @@ def ledger(cut: Pieces, share: float) -> Ints:
 
 
 def _by_sign(p0: Floats, p1: Floats) -> tuple[Floats, Floats]:
-    out = (np.maximum(p0, 0.0) + np.maximum(p1, 0.0)) * 0.5
-    into = (np.maximum(-p0, 0.0) + np.maximum(-p1, 0.0)) * 0.5
+    # Halved last: half of the smallest number is zero.
+    out = np.maximum(p0, 0.0) + np.maximum(p1, 0.0)
+    into = np.maximum(-p0, 0.0) + np.maximum(-p1, 0.0)
     crossing = np.flatnonzero((p0 > 0.0) & (p1 < 0.0) | (p0 < 0.0) & (p1 > 0.0))
     if crossing.size:
         fraction = out[crossing] / (out[crossing] + into[crossing])
         out[crossing] *= fraction
         into[crossing] *= 1.0 - fraction
-    return out, into
+    return out * 0.5, into * 0.5
 
 
 def kwh(energy_w_ms: int) -> float:

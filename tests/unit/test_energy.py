@@ -87,6 +87,10 @@ def test_an_interval_is_split_at_the_zero_crossing(
     assert energy_kwh(cut((0, 300), (p0, p1))) == pytest.approx((out, into), abs=5e-5)
 
 
+def test_the_smallest_powers_of_either_sign_have_no_energy() -> None:
+    assert energy_kwh(cut((0, 300), (5e-327, -5e-327))) == (0.0, 0.0)
+
+
 def test_clamping_before_integrating_would_be_wrong_by_half_and_double() -> None:
     out, into = energy_kwh(cut((0, 300), (100.0, -50.0)))
     clamped_out, clamped_in = 100 * 300 / 3600 / 2, 50 * 300 / 3600 / 2
