@@ -1,12 +1,14 @@
 """Creating, checking and repairing the topics of a deployment."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
 from schemas.topics import TOPICS, Topic
 from schemas.topics import settings as topic_settings
@@ -16,6 +18,9 @@ AT_LEAST = ("max.message.bytes", "min.compaction.lag.ms")
 """Settings of which more than is wanted does no harm."""
 NAMED = 3
 """Topics that are named where many have the same fault."""
+KNOWN_SECONDS = 30.0
+"""How long the broker may take to know of topics that were just made."""
+KNOWN_PAUSE_SECONDS = 0.1
 OWN_SETTING = 1
 """Kafka's config source of a setting that was made for the topic itself."""
 
@@ -111,10 +116,21 @@ async def create_topics(settings: Settings) -> list[str]:
     try:
         new = [_new_topic(state.topic, settings) for state in missing]
         response = await admin.create_topics(new) if new else None
+        _raise_first_error(response.topic_errors if response else [], TopicAlreadyExistsError)
+        await _until_known(admin, {state.name for state in missing})
     finally:
         await admin.close()
-    _raise_first_error(response.topic_errors if response else [], TopicAlreadyExistsError)
     return [state.name for state in missing]
+
+
+async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait for the broker to know what the controller has made: a moment, more under load."""
+    deadline = time.monotonic() + KNOWN_SECONDS
+    while missing := names - set(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            what = together(sorted(missing))
+            raise KafkaTimeoutError(f"{what} is made, but the broker does not know it yet")
+        await asyncio.sleep(KNOWN_PAUSE_SECONDS)
 
 
 async def check_topics(settings: Settings) -> list[TopicState]:
