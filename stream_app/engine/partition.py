@@ -86,8 +86,8 @@ class Partition:
         marks = {**before.marks, chunk.topic: mark_of(newest.offset, newest.key, newest.value)}
         after = replace(before, offsets=offsets, letters=outcome.letters, marks=marks)
         source = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset}
-        records = [*outcome.records, *self._changes(dirty, after)]
-        last = await self.publisher.publish(records, self.number, source)
+        changes = list(self._changes(dirty, after))
+        last = await self.publisher.publish(changes, self.number, source, outcome.records)
         committed = time.perf_counter()
         self.states.update(dirty)
         self.position, self.showing = replace(after, changelog=last + 1), True

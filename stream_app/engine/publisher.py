@@ -41,8 +41,16 @@ class Publisher(Protocol):
     async def start(self) -> None:
         """Be ready to publish."""
 
-    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:
+    async def publish(
+        self,
+        records: Sequence[Produce],
+        partition: int,
+        source: Offsets,
+        outputs: Sequence[Produce] = (),
+    ) -> int:
         """Make records last; with them, where it can be, that the source is folded so far.
+
+        ``outputs`` last wherever any of the records does.
 
         Returns
         -------
@@ -73,9 +81,15 @@ class ExactlyOnce:
     async def start(self) -> None:
         await self._producer.start()
 
-    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:
+    async def publish(
+        self,
+        records: Sequence[Produce],
+        partition: int,
+        source: Offsets,
+        outputs: Sequence[Produce] = (),
+    ) -> int:
         try:
-            return await self._in_transaction(records, partition, source)
+            return await self._in_transaction([*outputs, *records], partition, source)
         except Exception:
             why = _why_it_ended(self._producer)
             if why is None:
@@ -102,7 +116,7 @@ class ExactlyOnce:
 
 
 class AtLeastOnce:
-    """Records are acknowledged by all replicas before the source offset is committed.
+    """Outputs are acknowledged by all replicas before the states, and those before the offset.
 
     After a crash the records of an unfinished chunk come once more, with the same ids.
     """
@@ -116,7 +130,16 @@ class AtLeastOnce:
     async def start(self) -> None:
         await self._producer.start()
 
-    async def publish(self, records: Sequence[Produce], partition: int, source: Offsets) -> int:  # noqa: ARG002
+    async def publish(
+        self,
+        records: Sequence[Produce],
+        partition: int,
+        source: Offsets,  # noqa: ARG002
+        outputs: Sequence[Produce] = (),
+    ) -> int:
+        # Who takes over goes on from the records: what they account for must be there before them.
+        if outputs:
+            await _send(self._producer, outputs, partition)
         return await _send(self._producer, records, partition)
 
     async def shown(self, source: Offsets) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import MessageSizeTooLargeError
 
 from schemas.topics import STATE
-from stream_app.engine.publisher import ExactlyOnce, OutcomeUnknownError, Produce
+from stream_app.engine.publisher import AtLeastOnce, ExactlyOnce, OutcomeUnknownError, Produce
 from stream_app.engine.remedies import remedy
 from stream_app.settings import kafka_options
 from stream_app.topics import create_topics
@@ -72,11 +73,31 @@ async def _one_shut_out_says_so(rig: RigStack, records: Sequence[Produce]) -> bo
     return SHUT_OUT in remedy(refused.value)
 
 
-async def _create(rig: RigStack, topics: Sequence[str]) -> None:
+async def _create(rig: RigStack, topics: Sequence[str], **config: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=rig.direct.brokers)
     await admin.start()
-    await admin.create_topics([NewTopic(each, 1, 1) for each in topics])
+    named = {name.replace("_", "."): value for name, value in config.items()}
+    await admin.create_topics([NewTopic(each, 1, 1, topic_configs=named) for each in topics])
     await admin.close()
+
+
+async def test_no_state_is_there_before_the_outputs_that_it_accounts_for(rig: RigStack) -> None:
+    states, outputs = (f"states-{uuid4().hex[:8]}", f"outputs-{uuid4().hex[:8]}")
+    await _create(rig, [states])
+    await _create(rig, [outputs], max_message_bytes="1000")
+    client = {"bootstrap_servers": rig.direct.brokers}
+    publisher = AtLeastOnce(client, pytest.fail)
+    await publisher.start()
+    large = Produce(outputs, b"k", random.Random(1).randbytes(2000))
+    try:
+        with pytest.raises(MessageSizeTooLargeError):
+            await publisher.publish([Produce(states, b"k", b"folded")], 0, {}, [large])
+    finally:
+        await publisher.stop()
+
+    place = TopicPartition(states, 0)
+    async with AIOKafkaConsumer(**client) as consumer:
+        assert await consumer.end_offsets([place]) == {place: 0}
 
 
 async def test_a_commit_whose_connection_breaks_is_not_asked_for_again(rig: RigStack) -> None:
