@@ -152,7 +152,7 @@ def test_kafka_and_redis_are_set_up_as_the_local_ones() -> None:
     assert SERVICES["redis"]["image"] == REDIS_IMAGE
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - OURS.keys())
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - OURS.keys()))
 def test_images_are_pinned_to_a_release(name: str) -> None:
     assert re.search(r":v?\d+\.\d+", SERVICES[name]["image"])
 
