@@ -42,8 +42,8 @@ check: setup ## lint, format and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-test: check ## the checks, then every test on a real Kafka and Redis
-	$(RUN) -m deploy.local run -- $(RUN) -m pytest
+test: check ## the checks, then every test on a real Kafka and Redis, three at a time
+	$(RUN) -m deploy.local run -- $(RUN) -m pytest -n 3 --dist loadfile
 
 demo: setup ## the whole way from an export to daily energy, on local services; KEEP=1 leaves them up
 	@$(RUN) -m deploy.demo $(if $(KEEP),--keep)
