@@ -2,9 +2,17 @@
 
 import numpy as np
 
-from stream_app.core.battery import Battery, BatteryRules, CellSamples, SystemSamples
+from stream_app.core.battery import (
+    Battery,
+    BatteryRules,
+    CellSamples,
+    MeterPoint,
+    MeterSamples,
+    SystemSamples,
+)
 from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.messages import Configure, EndOfData, PowerSamples
+from stream_app.core.meters import MeterState, fold_meter
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.metrics import LiveView, PipelineMetrics
 from stream_app.pipeline import BlockState, fold
@@ -73,6 +81,21 @@ def folded_battery() -> BatteryState:
         EndOfData(MIDNIGHT_MS + 240_000),
     ]
     fold_battery(state, messages)
+    return state
+
+
+def publish_meter(view: LiveView) -> None:
+    """Publish a meter."""
+    view.publish("north/meter/m1", folded_meter())
+
+
+def folded_meter() -> MeterState:
+    """A meter that exports 1 MW for a day, and counts a tenth more; its import is not counted."""
+    state, point = MeterState(), MeterPoint("north", "m1", "UTC")
+    times = MIDNIGHT_MS + QUARTER_MS * np.arange(101, dtype=np.int64)
+    counted = 1.1e6 / 4 * np.arange(times.size)
+    signals = {"power_w": np.full(times.size, 1e6), "export_wh": counted}
+    fold_meter(state, [point, MeterSamples(times, signals)])
     return state
 
 

@@ -1,9 +1,10 @@
-"""The dashboard "BESS Batteries": charge, health and cells of battery systems."""
+"""The dashboard "BESS Batteries": charge, health and cells of battery systems, and meters."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.models import units
 
 from deploy.grafana.common import (
+    METER,
     SYSTEM,
     PanelBuilder,
     Query,
@@ -16,6 +17,7 @@ from deploy.grafana.common import (
 )
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import (
+    ALARMS,
     BATTERY_LAST_SAMPLE,
     CAPACITY,
     CELL_C_MAX,
@@ -36,10 +38,18 @@ from stream_app.metrics.of_batteries import (
     WORST_CELL,
     WORST_CELL_V,
 )
+from stream_app.metrics.of_meters import (
+    METER_AGREES,
+    METER_ENERGY,
+    METER_EVALUABLE,
+    METER_LAST_SAMPLE,
+    METER_POWER,
+)
 
 STALE_S = 2700
-_OF_SYSTEM, _OF_PACK = "site, system", "site, system, pack"
+_OF_SYSTEM, _OF_PACK, _OF_METER = "site, system", "site, system, pack", "site, meter"
 _NAME, _PACK_NAME = "{{site}}/{{system}}", "{{site}}/{{system}} pack {{pack}}"
+_METER_NAME = "{{site}}/{{meter}}"
 
 
 def dashboard() -> Dashboard:
@@ -49,8 +59,9 @@ def dashboard() -> Dashboard:
         ("Charge and health", _health()),
         ("Cells", _cells()),
         ("Data", _data()),
+        ("Meters", _meters()),
     ]
-    about = "What battery systems and their cells show, and what their data can support."
+    about = "What battery systems, their cells and meters show, and what their data can support."
     result = board("BESS Batteries", "bess-batteries", about, rows)
     for variable in (*worker_variables(), *system_variables(BATTERY_LAST_SAMPLE)):
         result.with_variable(variable)
@@ -60,6 +71,17 @@ def dashboard() -> Dashboard:
 def _live(metric: Metric, by: str) -> str:
     """Values by place; for a moment after a rebalance two workers may have them."""
     return f"max by ({by}) ({metric.name}{{{SYSTEM}}})"
+
+
+def _of_meters(metric: Metric, by: str = _OF_METER) -> str:
+    """The same of meters."""
+    return f"max by ({by}) ({metric.name}{{{METER}}})"
+
+
+def _alarms(priorities: str) -> str:
+    """Alarms by system and rule; there are series only of those that stand."""
+    chosen = f'{ALARMS.name}{{{SYSTEM}, priority=~"{priorities}"}}'
+    return f"max by (site, system, priority, rule) ({chosen})"
 
 
 def _site_soc() -> str:
@@ -89,6 +111,17 @@ def _now() -> list[PanelBuilder]:
             [(None, "green"), (1, "red")],
         ),
         number(
+            "Urgent alarms",
+            "Alarms of priority critical or high that stand, of all chosen battery systems.",
+            units.Short,
+            Query(
+                f"sum({_alarms('critical|high')}) "
+                f"or 0 * count({_live(BATTERY_LAST_SAMPLE, _OF_SYSTEM)})",
+                "alarms",
+            ),
+            [(None, "green"), (1, "red")],
+        ),
+        number(
             "Cells with a condition",
             "Cells of which a condition stands, in all chosen packs.",
             units.Short,
@@ -108,11 +141,56 @@ def _now() -> list[PanelBuilder]:
             Query(f"max({_live(CELL_C_MAX, _OF_PACK)})", "temperature"),
             [(None, "green"), (45, "orange"), (55, "red")],
         ),
+    ]
+
+
+def _meters() -> list[PanelBuilder]:
+    reasons = _of_meters(METER_EVALUABLE, "site, meter, indicator, reason")
+    return [
+        graph(
+            "Power of meters",
+            "Newest power of each meter; + is export.",
+            units.Watt,
+            Query(_of_meters(METER_POWER), _METER_NAME),
+        ),
+        graph(
+            "Energy of the newest day of meters",
+            "Import and export of the newest local day that is over, by the power and by the "
+            "counter of each meter.",
+            units.WattHour,
+            Query(
+                f"{_of_meters(METER_ENERGY, 'site, meter, flow, source')} / 3600",
+                _METER_NAME + " {{flow}} by {{source}}",
+            ),
+        ),
+        ranking(
+            "What days of meters cannot tell, and why",
+            "Meters by each indicator that their newest day cannot tell.",
+            units.Short,
+            Query(
+                f"sort_desc(count by (indicator, reason) ({reasons} == 0))",
+                "{{indicator}}: {{reason}}",
+                instant=True,
+            ),
+        ),
+        ranking(
+            "Longest silent meters",
+            "Time since the newest row of the ten most silent meters, by the wall clock.",
+            units.Seconds,
+            Query(
+                f"sort_desc(topk(10, time() - {_of_meters(METER_LAST_SAMPLE)}))",
+                _METER_NAME,
+                instant=True,
+            ),
+        ),
         number(
-            "Lowest health by the BMS",
-            "State of health of the system where its BMS says least.",
-            units.PercentUnit,
-            Query(f'min({SOH.name}{{{SYSTEM}, source="bms"}})', "health"),
+            "Meters that disagree",
+            "Meters whose power and counter told different energy on their newest day.",
+            units.Short,
+            Query(
+                f"sum(min by ({_OF_METER}) ({METER_AGREES.name}{{{METER}}}) == bool 0)", "meters"
+            ),
+            [(None, "green"), (1, "orange")],
         ),
     ]
 
@@ -145,6 +223,12 @@ def _health() -> list[PanelBuilder]:
             units.Volt,
             Query(_live(IMBALANCE, _OF_SYSTEM), _NAME),
         ),
+        number(
+            "Lowest health by the BMS",
+            "State of health of the system where its BMS says least.",
+            units.PercentUnit,
+            Query(f'min({SOH.name}{{{SYSTEM}, source="bms"}})', "health"),
+        ),
     ]
 
 
@@ -169,6 +253,16 @@ def _cells() -> list[PanelBuilder]:
             "Which cell it is, in the ten packs where it is furthest off.",
             units.Short,
             Query(f"{_live(WORST_CELL, _OF_PACK)} and {_FURTHEST}", _PACK_NAME, instant=True),
+        ),
+        ranking(
+            "Alarms that stand",
+            "Alarms of the chosen battery systems that stand, by rule; STALE_DATA and flags too.",
+            units.Short,
+            Query(
+                f"sort_desc(sum by (priority, rule) ({_alarms('.+')}))",
+                "{{rule}} ({{priority}})",
+                instant=True,
+            ),
         ),
         ranking(
             "Critical cells",

@@ -39,6 +39,7 @@ from stream_app.metrics.metric import Metric
 
 WORKER = 'job=~"$job", instance=~"$instance"'
 BLOCK = f'{WORKER}, site=~"$site", block=~"$block"'
+METER = f'{WORKER}, site=~"$site"'
 SYSTEM = f'{WORKER}, site=~"$site", system=~"$system"'
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "no data"

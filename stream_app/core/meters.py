@@ -52,6 +52,8 @@ class MeterState:
         Column sums and facts of the local days that are not complete.
     published
         Days that an end of data gave as they stood.
+    newest
+        The newest day that was told of.
     """
 
     point: MeterPoint | None = None
@@ -61,7 +63,8 @@ class MeterState:
     counters: dict[str, Counter] = field(default_factory=dict)
     sums: Slots = field(default_factory=Slots)
     days: list[MeterFacts] = field(default_factory=list)
-    published: "dict[int, MeterDay]" = field(default_factory=dict)
+    published: dict[int, MeterDay] = field(default_factory=dict)
+    newest: MeterDay | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ def fold_meter(state: MeterState, messages: Sequence[MeterMessage]) -> MeterOutp
             _fold_samples(state, samples, days, late)
         elif isinstance(first, EndOfData):
             _end(state, first.time, days, late)
+    for day in days:
+        if state.newest is None or state.newest.start <= day.start:
+            state.newest = day
     return MeterOutputs(state.point, tuple(days), tuple(late), tuple(refusals), rows)
 
 

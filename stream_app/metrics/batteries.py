@@ -1,22 +1,28 @@
 """The newest values of each battery system and pack, for the live view."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 
 import numpy as np
 from prometheus_client.samples import Sample
 
+from stream_app.codec.results_battery import PRIORITIES
+from stream_app.core.battery import Battery
 from stream_app.core.battery_system import BatteryState, expected
 from stream_app.core.cells.pack import PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, PPM, UV_PER_V, Whole
 from stream_app.core.cells.statistics import RowStatistics, deviations, row_statistics
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.health import columns
+from stream_app.core.health.extremes import evaluable_limits
 from stream_app.core.health.result import HealthDay
+from stream_app.core.health.state import Present
 from stream_app.core.stale import Expected
+from stream_app.core.standing import Rule, standing
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import (
+    ALARMS,
     BATTERY_LAST_SAMPLE,
     CAPACITY,
     CELL_C_MAX,
@@ -95,6 +101,10 @@ class BatteryReading:
         Rows that are to come, see ``battery_system.expected``.
     unknown
         Names in its records that are no signals of it, up to 32.
+    alarms
+        How many of each rule stand.
+    limits
+        Indicator -> ``evaluable`` or why not, by the extremes of a system without packs.
     """
 
     site: str
@@ -106,6 +116,8 @@ class BatteryReading:
     day: HealthDay | None
     expects: Expected | None = None
     unknown: int = 0
+    alarms: Mapping[Rule, int] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 def battery_reading(state: BatteryState) -> BatteryReading | None:
@@ -127,7 +139,18 @@ def battery_reading(state: BatteryState) -> BatteryReading | None:
         state.health.past.newest,
         expected(state),
         len(present.unknown),
+        standing(state),
+        _limits(battery, present),
     )
+
+
+def _limits(battery: Battery, present: Present) -> dict[str, str]:
+    """Which limits the newest day can support; nothing before the first row."""
+    if battery.packs or not present.days:
+        return {}
+    came = present.days[-1].came
+    names = [each.name for at, each in enumerate(columns.SIGNALS) if came >> at & 1]
+    return {str(name): reason for name, reason in evaluable_limits(battery, names).items()}
 
 
 def _pack(name: str, state: PackState) -> PackReading:
@@ -191,13 +214,18 @@ def _imbalance(reading: BatteryReading) -> Told:
     yield {}, reading.day.values.get("imbalance_v") if reading.day else None
 
 
+def _alarms(reading: BatteryReading) -> Told:
+    for rule, count in reading.alarms.items():
+        yield {"priority": PRIORITIES[rule], "rule": rule}, float(count)
+
+
 def _unknown(reading: BatteryReading) -> Told:
     yield {}, float(reading.unknown)
 
 
 def _evaluable(reading: BatteryReading) -> Told:
     """Of the cells an indicator is evaluable where it is in every pack."""
-    reasons = dict[str, str]()
+    reasons = dict(reading.limits)
     for pack in reading.packs:
         for name, reason in pack.evaluable.items():
             if reasons.get(name, GOOD) == GOOD:
@@ -216,6 +244,7 @@ _OF_SYSTEM: tuple[tuple[Metric, Callable[[BatteryReading], Told]], ...] = (
     (SOH, _soh),
     (IMBALANCE, _imbalance),
     (EVALUABLE, _evaluable),
+    (ALARMS, _alarms),
     (UNKNOWN_SIGNALS, _unknown),
 )
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from stream_app.metrics.metric import Metric
 from stream_app.metrics.of_batteries import BATTERIES
+from stream_app.metrics.of_meters import METERS
 
 _ENCLOSURE = ("site", "block", "enclosure")
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -238,6 +239,7 @@ LIVE: tuple[Metric, ...] = (
     LAST_SAMPLE,
     ACTIVE_INPUTS,
     *BATTERIES,
+    *METERS,
 )
 PIPELINE: tuple[Metric, ...] = (
     RECORDS,

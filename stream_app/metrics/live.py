@@ -1,8 +1,9 @@
-"""The newest values of enclosures and batteries: agents publish, a scrape of Prometheus reads."""
+"""The newest values of what is watched: agents publish, a scrape of Prometheus reads."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from threading import Lock
 
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from stream_app.metrics.catalogue import (
     LAST_SAMPLE,
     LIVE,
 )
+from stream_app.metrics.meters import MeterReading, meter_reading, meter_samples
 from stream_app.metrics.metric import Metric
 from stream_app.pipeline import BlockState
 
@@ -86,16 +88,18 @@ class LiveView(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lock = Lock()
-        self._readings: dict[str, BlockReading | BatteryReading] = {}
+        self._readings: dict[str, BlockReading | BatteryReading | MeterReading] = {}
         registry.register(self)
 
     def publish(self, key: str, state: BlockState | BatteryState | MeterState) -> None:
-        """Take the values of ``state``, which may change afterwards; a meter has none to show."""
-        found: BlockReading | BatteryReading | None = None
+        """Take the values of ``state``, which may change afterwards."""
+        found: BlockReading | BatteryReading | MeterReading | None
         if isinstance(state, BlockState):
             found = reading(state)
         elif isinstance(state, BatteryState):
             found = battery_reading(state)
+        else:
+            found = meter_reading(state)
         with self._lock:
             if found is not None:
                 self._readings[key] = found
@@ -110,7 +114,11 @@ class LiveView(Collector):
         """What is expected of each block and battery that expects something, by key."""
         with self._lock:
             readings = list(self._readings.items())
-        return {key: each.expects for key, each in readings if each.expects}
+        return {
+            key: each.expects
+            for key, each in readings
+            if not isinstance(each, MeterReading) and each.expects
+        }
 
     def describe(self) -> Iterable[Family]:
         """Name the families, for the check at registration."""
@@ -125,7 +133,8 @@ class LiveView(Collector):
         yield _last_samples(readings)
         yield _active_inputs(readings)
         batteries = [each for each in every if isinstance(each, BatteryReading)]
-        for metric, samples in battery_samples(batteries):
+        meters = [each for each in every if isinstance(each, MeterReading)]
+        for metric, samples in chain(battery_samples(batteries), meter_samples(meters)):
             family = _family(metric)
             family.samples = samples
             yield family

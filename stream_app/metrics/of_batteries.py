@@ -46,6 +46,13 @@ EVALUABLE = Metric(
     (*_SYSTEM, "indicator", "reason"),
     "1 if the newest data can support the indicator, else 0 and the reason why not.",
 )
+ALARMS = Metric(
+    "bess_battery_alarms",
+    "gauge",
+    "alarms",
+    (*_SYSTEM, "priority", "rule"),
+    "Alarms of the battery system, its packs and cells that stand; only where one does.",
+)
 UNKNOWN_SIGNALS = Metric(
     "bess_battery_unknown_signals",
     "gauge",
@@ -145,6 +152,7 @@ BATTERIES: tuple[Metric, ...] = (
     SOH,
     IMBALANCE,
     EVALUABLE,
+    ALARMS,
     UNKNOWN_SIGNALS,
     CELL_V_MIN,
     CELL_V_MEAN,

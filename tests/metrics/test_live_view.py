@@ -1,6 +1,7 @@
-"""What the live view tells of enclosures."""
+"""What the live view tells of enclosures, batteries and meters."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from statistics import fmean, median
 from threading import Event, Thread
 
@@ -9,10 +10,18 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_app.core.battery import STALE_MS, Battery, CellSamples, SystemSamples
+from stream_app.core.battery import (
+    STALE_MS,
+    Battery,
+    CellSamples,
+    MeterPoint,
+    MeterSamples,
+    SystemSamples,
+)
 from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.cells.quantities import MISSING
 from stream_app.core.messages import Configure
+from stream_app.core.meters import MeterState, fold_meter
 from stream_app.core.stale import Expected
 from stream_app.metrics import LiveView
 from stream_app.metrics.batteries import BatteryReading, PackReading, battery_samples
@@ -24,6 +33,7 @@ from tests.fleet_station import (
     block,
     folded,
     publish_battery,
+    publish_meter,
     publish_station,
 )
 
@@ -332,3 +342,114 @@ def test_a_battery_that_is_given_up_has_no_series_and_expects_no_heartbeat(
 
     assert view.expectations() == {}
     assert not [name for name in names(registry) if "battery" in name or "pack" in name]
+
+
+def labelled(registry: CollectorRegistry, name: str) -> list[tuple[dict[str, str], float]]:
+    """Labels, less those of the place, and value of each series of a metric."""
+    text = generate_latest(registry).decode()
+    return [
+        ({k: v for k, v in each.labels.items() if k not in ("site", "system", "meter")}, each.value)
+        for family in text_string_to_metric_families(text)
+        for each in family.samples
+        if each.name == name
+    ]
+
+
+def test_alarms_that_stand_are_counted_by_priority_and_rule_and_no_others(
+    registry: CollectorRegistry,
+) -> None:
+    view, name = LiveView(registry), "bess_battery_alarms"
+    state, battery = BatteryState(), Battery("north", "bess1", "UTC", {"1": 5})
+    smoke = replace(battery, signals={"smoke": "flag"})
+    times = MIDNIGHT_MS + 1000 * np.arange(40, dtype=np.int64)
+    volts = np.full((40, 5), 3.3) + np.array([0.0, 0.32, 0.36, 0.0, 0.0])
+    fold_battery(state, [smoke, CellSamples("1", times, volts)])
+    fold_battery(state, [SystemSamples(times[:2], {"smoke": np.array([0.0, 1.0])})])
+    view.publish(battery.key, state)
+
+    assert labelled(registry, name) == [
+        ({"priority": "high", "rule": "OVER_VOLT_ALARM"}, 1),
+        ({"priority": "medium", "rule": "OVER_VOLT_WARNING"}, 2),
+        ({"priority": "high", "rule": "FLAG"}, 1),
+    ]
+
+    fold_battery(state, [CellSamples("1", times + 60_000, np.full((40, 5), 3.3))])
+    fold_battery(state, [SystemSamples(times[:1] + 5000, {"smoke": np.zeros(1)})])
+    view.publish(battery.key, state)
+
+    assert labelled(registry, name) == []
+
+
+def test_a_system_without_packs_says_which_limits_watch_it(registry: CollectorRegistry) -> None:
+    state, battery = BatteryState(), Battery("north", "rack1", "UTC", {})
+    view, times = LiveView(registry), np.array([MIDNIGHT_MS, MIDNIGHT_MS + 1000])
+    fold_battery(state, [battery])
+    view.publish(battery.key, state)
+    assert labelled(registry, "bess_battery_evaluable") == []
+
+    fold_battery(state, [SystemSamples(times, {"cell_max_v": np.full(2, 3.3)})])
+    view.publish(battery.key, state)
+
+    found = {
+        labels["indicator"]: (labels["reason"], value)
+        for labels, value in labelled(registry, "bess_battery_evaluable")
+    }
+    assert found["over_volt"] == ("evaluable", 1)
+    assert found["under_volt"] == ("missing_signal", 0)
+    assert found["voltage_deviation"] == ("no_cells", 0)
+
+
+def test_a_meter_shows_its_power_and_its_newest_day(registry: CollectorRegistry) -> None:
+    publish_meter(LiveView(registry))
+
+    meter = {"site": "north", "meter": "m1"}
+    assert registry.get_sample_value("bess_meter_power_watts", meter) == 1e6
+    newest = "bess_meter_last_sample_timestamp_seconds"
+    assert registry.get_sample_value(newest, meter) == (MIDNIGHT_MS + 100 * QUARTER_MS) / 1000
+    mwh = {
+        (labels["flow"], labels["source"]): value / 3.6e9
+        for labels, value in labelled(registry, "bess_meter_day_energy_joules")
+    }
+    assert mwh == {
+        ("import", "power"): 0,
+        ("export", "power"): 24,
+        ("export", "counter"): pytest.approx(26.4),
+    }
+    assert labelled(registry, "bess_meter_agrees") == [({"flow": "export"}, 0)]
+
+
+def test_a_meter_says_what_its_newest_day_could_not_tell(registry: CollectorRegistry) -> None:
+    publish_meter(LiveView(registry))
+
+    found = {
+        labels["indicator"]: (labels["reason"], value)
+        for labels, value in labelled(registry, "bess_meter_evaluable")
+    }
+    assert found == {
+        "import_kwh": ("evaluable", 1),
+        "export_kwh": ("evaluable", 1),
+        "power_factor_mean": ("missing_signal", 0),
+        "import_counter_kwh": ("missing_signal", 0),
+        "export_counter_kwh": ("evaluable", 1),
+        "total_counter_kwh": ("missing_signal", 0),
+        "import_difference_kwh": ("missing_signal", 0),
+        "export_difference_kwh": ("evaluable", 1),
+    }
+
+
+def test_a_meter_before_its_first_day_is_over_shows_power_alone(
+    registry: CollectorRegistry,
+) -> None:
+    state, view = MeterState(), LiveView(registry)
+    view.publish("north/meter/m1", state)
+    assert names(registry) == set()
+
+    samples = MeterSamples(MIDNIGHT_MS + np.array([0, 1000]), {"power_w": np.full(2, -5.0)})
+    fold_meter(state, [MeterPoint("north", "m1", "UTC"), samples])
+    view.publish("north/meter/m1", state)
+
+    assert names(registry) == {
+        "bess_meter_power_watts",
+        "bess_meter_last_sample_timestamp_seconds",
+    }
+    assert view.expectations() == {}

@@ -24,7 +24,7 @@ from stream_app.metrics import (
 from stream_app.metrics.catalogue import CATALOGUE
 from stream_app.metrics.server import MOST_CLIENTS
 from stream_app.settings import Settings
-from tests.fleet_station import busy, publish_battery, publish_station
+from tests.fleet_station import busy, publish_battery, publish_meter, publish_station
 
 Serve = Callable[..., MetricsServer]
 
@@ -55,6 +55,7 @@ def full_worker(blocks: int, enclosures: int, *, batteries: bool = True) -> Coll
     publish_station(live, blocks, enclosures)
     if batteries:
         publish_battery(live)
+        publish_meter(live)
     busy(PipelineMetrics(registry), partitions=16)
     return registry
 

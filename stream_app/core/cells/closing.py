@@ -1,4 +1,4 @@
-"""Conditions of a pack that end because they are judged no more."""
+"""Conditions of a pack that stand, and their end where they are judged no more."""
 
 from collections.abc import Iterator, Mapping
 
@@ -25,7 +25,7 @@ def close(state: PackState, pack: str, limits: CellLimits) -> list[CellFinding]:
 
 
 def _endings(state: PackState, pack: str, limits: CellLimits, time: int) -> Iterator[CellFinding]:
-    for rule, cell, since in _standing(state):
+    for rule, cell, since in standing_of_cells(state):
         known = None if cell is None else concern_of(state.cold.critical, rule, cell)
         spread = limits.spread_uv["rest"] / UV_PER_V
         value, limit = (spread, spread) if known is None else (known.worst, known.limit)
@@ -33,7 +33,8 @@ def _endings(state: PackState, pack: str, limits: CellLimits, time: int) -> Iter
         yield CellFinding(pack, cell, rule, False, time, since, value, limit, unit, judged=False)
 
 
-def _standing(state: PackState) -> Iterator[Standing]:
+def standing_of_cells(state: PackState) -> Iterator[Standing]:
+    """Conditions of the cells and of the pack that stand; not whether its rows are missing."""
     yield from _watched(state.hot.alarms.watches)
     for cell, rising in state.hot.alarms.thermal.rising.items():
         if rising.raised:

@@ -46,7 +46,7 @@ class SocState(AnchorState):
 
     newest: tuple[int, int, list[int]] | None = None
     changed: list[int] = field(default_factory=list)
-    active: dict[str, int] = field(default_factory=dict)
+    active: dict[SocRule, int] = field(default_factory=dict)
     beyond: float | None = None
 
 
