@@ -3,15 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from stream_app.core.cells.limits import ThresholdRule
+
 CellRule = Literal[
-    "OVER_VOLT_ALARM",
-    "OVER_VOLT_WARNING",
-    "UNDER_VOLT_ALARM",
-    "UNDER_VOLT_WARNING",
-    "OVER_TEMP_ALARM",
-    "OVER_TEMP_WARNING",
-    "UNDER_TEMP_ALARM",
-    "UNDER_TEMP_WARNING",
+    ThresholdRule,
     "THERMAL_RUNAWAY",
     "CELL_VOLTAGE_DEVIATION",
     "WEAK_CELL",

@@ -61,8 +61,8 @@ class Story:
 
     @property
     def findings(self) -> list[tuple[int, CellFinding]]:
-        """All in the order of the rows that showed them."""
-        return sorted(self.alarms + self.windows, key=lambda each: each[0])
+        """All, each with the row that showed it."""
+        return self.alarms + self.windows
 
     def told(self) -> list[CriticalCells]:
         """The tables of the days that closed, once all has been told in event time."""
