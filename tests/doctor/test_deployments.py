@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
-from schemas.topics import ALARMS, TELEMETRY, TOPICS
+from schemas.topics import ALARMS, TELEMETRY, TOPICS, Topic
 from stream_app.engine.position import Position
 from stream_app.engine.view import RedisView
 from tests.kafka.support import Deployment, records, station
@@ -31,12 +30,6 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-@pytest.fixture
-async def admin(deployment: Deployment) -> AsyncIterator[AIOKafkaAdminClient]:
-    async with deployment.admin() as client:
-        yield client
-
-
 def findings(deployment: Deployment, level: str, **variables: str) -> dict[str, dict[str, Any]]:
     """Findings of a level by subject; the exit status tells whether there are faults."""
     ended = deployment.bess("doctor", "--json", **variables)
@@ -45,9 +38,25 @@ def findings(deployment: Deployment, level: str, **variables: str) -> dict[str, 
     return {each["subject"]: each for each in found if each["level"] == level}
 
 
-async def set_topic(admin: AIOKafkaAdminClient, topic: str, **values: str) -> None:
+async def set_topic(deployment: Deployment, topic: Topic, **values: str) -> None:
+    """Set a topic's settings, and wait until the broker tells them: a moment later, under load."""
     named = {name.replace("_", "."): value for name, value in values.items()}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, named)])
+    resource = ConfigResource(ConfigResourceType.TOPIC, deployment.name(topic), named)
+    async with deployment.admin() as admin:
+        await admin.alter_configs([resource])
+
+    async def told() -> bool:
+        return named.items() <= (await topic_settings(deployment, topic)).items()
+
+    await deployment.wait_for(f"setting {named}", told)
+
+
+async def topic_settings(deployment: Deployment, topic: Topic) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, deployment.name(topic))
+    async with deployment.admin() as admin:
+        (found,) = await admin.describe_configs([resource])
+    entries = found.to_object()["resources"][0]["config_entries"]
+    return {each["config_names"]: each["config_value"] for each in entries}
 
 
 async def test_a_new_deployment_has_no_fault(deployment: Deployment) -> None:
@@ -91,10 +100,9 @@ async def test_a_working_deployment_has_no_fault_and_tells_its_workers(
     assert set(found) == {"replication", "workers", "view"}
 
 
-async def test_a_deleted_topic_is_a_fault(
-    deployment: Deployment, admin: AIOKafkaAdminClient
-) -> None:
-    await admin.delete_topics([deployment.name(ALARMS)])
+async def test_a_deleted_topic_is_a_fault(deployment: Deployment) -> None:
+    async with deployment.admin() as admin:
+        await admin.delete_topics([deployment.name(ALARMS)])
 
     async def told() -> bool:
         return "topics" in findings(deployment, "fault")
@@ -110,11 +118,10 @@ async def test_a_deleted_topic_is_a_fault(
 
 
 async def test_a_retention_is_told_and_repaired_and_other_settings_stay(
-    deployment: Deployment, admin: AIOKafkaAdminClient
+    deployment: Deployment,
 ) -> None:
-    name = deployment.name(TELEMETRY)
     others = {"cleanup_policy": "delete", "max_message_bytes": "17825792"}
-    await set_topic(admin, name, retention_ms="600000", segment_ms="700000", **others)
+    await set_topic(deployment, TELEMETRY, retention_ms="600000", segment_ms="700000", **others)
 
     assert "retention.ms is 600000" in findings(deployment, "warning")["topics"]["what"]
     checked = deployment.bess("topics", "check")
@@ -125,9 +132,7 @@ async def test_a_retention_is_told_and_repaired_and_other_settings_stay(
     assert repaired.returncode == 0
     assert "retention.ms set from 600000 to -1" in repaired.stdout
     assert "topics" not in findings(deployment, "warning")
-    (found,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    entries = found.to_object()["resources"][0]["config_entries"]
-    values = {each["config_names"]: each["config_value"] for each in entries}
+    values = await topic_settings(deployment, TELEMETRY)
     assert (values["segment.ms"], values["retention.ms"]) == ("700000", "-1")
 
 
