@@ -34,6 +34,8 @@ class Issues:
         Column -> cells of power without a value.
     back_steps
         Rows earlier than the one before; they are passed on.
+    put_in_order
+        Rows earlier than the one before that came in time for their place.
     shared_slots
         File -> rows that gave way to a later one in the same slot of the grid.
     notes
@@ -44,6 +46,7 @@ class Issues:
     text_cells: dict[str, Tally] = field(default_factory=dict)
     empty_cells: Counter[str] = field(default_factory=Counter)
     back_steps: Tally = field(default_factory=Tally)
+    put_in_order: Tally = field(default_factory=Tally)
     shared_slots: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
@@ -83,6 +86,8 @@ class Issues:
             lines.append(f"empty: {self.empty_cells.total():,} cells in {columns:,} columns")
         if self.back_steps.count:
             lines.append(_with_places("rows earlier than the one before", self.back_steps, "rows"))
+        if self.put_in_order.count:
+            lines.append(_with_places("rows back in time, put in order", self.put_in_order, "rows"))
         if self.shared_slots:
             rows, files = self.shared_slots.total(), len(self.shared_slots)
             lines.append(

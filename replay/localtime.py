@@ -49,6 +49,7 @@ class LocalTime:
     twelfth of the repeated time is rows out of order. With rows as far apart as the clock goes
     back, an equal time is the second one. Where they never step back, they are the second of the
     two if that leaves fewer gaps: they begin after one, and the row that follows is near.
+    A stretch that comes newest first is resolved from its end.
 
     Parameters
     ----------
@@ -91,8 +92,14 @@ class LocalTime:
                 continue
             before = int(wall[start - 1]) if start else self._newest
             after = int(wall[stop]) if stop < wall.size else None
-            second = start + self._second_from(changes, change, wall[start:stop], (before, after))
-            times[second:stop] += changes.offset[change] - changes.offset[change + 1]
+            part = wall[start:stop]
+            if _newest_first(part, before, after):
+                first = self._second_from(changes, change, part[::-1], (after, before))
+                second = slice(start, stop - first)
+            else:
+                first = self._second_from(changes, change, part, (before, after))
+                second = slice(start + first, stop)
+            times[second] += changes.offset[change] - changes.offset[change + 1]
 
     def _forget(self, wall: Ints) -> None:
         """Expect another pass over the repeated stretch after a row from before it."""
@@ -129,6 +136,13 @@ class LocalTime:
         as_first = int(begin > longest) + int(end + back_ms > longest)
         as_second = int(begin + back_ms > longest) + int(end > longest)
         return as_second < as_first
+
+
+def _newest_first(wall: Ints, before: int | None, after: int | None) -> bool:
+    """Whether most steps of a stretch go back, with those from and to the rows around it."""
+    around = [[] if each is None else [each] for each in (before, after)]
+    steps = np.diff(np.concatenate([around[0], wall, around[1]]))
+    return int(np.sign(steps).sum()) < 0
 
 
 def wall_text(wall: int) -> str:

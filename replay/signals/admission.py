@@ -1,4 +1,4 @@
-"""Which rows of one file are taken, and into which slot of the grid each falls."""
+"""Which rows of one file have a time that can be believed, and which of them share a slot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from stream_app.core.energy import Floats, Ints
 Bools = NDArray[np.bool_]
 
 FAR_AHEAD = "a time far ahead that no second row confirms"
-STEPS_BACK = "a row before the slot of the row before it"
 FALSE_START = "a first row far ahead of most rows that follow"
 _WITNESSES = 2
 """Rows, each far ahead of the one before, that confirm the row before them."""
@@ -44,10 +43,11 @@ class Slotted:
 
 def joined(parts: Sequence[Slotted], columns: int) -> Slotted:
     """The rows of all parts, one part after the other."""
-    if len(parts) == 1:
-        return parts[0]
+    some = [part for part in parts if part.slots.size]
+    if len(some) == 1:
+        return some[0]
     nothing = np.zeros(0, dtype=np.int64)
-    every = [Slotted(nothing, nothing, np.zeros((columns, 0))), *parts]
+    every = [Slotted(nothing, nothing, np.zeros((columns, 0))), *some]
     return Slotted(
         np.concatenate([part.slots for part in every]),
         np.concatenate([part.times for part in every]),
@@ -63,125 +63,114 @@ class Refused:
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
-    time: int
-    row: int
+class Taken:
+    """Rows in file order: ``times`` (n,) [ms UTC], ``values`` (columns, n).
+
+    ``rows`` (n,) are their numbers in the file.
+    """
+
+    times: Ints
     values: Floats
+    rows: Ints
+
+    def part(self, low: int, high: int) -> "Taken":
+        """Some of them."""
+        return Taken(self.times[low:high], self.values[:, low:high], self.rows[low:high])
 
 
 class Admission:
     """Takes the rows of one file in file order, however they are cut into chunks.
 
-    A slot is centred on a multiple of the interval: clocks of files may differ by less than half of
-    it. A row more than ``skew_ms`` after the newest is set aside until the next row lies within
+    A row more than ``skew_ms`` after the newest is set aside until the next row lies within
     ``skew_ms`` of it, or the next two after it; the first rows until the next lies within
     ``skew_ms``: one wrong time neither ends nor starts a file. Nor does a row start one that lies
     more than ``skew_ms`` after ``start_ms`` [ms UTC], the median of the times in its head.
     """
 
-    def __init__(self, interval_ms: int, skew_ms: int, start_ms: int | None = None) -> None:
-        self._interval_ms, self._skew_ms = interval_ms, skew_ms
+    def __init__(self, skew_ms: int, start_ms: int | None = None) -> None:
+        self._skew_ms = skew_ms
         self._latest_start = None if start_ms is None else start_ms + skew_ms
         self._newest: int | None = None
-        self._pending: list[_Row] = []
+        self._pending: list[Taken] = []
 
-    def take(self, times: Ints, values: Floats, rows: Ints, refused: Refused) -> Slotted:
-        """Take rows.
-
-        Parameters
-        ----------
-        times, values
-            (n,) [ms UTC], and (columns, n).
-        rows
-            (n,) their numbers in the file.
-        refused
-            Takes up what is not taken.
-        """
+    def take(self, rows: Taken, refused: Refused) -> list[Taken]:
+        """Take rows; ``refused`` takes up what is not taken."""
         parts = []
         at = 0
-        while at < times.size:
-            plain = self._plain(times[at:])
+        while at < rows.times.size:
+            plain = self._plain(rows.times[at:])
             if plain:
-                part = slice(at, at + plain)
-                self._newest = int(times[part.stop - 1])
-                parts.append(Slotted(self._slots(times[part]), times[part], values[:, part]))
+                parts += self._known(rows.part(at, at + plain))
             else:
-                row = _Row(int(times[at]), int(rows[at]), values[:, at])
-                parts += [self._alone(each) for each in self._taken(row, refused)]
+                parts += self._taken(rows.part(at, at + 1), refused)
             at += max(plain, 1)
-        return joined(parts, values.shape[0])
+        return parts
 
-    def end(self, refused: Refused, columns: int) -> Slotted:
+    def end(self, refused: Refused) -> list[Taken]:
         """Say that the file has no more rows: of rows set aside only the last lacks a witness."""
         last = [] if self._newest is None else self._confirm(len(self._pending) - 1)
         self._dismiss(refused)
-        return joined([self._alone(each) for each in last], columns)
+        return last
 
     def _plain(self, times: Ints) -> int:
-        """Number of rows at the front that simply follow one another, some of them at least."""
+        """Number of rows at the front of which none lies far after all before it."""
         if self._newest is None or self._pending:
             return 0
         size = _FEWEST_AT_ONCE
         while True:
-            steps = np.diff(times[:size], prepend=self._newest)
-            odd = np.flatnonzero((steps < 0) | (steps > self._skew_ms))
-            if odd.size:
-                return int(odd[0])
+            some = times[:size]
+            newest = np.maximum.accumulate(np.append(self._newest, some[:-1]))
+            far = np.flatnonzero(some - newest > self._skew_ms)
+            if far.size:
+                return int(far[0])
             if size >= times.size:
                 return times.size
             size *= 8
 
-    def _taken(self, row: _Row, refused: Refused) -> list[_Row]:
+    def _taken(self, row: Taken, refused: Refused) -> list[Taken]:
+        time = _time(row)
         if self._newest is None:
             return self._first(row, refused)
-        if row.time - self._newest <= self._skew_ms:
+        if time - self._newest <= self._skew_ms:
             self._dismiss(refused)
-            return self._if_not_back(row, refused)
-        self._dismiss(refused, after=row.time + self._skew_ms)
-        if self._pending and row.time - self._pending[-1].time <= self._skew_ms:
-            return [*self._confirm(len(self._pending)), *self._if_not_back(row, refused)]
+            return self._known(row)
+        self._dismiss(refused, after=time + self._skew_ms)
+        if self._pending and time - _time(self._pending[-1]) <= self._skew_ms:
+            return [*self._confirm(len(self._pending)), *self._known(row)]
         self._pending.append(row)
         return self._confirm(len(self._pending) - _WITNESSES)
 
-    def _first(self, row: _Row, refused: Refused) -> list[_Row]:
-        if row.time > (self._latest_start or row.time):
-            refused.rows.append((row.row, FALSE_START))
+    def _first(self, row: Taken, refused: Refused) -> list[Taken]:
+        time = _time(row)
+        if time > (self._latest_start or time):
+            refused.rows.append((int(row.rows[0]), FALSE_START))
             return []
-        if self._pending and abs(row.time - self._pending[0].time) <= self._skew_ms:
-            return [*self._confirm(1), *self._if_not_back(row, refused)]
+        if self._pending and abs(time - _time(self._pending[0])) <= self._skew_ms:
+            return [*self._confirm(1), *self._known(row)]
         self._dismiss(refused)
         self._pending.append(row)
         return []
 
-    def _confirm(self, count: int) -> list[_Row]:
+    def _confirm(self, count: int) -> list[Taken]:
         """Take the first of the rows set aside."""
         found, self._pending = self._pending[: max(count, 0)], self._pending[max(count, 0) :]
-        self._newest = found[-1].time if found else self._newest
+        self._newest = _time(found[-1]) if found else self._newest
         return found
 
-    def _if_not_back(self, row: _Row, refused: Refused) -> list[_Row]:
+    def _known(self, rows: Taken) -> list[Taken]:
         assert self._newest is not None
-        if self._slot(row.time) < self._slot(self._newest):
-            refused.rows.append((row.row, STEPS_BACK))
-            return []
-        self._newest = max(self._newest, row.time)
-        return [row]
+        self._newest = max(self._newest, int(rows.times.max()))
+        return [rows]
 
     def _dismiss(self, refused: Refused, after: int | None = None) -> None:
         """Refuse the rows set aside, or those of them after a time."""
-        gone = [each for each in self._pending if after is None or each.time > after]
-        refused.rows += [(each.row, FAR_AHEAD) for each in gone]
+        gone = [each for each in self._pending if after is None or _time(each) > after]
+        refused.rows += [(int(each.rows[0]), FAR_AHEAD) for each in gone]
         self._pending = self._pending[: len(self._pending) - len(gone)]
 
-    def _alone(self, row: _Row) -> Slotted:
-        times = np.array([row.time])
-        return Slotted(self._slots(times), times, row.values[:, np.newaxis])
 
-    def _slot(self, time: int) -> int:
-        return (time + self._interval_ms // 2) // self._interval_ms * self._interval_ms
-
-    def _slots(self, times: Ints) -> Ints:
-        return (times + self._interval_ms // 2) // self._interval_ms * self._interval_ms
+def _time(row: Taken) -> int:
+    return int(row.times[0])
 
 
 def one_a_time(rows: Slotted, most: Bools, apart: bool) -> tuple[Slotted, int]:

@@ -38,11 +38,14 @@ class Head:
         By how much they lie beside multiples of the interval [ms], less than half of it.
     regular
         Whether nine in ten do so to a quarter of it; otherwise values come when they change.
+    oldest_first
+        Whether none of them lies before the first.
     """
 
     median_ms: int | None
     phase_ms: int
     regular: bool
+    oldest_first: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,9 @@ def look_at(folder: str, path: Path, config: Config) -> SignalFile | str:
         return f"{name} has no rows"
     times = _instants(source, head.column(0))
     interval_ms = config.data.interval or _interval(times)
-    return SignalFile(source, _addresses(source, config), interval_ms, _head(times, interval_ms))
+    oldest_first = bool((times[:1] <= times).all())
+    head = Head(*_clock(times, interval_ms), oldest_first)
+    return SignalFile(source, _addresses(source, config), interval_ms, head)
 
 
 def _instants(source: Source, head: pa.Array) -> Ints:
@@ -130,12 +135,13 @@ def _interval(times: Ints) -> int | None:
     return _rounded(float(np.median(forward))) if forward.size else None
 
 
-def _head(times: Ints, interval_ms: int | None) -> Head:
+def _clock(times: Ints, interval_ms: int | None) -> tuple[int | None, int, bool]:
+    """Median, phase, and whether there is one."""
     if not times.size:
-        return Head(None, 0, regular=True)
+        return None, 0, True
     median = int(np.sort(times)[(times.size - 1) // 2])
     if interval_ms is None:
-        return Head(median, 0, regular=True)
+        return median, 0, True
     half = interval_ms // 2
     phases = np.sort((times + half) % interval_ms)
     # A circle is cut where it is emptiest.
@@ -143,8 +149,8 @@ def _head(times: Ints, interval_ms: int | None) -> Head:
     middle = int(np.append(phases[cut:], phases[:cut] + interval_ms)[phases.size // 2])
     beside = np.abs((phases - middle + half) % interval_ms - half)
     if np.count_nonzero(beside * 4 <= interval_ms) * 10 < times.size * 9:
-        return Head(median, 0, regular=False)
-    return Head(median, middle % interval_ms - half, regular=True)
+        return median, 0, False
+    return median, middle % interval_ms - half, True
 
 
 def _addresses(source: Source, config: Config) -> dict[str, str]:

@@ -12,9 +12,10 @@ from replay.errors import ExportError
 from replay.issues import SHOWN, Issues
 from replay.localtime import LocalTime
 from replay.rows import Rows, TimedRows, timed
-from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_time
+from replay.signals.admission import Admission, Refused, Slotted, Taken, joined, one_a_time
 from replay.signals.files import Head
 from replay.signals.mapping import Target
+from replay.signals.ordering import LOOK_AHEAD, Ordering
 from replay.signals.slices import slices
 from replay.signals.units import scaled
 from replay.sources import Source
@@ -22,7 +23,7 @@ from replay.timestamps import stamps
 from stream_app.core.energy import Floats
 
 HELD_CELLS = 200_000
-"""Cells of one file kept back while a repeated hour is undecided."""
+"""Cells of one file kept back while a repeated hour is undecided, or rows wait for earlier ones."""
 
 
 class SignalReader:
@@ -58,7 +59,9 @@ class SignalReader:
         self._names = [name for name, _ in columns]
         self._source, self._issues = replace(source, bad_lines=[]), issues
         self._interval_ms, self._phase_ms = interval_ms, head.phase_ms
-        self._admission = Admission(interval_ms, skew_ms, head.median_ms)
+        self._admission = Admission(skew_ms, head.median_ms)
+        look_ahead = min(LOOK_AHEAD, HELD_CELLS // len(columns))
+        self._ordering = Ordering(interval_ms, len(columns), look_ahead, not head.oldest_first)
         self._most = np.array([each.keep != "extremes" for each in self.targets])
         self._apart = self.targets[0].of != "cells"
         self._newest = joined([], len(self.targets))
@@ -107,26 +110,33 @@ class SignalReader:
         chunk = next(self._chunks, None)
         if chunk is None:
             self._ended = True
-            rest = self._admission.end(refused, len(self.targets))
-            self._publish(joined([self._newest, rest], len(self.targets)))
+            rest = self._in_order(self._admission.end(refused), refused)
+            every = [self._newest, *rest, self._ordering.end()]
+            self._publish(joined(every, len(self.targets)))
         else:
             self._admit(chunk, refused)
         for row, reason in refused.rows:
-            self._issues.refuse(reason, [f"{self._source.name} row {row + 1}"])
+            self._issues.refuse(reason, [self._row(row)])
 
     def _admit(self, chunk: TimedRows, refused: Refused) -> None:
         """Take the rows that have an instant and at least one value."""
         values = chunk.rows.power
         heard = chunk.used & ~np.isnan(values).all(axis=0)
         numbers_in_file = chunk.rows.in_file + np.flatnonzero(heard)
-        times = chunk.times[heard] - self._phase_ms
-        part = self._admission.take(times, values[:, heard], numbers_in_file, refused)
-        if part.slots.size:
-            rows = joined([self._newest, part], len(self.targets))
+        rows = Taken(chunk.times[heard] - self._phase_ms, values[:, heard], numbers_in_file)
+        parts = self._in_order(self._admission.take(rows, refused), refused)
+        if any(part.slots.size for part in parts):
+            every = joined([self._newest, *parts], len(self.targets))
             # More rows of the newest slot may come.
-            whole = int(np.searchsorted(rows.slots, rows.slots[-1]))
-            self._newest = rows.after(whole).copy()
-            self._publish(rows.before(whole))
+            whole = int(np.searchsorted(every.slots, every.slots[-1]))
+            self._newest = every.after(whole).copy()
+            self._publish(every.before(whole))
+
+    def _in_order(self, parts: Sequence[Taken], refused: Refused) -> list[Slotted]:
+        moved: list[int] = []
+        found = [each for part in parts for each in self._ordering.take(part, refused, moved)]
+        self._issues.put_in_order.add(len(moved), map(self._row, moved))
+        return found
 
     def _known_until(self) -> int:
         """Time [ms UTC] before which no more rows come."""
@@ -201,6 +211,9 @@ class SignalReader:
             places = [f"{self._source.name} line {bad.line}: {bad.cells} cells" for bad in fresh]
             reason = f"line without the {fresh[0].expected} cells of the header"
             self._issues.refuse(reason, places)
+
+    def _row(self, row: int) -> str:
+        return f"{self._source.name} row {row + 1}"
 
     def _place(self, column: pa.Array, in_file: int, row: int) -> str:
         return f"{self._source.name} row {in_file + row + 1}: {str(column[row])[:40]!r}"

@@ -7,24 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.signals.admission import Admission, Refused, Slotted, joined, one_a_time
+from replay.signals.admission import Admission, Refused, Slotted, Taken, joined, one_a_time
+from replay.signals.ordering import Ordering
 
-INTERVAL_MS, SKEW_MS = 10, 100
+INTERVAL_MS, SKEW_MS, LOOK_AHEAD = 10, 100, 10
 TIMES = st.lists(st.one_of(st.integers(0, 400), st.integers(0, 100_000)), min_size=1, max_size=120)
 STEADY = st.lists(st.integers(-3, 30), min_size=1, max_size=200)
+JUMPY = st.lists(st.sampled_from([-90, -20, -10, 0, 10, 10, 10, 20, 80]), max_size=200)
 
 
-def admitted(times: list[int], cuts: list[int]) -> tuple[list[int], list[float], Refused]:
-    admission, refused = Admission(INTERVAL_MS, SKEW_MS), Refused()
+def admitted(
+    times: list[int], cuts: list[int], waits: bool = False
+) -> tuple[list[int], list[float], list[tuple[int, str]], list[int]]:
+    """Slots and numbers of rows as they come, those refused by reason, and those moved."""
+    admission, refused, moved = Admission(SKEW_MS), Refused(), list[int]()
+    ordering = Ordering(INTERVAL_MS, 1, LOOK_AHEAD, waits)
     edges = [0, *sorted(cut % (len(times) + 1) for cut in cuts), len(times)]
     parts = []
     for low, high in pairwise(edges):
         rows = np.arange(low, high)
-        values = rows[np.newaxis].astype(float)
-        parts.append(admission.take(np.array(times[low:high], np.int64), values, rows, refused))
-    parts.append(admission.end(refused, 1))
-    whole = joined(parts, 1)
-    return whole.slots.tolist(), whole.values[0].tolist(), refused
+        given_rows = Taken(np.array(times[low:high], np.int64), rows[np.newaxis] * 1.0, rows)
+        for part in admission.take(given_rows, refused):
+            parts += ordering.take(part, refused, moved)
+    for part in admission.end(refused):
+        parts += ordering.take(part, refused, moved)
+    whole = joined([*parts, ordering.end()], 1)
+    told = sorted(refused.rows, key=lambda each: each[1])
+    return whole.slots.tolist(), whole.values[0].tolist(), told, moved
 
 
 @given(times=TIMES, cuts=st.lists(st.integers(0, 1000), max_size=5))
@@ -39,11 +48,40 @@ def test_any_cut_of_a_trembling_clock_gives_the_same(steps: list[int], cuts: lis
     assert admitted(times, cuts) == admitted(times, list(range(len(times))))
 
 
+@given(steps=JUMPY, cuts=st.lists(st.integers(0, 1000), max_size=5), waits=st.booleans())
+def test_any_cut_of_rows_out_of_order_gives_the_same(
+    steps: list[int], cuts: list[int], waits: bool
+) -> None:
+    times = np.cumsum([10_000, *steps]).tolist()
+
+    assert admitted(times, cuts, waits) == admitted(times, list(range(len(times))), waits)
+
+
+@given(
+    before=st.integers(0, 20),
+    stretch=st.permutations(range(LOOK_AHEAD)),
+    after=st.integers(2, 20),
+    waits=st.booleans(),
+)
+def test_rows_in_any_order_are_put_right_within_the_look_ahead(
+    before: int, stretch: list[int], after: int, waits: bool
+) -> None:
+    end = before + LOOK_AHEAD
+    order = [*range(before), *(before + row for row in stretch), *range(end, end + after)]
+    times = [row * INTERVAL_MS for row in order]
+
+    slots, _, refused, moved = admitted(times, [], waits or not before)
+
+    assert slots == sorted(times)
+    assert refused == []
+    assert not moved or order != sorted(order)
+
+
 @given(times=TIMES)
 def test_every_row_is_taken_or_refused_once_and_slots_never_step_back(times: list[int]) -> None:
-    slots, rows, refused = admitted(times, [])
+    slots, rows, refused, _ = admitted(times, [])
 
-    assert sorted([*rows, *(row for row, _ in refused.rows)]) == list(range(len(times)))
+    assert sorted([*rows, *(row for row, _ in refused)]) == list(range(len(times)))
     assert slots == sorted(slots)
     for slot, row in zip(slots, rows, strict=True):
         assert -INTERVAL_MS / 2 <= times[int(row)] - slot < INTERVAL_MS / 2
