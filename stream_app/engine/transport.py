@@ -122,14 +122,15 @@ class ChunkConsumer(driver.Consumer):  # type: ignore[misc]
         generation = self.app.consumer_generation_id
         ready = owner.ready(active)
         owner.finished.clear()
-        empty = ready.difference(self.backlog.holding(ready))
-        await self._fetch(empty, generation, wait=empty == active)
         waiting = self.backlog.holding(ready)
         for tp in waiting:
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             await self._deliver(tp, owner, generation)
-        if not waiting and empty != active:
+        # Only now: what was delivered is folded while the consumer's thread unpacks the next.
+        empty = ready.difference(waiting)
+        await self._fetch(empty, generation, wait=empty == active)
+        if not waiting and empty != active and not self.backlog.holding(empty):
             await _any_of(owner.finished, BUSY_SECONDS)
 
     async def _fetch(self, tps: set[TP], generation: int, *, wait: bool) -> None:
