@@ -11,6 +11,7 @@ import structlog
 
 from stream_app import memory
 from stream_app.app import App, create_app
+from stream_app.engine.publisher import pack_lightly
 from stream_app.health import obstacle
 from stream_app.metrics import LiveView, PipelineMetrics, serve, worker_registry
 from stream_app.services import Silent
@@ -92,6 +93,7 @@ def run_worker(settings: Settings, shown: Front) -> None:
     """Run a worker, logging set up before; never returns, exits with the process's status."""
     shown.app = create_app(settings, shown.metrics, shown.live)
     memory.tune()
+    pack_lightly()
     try:
         Worker(shown.app).execute_from_commandline()
     except SystemExit as end:

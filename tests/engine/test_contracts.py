@@ -4,15 +4,19 @@ Each row fails when upstream renames, removes or reshapes something that an over
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points, version
 from typing import Any
 
 import aiokafka
 import pytest
+from aiokafka.codec import zstd_encode
 from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import App as FaustApp
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
@@ -23,6 +27,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from mode.worker import Worker as FaustWorker
 
+from stream_app.engine.publisher import pack_lightly
 from stream_app.engine.recovery import Recovery, TableManager
 from stream_app.engine.store import Store
 from stream_app.engine.table import Table
@@ -126,6 +131,23 @@ def test_faust_asks_new_offset_before_it_commits_anything() -> None:
 @pytest.mark.parametrize("name", ["_isolation_level", "_fetch_max_wait_ms"])
 def test_aiokafka_reads_the_attribute_we_set_when_it_starts(name: str) -> None:
     assert f"self.{name}" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_aiokafka_packs_at_the_level_that_we_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    packing = sys.modules[DefaultRecordBatchBuilder.__module__]
+    monkeypatch.setattr(packing, "zstd_encode", zstd_encode)  # is put back at the end
+    value = b",".join(b"%d" % (n * n) for n in range(10_000))
+
+    def packed() -> bytes:
+        builder = DefaultRecordBatchBuilder(2, 4, False, -1, -1, 0, 1 << 20)
+        builder.append(0, 0, b"", value, [])
+        return bytes(builder.build())
+
+    before = packed()
+    pack_lightly()
+
+    assert packed() != before
+    assert [each.value for each in MemoryRecords(packed()).next_batch()] == [value]
 
 
 def test_records_of_a_transaction_never_expire_while_the_broker_is_away() -> None:
