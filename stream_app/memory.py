@@ -13,7 +13,7 @@ def tune() -> None:
     """Settle the collector and the C library for chunk after chunk; the latter only with glibc.
 
     A chunk makes hundreds of thousands of short-lived objects: with the usual thresholds half of
-    the time goes into looking for cycles that are not there. Its arrays of 2 MB are given back and
+    the time goes into looking for cycles that are not there. Its arrays of MBs are given back and
     had anew each time, which took half of a fold of cells: the heap keeps 16 MB for them, and no
     more, so that what an outage has piled up goes back.
     """

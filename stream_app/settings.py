@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         10_000, ge=1, le=100_000, description="records folded in one transaction at most"
     )
     chunk_bytes: int = Field(
-        2 << 20, ge=1024, description="bytes of records folded in one transaction, about, at most"
+        4 << 20, ge=1024, description="bytes of records folded in one transaction, about, at most"
     )
     fetch_bytes: int = Field(
         1 << 20, ge=1024, description="bytes fetched of a partition at once, as compressed"
