@@ -55,7 +55,8 @@ def _stream(services: Endpoints, _: argparse.Namespace) -> None:
             run = running.run(load.total_records)
         _row(f"worker, {load.title}", load, load.total_records, run.seconds, run.peak_mb)
         _row("the same worker without commit and flush", load, load.total_records, folded.seconds)
-        print(f"    commit and flush take {1 - folded.seconds / run.seconds:.1%} of the time")
+        time, cpu = 1 - folded.seconds / run.seconds, 1 - folded.cpu / run.cpu
+        print(f"    commit and flush take {time:.1%} of the time, {cpu:.1%} of the processor's")
         seconds = asyncio.run(baselines.bare_loop(settings, load.total_records))
         _row("bare aiokafka and msgspec loop", load, load.total_records, seconds)
         if load is THIN:
