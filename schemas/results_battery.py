@@ -86,12 +86,12 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     evaluability: list[dict[str, dict[str, int]]] | None = None
 
 
-class SignalWindowsRecord(msgspec.Struct):
+class SignalWindowsRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of a battery system's signals.
 
     Columns have an entry for each window, and in it one for each of ``signals``; a signal that
     came in none of the windows is left out. Ids as of ``CellWindowsRecord``; the highest revision
-    holds.
+    holds. ``evaluability`` stands in days of systems without packs alone.
     """
 
     v: Version
@@ -110,6 +110,7 @@ class SignalWindowsRecord(msgspec.Struct):
     refused: list[list[int]]
     lowest: Rows
     highest: Rows
+    evaluability: list[dict[str, str]] | None = None
 
 
 class CriticalCellRecord(msgspec.Struct):

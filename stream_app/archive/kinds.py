@@ -243,13 +243,12 @@ KINDS: tuple[Kind, ...] = (
         Kind(f"signals_{name}", topic, BATTERY, signals.SCHEMA, _SYSTEM_WINDOW, signals.days)
         for name, topic in topics.SIGNALS.items()
     ),
-    Kind(
-        "evaluability_daily",
-        topics.CELLS[DAY],
-        BATTERY,
-        cells.EVALUABILITY,
-        (*_DAY_OF, "pack"),
-        cells.evaluability,
+    *(
+        Kind("evaluability_daily", topic, BATTERY, cells.EVALUABILITY, (*_DAY_OF, "pack"), rows)
+        for topic, rows in (
+            (topics.CELLS[DAY], cells.evaluability),
+            (topics.SIGNALS[DAY], signals.evaluability),
+        )
     ),
     Kind(
         "critical_cells",

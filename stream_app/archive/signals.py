@@ -6,7 +6,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas.results_battery import SignalWindowsRecord
-from stream_app.archive.cells import TIME
+from stream_app.archive.cells import EVALUABILITY, TIME
 from stream_app.core.calendar import calendar
 
 SCHEMA = pa.schema(
@@ -41,6 +41,26 @@ def days(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]
     for day, found in by_day.items():
         names = {"site": record.site, "system": record.system, "date": day}
         yield names, pa.Table.from_pylist(found, schema=SCHEMA)
+
+
+def evaluability(value: bytes, offset: int) -> Iterator[tuple[dict[str, str], pa.Table]]:
+    """Rows of what the days of a system without packs could tell of cells, under no pack."""
+    record = _decoder.decode(value)
+    local = calendar(record.zone)
+    for place, reasons in enumerate(record.evaluability or ()):
+        start = record.start[place]
+        same = {
+            "pack": "",
+            "start": start,
+            "end": record.end[place],
+            "revision": record.revision[place],
+            "final": record.final,
+            "kafka_offset": offset,
+        }
+        rows = [same | {"indicator": name, "reason": why} for name, why in reasons.items()]
+        date = local.local_date(start).isoformat()
+        names = {"site": record.site, "system": record.system, "date": date}
+        yield names, pa.Table.from_pylist(rows, schema=EVALUABILITY)
 
 
 def _rows(record: SignalWindowsRecord, place: int, offset: int) -> Iterator[dict[str, object]]:

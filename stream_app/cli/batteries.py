@@ -67,8 +67,17 @@ def cells(
     from stream_app.reports.battery_data import NotFoundError
     from stream_app.reports.cells_display import show_cells, show_limits
 
-    if not data.battery.packs and not as_json and png is None:
-        show_limits(Console(), data)
+    if not data.battery.packs:
+        if as_json:
+            names = {"site": data.battery.site, "system": data.battery.system}
+            _print_json([names | {"evaluability": data.limits}])
+        else:
+            show_limits(Console(), data)
+        if png is not None:
+            raise UserError(
+                f"{data.name} has no packs of cells, so there is no picture of them: "
+                f"`bess health {data.name} --png {png}` draws its health"
+            )
         return
     try:
         shown = data.level(level.value if level else None)

@@ -8,7 +8,8 @@ from schemas import topics
 from schemas.results_battery import Rows, SignalWindowsRecord
 from stream_app.codec.results import MOST_VALUES, Output, output
 from stream_app.core.battery import Battery
-from stream_app.core.energy import Floats
+from stream_app.core.energy import Floats, Ints
+from stream_app.core.health.extremes import evaluable_limits
 from stream_app.core.health.signals import keeps
 from stream_app.core.health.windows import REFUSALS, SAMPLES, SignalWindows
 
@@ -48,9 +49,20 @@ def signal_windows(battery: Battery, found: SignalWindows) -> Output:
         refused=counts[1][:, came].tolist(),
         lowest=_rows(lows, found.size),
         highest=_rows([high for _, high in pairs], found.size),
+        evaluability=_evaluable(battery, found.resolution, names, counts[0][:, came]),
     )
     topic = topics.SIGNALS[found.resolution]
     return output(topic, battery.key, record, int(windows.starts[0]))
+
+
+def _evaluable(
+    battery: Battery, resolution: str, names: list[str], samples: Ints
+) -> list[dict[str, str]] | None:
+    """What each day can tell of cells, of a system without packs; ``samples`` (days, names)."""
+    if resolution != "1d" or battery.packs:
+        return None
+    days = ([name for name, n in zip(names, row, strict=True) if n] for row in samples.tolist())
+    return [{**evaluable_limits(battery, came)} for came in days]
 
 
 def _rows(columns: list[Floats], size: int) -> Rows:

@@ -144,13 +144,13 @@ def battery_reading(state: BatteryState) -> BatteryReading | None:
     )
 
 
-def _limits(battery: Battery, present: Present) -> dict[str, str]:
+def _limits(battery: Battery, present: Present) -> Mapping[str, str]:
     """Which limits the newest day can support; nothing before the first row."""
     if battery.packs or not present.days:
         return {}
     came = present.days[-1].came
     names = [each.name for at, each in enumerate(columns.SIGNALS) if came >> at & 1]
-    return {str(name): reason for name, reason in evaluable_limits(battery, names).items()}
+    return evaluable_limits(battery, names)
 
 
 def _pack(name: str, state: PackState) -> PackReading:

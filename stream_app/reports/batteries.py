@@ -20,7 +20,7 @@ from schemas.results_battery import (
 )
 from stream_app.codec.results import Output, iso
 from stream_app.core.battery import Battery
-from stream_app.core.health.extremes import EVALUABLE, LimitIndicator, evaluable_limits
+from stream_app.core.health.extremes import EVALUABLE, LimitIndicator
 from stream_app.core.order import natural_key
 from stream_app.reports import battery_files
 from stream_app.reports.battery_data import Record, collected, one_by_one
@@ -48,7 +48,6 @@ OF_CELL = (
     "temperature_deviation_c",
     "temperature_rise_c_per_s",
 )
-OF_DAY = ("start", "end", "system", "revision", "final")
 OF_SIGNAL = ("samples", "refused", "lowest", "highest")
 OF_ALARM = (
     "time",
@@ -94,8 +93,8 @@ class BatteryTables:
         times as much.
     signals
         Rows of the same windows of systems' signals, by length, system, start and signal.
-    came
-        Newest record of the days of the signals of systems without packs of cells.
+    limits
+        Days of the signals of systems without packs, by system and start.
     alarms
         Raises and clears, in the order of the export.
     windows
@@ -109,7 +108,7 @@ class BatteryTables:
     critical: dict[bytes, CriticalCellsRecord] = field(default_factory=dict)
     kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     signals: dict[tuple[str, str, int, str], Row] = field(default_factory=dict)
-    came: dict[str, SignalWindowsRecord] = field(default_factory=dict)
+    limits: dict[tuple[str, int], SignalWindowsRecord] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
     windows: dict[str, int] = field(default_factory=dict)
 
@@ -127,8 +126,9 @@ class BatteryTables:
             self._take_windows(output)
         elif output.topic in (topics.SIGNALS[DAY], topics.SIGNALS[self.level]):
             record = _signals.decode(output.value)
-            if record.resolution == DAY and record.system in self._without_packs():
-                self.came[record.system] = record
+            if record.evaluability:
+                days = {(each.system, each.start[0]): each for each in one_by_one(record)}
+                self.limits |= days
             for start, signal, row in _signal_rows(record):
                 self.signals[record.resolution, record.system, start, signal] = row
 
@@ -171,9 +171,9 @@ class BatteryTables:
         """What no limit watches in systems without packs of cells, a line each kind of them."""
         alike: dict[str, list[str]] = {}
         for name, battery in sorted(self._without_packs().items()):
-            newest = collected(battery, [self.came[name]] if name in self.came else [])
-            found = evaluable_limits(battery, newest.came or ())
-            names = [each for each in get_args(LimitIndicator) if found[each] != EVALUABLE]
+            days = [each for (system, _), each in self.limits.items() if system == name]
+            found = collected(battery, days).limits or {}
+            names = [each for each in get_args(LimitIndicator) if found.get(each) != EVALUABLE]
             alike.setdefault(", ".join(names), []).append(name)
         for missing, systems in alike.items():
             yield f"no packs of cells: {', '.join(systems)}; no limit watches {missing}"
@@ -183,21 +183,15 @@ class BatteryTables:
 
     def _of_systems(self) -> Iterator[Row]:
         """Limits of systems without packs on each day, and that nothing is told of cells."""
-        every, came = self._without_packs(), dict[tuple[str, int], dict[str, Row]]()
-        for (level, system, start, signal), row in sorted(self.signals.items()):
-            if level == DAY and system in every:
-                came.setdefault((system, start), {})[signal] = row
-        for (system, _), rows in came.items():
-            span = {name: next(iter(rows.values()))[name] for name in OF_DAY}
-            there = [signal for signal, row in rows.items() if row["samples"]]
-            for indicator, reason in evaluable_limits(every[system], there).items():
-                yield span | {"indicator": indicator, "reason": reason}
+        for _, day in sorted(self.limits.items(), key=lambda each: each[0]):
+            for indicator, reason in (day.evaluability or [{}])[0].items():
+                yield _of_window(day, 0) | {"indicator": indicator, "reason": reason}
 
     def _records(self) -> Iterator[tuple[topics.Topic, Record]]:
         yield from ((topics.CELLS[each.resolution], each) for each in self._windows())
         yield from ((topics.CRITICAL_CELLS, each) for each in _in_order(self.critical))
         yield from ((topics.HEALTH_DAILY, each) for each in _in_order(self.health))
-        yield from ((topics.SIGNALS[DAY], self.came[name]) for name in sorted(self.came))
+        yield from ((topics.SIGNALS[DAY], self.limits[key]) for key in sorted(self.limits))
 
     def _windows(self) -> Iterator[CellWindowsRecord]:
         """Read one by one: a year of days would fill the memory."""
@@ -258,12 +252,16 @@ def _cells(window: CellWindowsRecord) -> Iterator[Row]:
 def _signal_rows(record: SignalWindowsRecord) -> Iterator[tuple[int, str, Row]]:
     """Signals of windows, as far as they came: start of the window, signal, and the row."""
     for at, start in enumerate(record.start):
-        span = {"start": iso(start), "end": iso(record.end[at]), "system": record.system}
-        place = {"revision": record.revision[at], "final": record.final}
+        window = _of_window(record, at)
         for which, signal in enumerate(record.signals):
             values = {name: getattr(record, name)[at][which] for name in OF_SIGNAL}
             if values["samples"] or values["refused"]:
-                yield start, signal, span | place | {"signal": signal} | values
+                yield start, signal, window | {"signal": signal} | values
+
+
+def _of_window(record: SignalWindowsRecord, at: int) -> Row:
+    span = {"start": iso(record.start[at]), "end": iso(record.end[at]), "system": record.system}
+    return span | {"revision": record.revision[at], "final": record.final}
 
 
 def _criticals(table: CriticalCellsRecord) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """A battery system from an archive of Parquet files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ DAY = "1d"
 
 def is_archive(folder: Path) -> bool:
     """Whether a folder is that of an archive."""
-    return any(folder.glob("kind=cells_*"))
+    return any(folder.glob("kind=*"))
 
 
 def read(folder: Path, asked: str, level: str, days: int) -> SystemData:
@@ -51,8 +52,13 @@ def read(folder: Path, asked: str, level: str, days: int) -> SystemData:
         if level != DAY:
             windows += _windows(folder, names, level, _since(folder, names, level, days))
         records: list[Record] = [*windows, *_critical(folder, names), *_health(folder, names)]
+        limits, zone = _limits(folder, names), _zone(folder, names)
     except (ArchiveError, pa.ArrowException, OSError) as fault:
         raise NotFoundError(f"{folder}: {fault}") from fault
+    if not windows and limits is not None and zone is not None:
+        # What its limits are is in no table: they are not those of a preset.
+        battery = Battery(site, system, zone, {}, limits="none")
+        return replace(collected(battery, records), limits=limits)
     if not windows:
         raise NotFoundError(f"{folder} has no windows of {site}/{system} of {DAY} or {level}")
     packs = {each.pack: len(each.voltage_samples[0]) for each in windows}
@@ -65,8 +71,22 @@ def _places(folder: Path, pattern: str) -> Iterator[dict[str, str]]:
 
 
 def _systems(folder: Path) -> set[str]:
-    found = _places(folder, "kind=cells_*/site=*/system=*")
+    kinds = "cells_*", "signals_1d"
+    found = (each for kind in kinds for each in _places(folder, f"kind={kind}/site=*/system=*"))
     return {f"{each['site']}/{each['system']}" for each in found}
+
+
+def _limits(folder: Path, names: dict[str, str]) -> dict[str, str] | None:
+    """What the newest day of a system without packs can tell of cells; None of one with packs."""
+    table = _table(folder, "evaluability_daily", names, None)
+    rows = [] if table is None else [row for row in table.to_pylist() if not row["pack"]]
+    newest = max((row["start"] for row in rows), default=None)
+    return {row["indicator"]: row["reason"] for row in rows if row["start"] == newest} or None
+
+
+def _zone(folder: Path, names: dict[str, str]) -> str | None:
+    table = _table(folder, f"signals_{DAY}", names, None)
+    return None if table is None else str(table["zone"][-1])
 
 
 def _since(folder: Path, names: dict[str, str], level: str, days: int) -> date | None:

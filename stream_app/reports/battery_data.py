@@ -1,7 +1,8 @@
 """What is known of one battery system, from wherever it was read, for tables and pictures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -40,15 +41,16 @@ class SystemData:
         Newest table of each pack that ever had a critical cell.
     days
         Newest revisions of the health, by date.
-    came
-        Signals with values on the newest day that is known of them; None: none is.
+    limits
+        Of a system without packs, what its newest day can tell of cells: by indicator
+        ``evaluable`` or why not; None: no day is known.
     """
 
     battery: Battery
     windows: Sequence[CellWindowsRecord] = ()
     critical: dict[str, CriticalCellsRecord] = field(default_factory=dict)
     days: Sequence[HealthDayRecord] = ()
-    came: frozenset[str] | None = None
+    limits: Mapping[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -70,8 +72,6 @@ class SystemData:
         known = [name for name in LEVELS if any(each.resolution == name for each in self.windows)]
         if asked in known or (asked is None and known):
             return asked or known[-1]
-        if not self.battery.packs:
-            raise NotFoundError(f"{self.name} has no packs of cells; see `bess health {self.name}`")
         what = "no window of cells" if asked is None else f"no window of {asked}"
         has = f"; it has {', '.join(known)}" if known else ": has one closed yet?"
         raise NotFoundError(f"{self.name} has {what} there{has}")
@@ -95,17 +95,21 @@ class SystemData:
         """
         unknown = [pack for pack in packs if pack not in self.battery.packs]
         if unknown:
-            raise NotFoundError(f"{self.name} has no pack {unknown[0]}: {', '.join(self.packs)}")
+            known = ", ".join(self.packs) or f"it has none at all; see `bess health {self.name}`"
+            raise NotFoundError(f"{self.name} has no pack {unknown[0]}: {known}")
         battery = replace(self.battery, packs={name: self.battery.packs[name] for name in packs})
         return replace(self, battery=battery)
 
 
-def one_by_one(record: CellWindowsRecord) -> Iterator[CellWindowsRecord]:
+Windows = TypeVar("Windows", CellWindowsRecord, SignalWindowsRecord)
+
+
+def one_by_one(record: Windows) -> Iterator[Windows]:
     """A run of windows as records of one window each."""
     columns = {
         name: value
         for name in record.__struct_fields__
-        if isinstance(value := getattr(record, name), list)
+        if name != "signals" and isinstance(value := getattr(record, name), list)
     }
     for at in range(len(record.start)):
         own = {name: [value[at]] for name, value in columns.items()}
@@ -133,16 +137,16 @@ def collected(battery: Battery, records: Sequence[Record]) -> SystemData:
         [kept[key] for key in sorted(kept, key=place)],
         newest,
         [by_date[date] for date in sorted(by_date)],
-        _came([each for each in records if isinstance(each, SignalWindowsRecord)]),
+        _limits([each for each in records if isinstance(each, SignalWindowsRecord)]),
     )
 
 
-def _came(records: Sequence[SignalWindowsRecord]) -> frozenset[str] | None:
-    if not records:
+def _limits(records: Sequence[SignalWindowsRecord]) -> Mapping[str, str] | None:
+    told = [each for each in records if each.evaluability]
+    if not told:
         return None
-    newest = max(records, key=lambda each: (each.start[-1], each.revision[-1]))
-    counted = zip(newest.signals, newest.samples[-1], strict=True)
-    return frozenset(name for name, count in counted if count)
+    newest = max(told, key=lambda each: (each.start[-1], each.revision[-1]))
+    return newest.evaluability[-1] if newest.evaluability else None
 
 
 def cells(record: CellWindowsRecord, name: str) -> Floats:

@@ -54,21 +54,23 @@ def show_cells(console: Console, data: SystemData, level: str, every: bool) -> N
 
 def show_limits(console: Console, data: SystemData) -> None:
     """Print which limits of cells watch a system that has no packs of cells, and by what."""
-    reasons = evaluable_limits(data.battery, data.came or ())
+    reasons: Mapping[str, str] = data.limits or evaluable_limits(data.battery, ())
     limits = limits_of(data.battery)
     given: dict[str, Threshold] = {each.rule: each for each in limits.thresholds} if limits else {}
-    title = f"{data.name} has no packs of cells: what it tells is judged"
+    console.print(Text(f"{data.name} has no packs of cells: what it tells is judged", style="bold"))
     columns = "limit", "judged by", "warning", "alarm", "newest day"
-    table = plain_table(title, *columns, left=("limit", "judged by", "newest day"))
+    table = plain_table("", *columns, left=("limit", "judged by", "newest day"))
     for name, signal in OF_INDICATOR.items():
         rules = (given.get(f"{name.upper()}_{kind}") for kind in ("WARNING", "ALARM"))
         numbers = (
             "-" if each is None else f"{each.limit / PER_UNIT[each.unit]:g} {each.unit}"
             for each in rules
         )
-        why = "not known yet" if data.came is None and signal else reasons[name]
+        why = "not known yet" if data.limits is None and signal else reasons[name]
         table.add_row(*map(Text, [name, signal or "no signal", *numbers, why]))
     console.print(table)
+    if limits is None and GOOD in reasons.values():
+        console.print(Text("the limits themselves are in no archive", style="dim"))
     others = ", ".join(each for each, why in reasons.items() if why == "no_cells")
     console.print(Text(f"\nno_cells: {others}; see `bess health {data.name}`", style="dim"))
 

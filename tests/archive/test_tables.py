@@ -31,6 +31,9 @@ from stream_app.archive.layout import Span
 from stream_app.archive.read import read
 from stream_app.archive.sink import tables_of
 from stream_app.codec.results import Output
+from stream_app.codec.results_battery import encode_battery_outputs
+from stream_app.core.battery import Battery, SystemSamples
+from stream_app.core.battery_system import BatteryState, fold_battery
 from stream_app.core.meter_day import READINGS
 from stream_app.process_signals import process_signals
 from stream_app.reports import battery_archive
@@ -283,6 +286,34 @@ def test_a_system_of_an_archive_is_that_of_the_records(
     for each in found.windows:
         assert each == known[each.id, each.start[0]]
     assert all((each.evaluability is None) == (each.resolution == "1h") for each in found.windows)
+
+
+def test_a_system_without_packs_is_in_the_archive_with_what_watches_it(tmp_path: Path) -> None:
+    state, rack = BatteryState(), Battery("station", "rack1", "Europe/Berlin", {})
+    hours = 1_743_458_400_000 + 3_600_000 * np.arange(60, dtype=np.int64)
+    lows = np.where(np.arange(60) < 24, 3.2, np.nan)
+    outputs = fold_battery(
+        state, [rack, SystemSamples(hours, {"cell_max_v": np.full(60, 3.3), "cell_min_v": lows})]
+    )
+    write(tmp_path, by_topic([*encode_battery_outputs(rack, outputs)]), 3)
+
+    days = {
+        (row["date"], row["indicator"]): row["reason"]
+        for row in read(tmp_path, "evaluability_daily").to_pylist()
+        if row["reason"] != "no_cells"
+    }
+    assert days["2025-04-01", "under_volt"] == "evaluable"
+    assert days["2025-04-02", "under_volt"] == "missing_signal"
+    assert days["2025-04-02", "over_volt"] == "evaluable"
+    assert battery_archive.is_archive(tmp_path)
+    found = battery_archive.read(tmp_path, "rack1", "1d", 1)
+    assert (found.battery.packs, found.battery.zone) == ({}, "Europe/Berlin")
+    assert [each.date for each in found.days] == ["2025-04-01", "2025-04-02"]
+    assert found.limits is not None
+    assert (found.limits["over_volt"], found.limits["under_volt"]) == (
+        "evaluable",
+        "missing_signal",
+    )
 
 
 def test_a_system_that_is_not_in_the_archive_is_told_with_those_that_are(archive: Path) -> None:

@@ -1,6 +1,7 @@
 """`bess process` of an export of signals: tables of its batteries and meters."""
 
 import csv
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -134,7 +135,11 @@ def test_a_system_without_packs_says_which_limits_watch_it(tmp_path: Path) -> No
     out = tmp_path / "out"
 
     told = process(tmp_path, out)
-    shown = CliRunner().invoke(build(), ["cells", "Rack_1", "--from", str(out)])
+    asked = ["cells", "Rack_1", "--from", str(out)]
+    shown = CliRunner().invoke(build(), asked)
+    records = json.loads(CliRunner().invoke(build(), [*asked, "--json"]).output)
+    drawn = CliRunner().invoke(build(), [*asked, "--png", str(tmp_path / "png")])
+    of_pack = CliRunner().invoke(build(), [*asked, "--pack", "1"])
 
     assert "no packs of cells: Rack_1; no limit watches under_volt, under_temp" in told
     found = {row["indicator"]: row["reason"] for row in table(out / "evaluability_daily.csv")}
@@ -151,3 +156,6 @@ def test_a_system_without_packs_says_which_limits_watch_it(tmp_path: Path) -> No
     lines = {line.split()[0]: line.split() for line in shown.output.splitlines() if line.strip()}
     assert lines["over_volt"] == ["over_volt", "cell_max_v", "3.6", "V", "3.65", "V", "evaluable"]
     assert lines["under_volt"][-1] == "missing_signal"
+    assert records == [{"site": "station", "system": "Rack_1", "evaluability": found}]
+    assert "`bess health station/Rack_1 --png" in str(drawn.exception)
+    assert "it has none at all" in str(of_pack.exception)

@@ -111,9 +111,7 @@ def drop_extremes(
     return found
 
 
-def evaluable_limits(
-    battery: Battery, came: Iterable[str]
-) -> Mapping[LimitIndicator | Indicator, SystemReason]:
+def evaluable_limits(battery: Battery, came: Iterable[str]) -> Mapping[str, SystemReason]:
     """Whether limits and what is told of cells can be, of a system without packs.
 
     Parameters
@@ -122,7 +120,7 @@ def evaluable_limits(
         Signals of the system that have values.
     """
     known, limits = set(came), limits_of(battery)
-    found: dict[LimitIndicator | Indicator, SystemReason] = {}
+    found: dict[str, SystemReason] = {}
     for indicator, signal in OF_INDICATOR.items():
         there: SystemReason = EVALUABLE if signal in known else "missing_signal"
         found[indicator] = there if limits else "no_limits"
