@@ -96,16 +96,21 @@ def read_model(file: Path) -> "AnomalyModel":
     UserError
         It cannot be read, or is no model.
     """
+    from msgspec import DecodeError, ValidationError
+
     from stream_app.codec.anomaly_model import load_model
 
     try:
         return load_model(file.read_bytes())
     except OSError as fault:
-        raise UserError(f"{file}: cannot be read: {fault.strerror}") from fault
-    except ValueError as fault:
         raise UserError(
-            f"{file}: is no model that can be used ({fault}): `bess anomalies train` writes one"
+            f"{file}: cannot be read: {fault.strerror}; `bess anomalies train` writes one"
         ) from fault
+    except ValueError as fault:
+        # What is no JSON at all was never a model: where it breaks off says nothing.
+        is_json = not isinstance(fault, DecodeError) or isinstance(fault, ValidationError)
+        why = f" that can be used ({fault})" if is_json else ""
+        raise UserError(f"{file}: is no model{why}: `bess anomalies train` writes one") from fault
 
 
 async def _send(settings: "Settings", model: "AnomalyModel") -> None:

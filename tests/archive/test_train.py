@@ -199,9 +199,20 @@ def test_what_cannot_be_learned_is_told(
         command("anomalies", "train", *words, "--archive", archive, "--out", tmp_path / "m.json")
 
 
-def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot be read: No such file or directory;"),
+        ("# Notes", "is no model:"),
+        ("{}", r"is no model that can be used \(Object missing .*:"),
+    ],
+)
+def test_a_file_that_is_no_model_is_told_with_what_writes_one(
+    tmp_path: Path, text: str | None, why: str
+) -> None:
     file = tmp_path / "model.json"
-    file.write_text("{}")
+    if text is not None:
+        file.write_text(text)
 
-    with pytest.raises(UserError, match=r"Object missing .*`bess anomalies train` writes one"):
+    with pytest.raises(UserError, match=f"model.json: {why} `bess anomalies train` writes one"):
         command("anomalies", "publish", file)
