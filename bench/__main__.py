@@ -101,7 +101,7 @@ def _fleet(services: Endpoints, options: argparse.Namespace) -> None:
 
 def _minutes(part: str, options: argparse.Namespace) -> int:
     days, minutes = int(options.days), int(options.minutes)
-    known = {"stream": 4, "cells": 8, "year": 1, "recovery": 3}
+    known = {"stream": 4, "cells": 6, "year": 1, "recovery": 3}
     return (known | {"pyramids": 1 + days // 40, "fleet": 2 * minutes + 1})[part]
 
 

@@ -55,9 +55,10 @@ class CellLoad:
 
 LOADS = tuple(
     CellLoad(rows, records, packed)
-    for rows, records in ((500, 21), (60, 180), (10, 360), (1, 900))
+    for rows, records in ((500, 42), (60, 300), (10, 900), (1, 3_600))
     for packed in (False, True)
 )
+"""Several chunks of each partition: what is in work at the first commit is folded for nothing."""
 
 
 def battery(number: int) -> Battery:
