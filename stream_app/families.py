@@ -17,6 +17,7 @@ from stream_app.codec.results_battery import (
     encode_newest,
 )
 from stream_app.core.battery_system import (
+    BatteryOutputs,
     BatteryState,
     Part,
     SystemMessage,
@@ -100,7 +101,11 @@ def _newest_power(block: BlockState) -> int | None:
 
 
 def _fold_battery(system: BatteryState, messages: Sequence[SystemMessage]) -> Step:
-    outputs = fold_battery(system, messages)
+    return battery_step(system, fold_battery(system, messages))
+
+
+def battery_step(system: BatteryState, outputs: BatteryOutputs) -> Step:
+    """What a fold of a battery gave out, encoded."""
     battery = system.cells.battery
     if battery is None:
         return Step(refusals=outputs.refusals)

@@ -1,17 +1,18 @@
 """An export of signals through the folds without Kafka and Redis: the same records."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream_app.codec.results import Output
 from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
-from stream_app.core.battery_system import Part
+from stream_app.core.battery_system import BatteryOutputs, BatteryState, Part, fold_battery
+from stream_app.core.calendar import RESOLUTIONS_MS
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.energy import Ints
 from stream_app.core.messages import EndOfData
-from stream_app.families import family_of
+from stream_app.families import battery_step, family_of
 from stream_app.process import OnProgress
 
 BATCH_ROWS = 500
@@ -58,6 +59,8 @@ class SignalResult:
         Rows of packs, systems and meters that were folded, and that were late.
     refusals
         Reasons with the number of messages that were refused for it.
+    windows
+        Closed windows of packs by length, those that were not told, too.
     clock_ms
         Newest event time [ms UTC], None for an export without rows.
     """
@@ -66,6 +69,7 @@ class SignalResult:
     samples: int = 0
     late: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
+    windows: Counter[str] = field(default_factory=Counter)
     clock_ms: int | None = None
 
 
@@ -74,19 +78,21 @@ def process_signals(
     take: Callable[[Output], None],
     on_progress: OnProgress,
     models: Sequence[AnomalyModel] = (),
+    levels: Collection[str] = tuple(RESOLUTIONS_MS),
 ) -> SignalResult:
     """Fold a whole export; in memory are the states and one batch.
 
     Parameters
     ----------
     take
-        Told every record that a worker would publish.
+        Told every record that a worker would publish, but for windows of other ``levels``: to
+        encode short ones takes longer than to fold them.
     on_progress
         Told the rows of the export that are done with, and the event time reached [ms UTC].
     models
         Judge all windows of their systems.
     """
-    run = _Run(take)
+    run = _Run(take, levels)
     subjects: list[Battery | MeterPoint] = [*source.batteries, *source.meters]
     for subject in subjects:
         run.fold(subject.key, subject)
@@ -107,21 +113,34 @@ def process_signals(
 class _Run:
     """States by key, and what they came to."""
 
-    def __init__(self, take: Callable[[Output], None]) -> None:
+    def __init__(self, take: Callable[[Output], None], levels: Collection[str]) -> None:
         self.states: dict[str, Any] = {}
         self.result = SignalResult()
-        self._take = take
+        self._take, self._levels = take, levels
 
     def fold(self, key: str, message: SignalMessage) -> None:
         family = family_of(key)
         if key not in self.states:
             self.states[key] = family.load(_nothing)
-        step = family.fold(self.states[key], [message])
+        state = self.states[key]
+        if isinstance(state, BatteryState):
+            step = battery_step(state, self._told(fold_battery(state, [message])))
+        else:
+            step = family.fold(state, [message])
         for record in step.records:
             self._take(record)
         self.result.samples += step.samples
         self.result.late += step.late
         self.result.refusals.update(each.reason for each in step.refusals)
+
+    def _told(self, outputs: BatteryOutputs) -> BatteryOutputs:
+        """Count windows of packs, and leave out those of lengths that nobody asked for."""
+        cells = outputs.cells
+        for each in cells.windows:
+            self.result.windows[each.resolution] += each.size
+        cells.windows = [each for each in cells.windows if each.resolution in self._levels]
+        outputs.windows = [each for each in outputs.windows if each.resolution in self._levels]
+        return outputs
 
 
 def _nothing(_name: Part) -> None:

@@ -67,13 +67,13 @@ def _with_progress(
         def on_progress(row: int, clock_ms: int | None) -> None:
             shown.update(task, completed=row, note=time_of(clock_ms))
 
-        return fold(export, tables.take, on_progress, models)
+        return fold(export, tables.take, on_progress, models, tables.levels)
 
 
 def _summary(
     export: "SignalExport", result: "SignalResult", tables: "BatteryTables"
 ) -> Iterator[str]:
-    windows = ", ".join(f"{count:,} of {name}" for name, count in tables.windows.items())
+    windows = ", ".join(f"{count:,} of {name}" for name, count in result.windows.items())
     yield f"{result.rows:,} rows, {result.samples:,} rows of packs, systems and meters"
     yield f"windows of packs: {windows or 'none'}"
     raised = sum(each.state == "raised" for each in tables.alarms)

@@ -66,16 +66,6 @@ OF_ALARM = (
 )
 
 
-class _Counted(msgspec.Struct):
-    """As much of a record of windows as their number takes."""
-
-    resolution: str
-    start: list[int]
-
-
-_counted = msgspec.json.Decoder(_Counted)
-
-
 @dataclass
 class BatteryTables:
     """What becomes a table of the records of an export; the newest revision of a day holds.
@@ -97,8 +87,6 @@ class BatteryTables:
         Days of the signals of systems without packs, by system and start.
     alarms
         Raises and clears, in the order of the export.
-    windows
-        Windows of packs by resolution, for the summary.
     """
 
     batteries: Sequence[Battery] = ()
@@ -110,7 +98,11 @@ class BatteryTables:
     signals: dict[tuple[str, str, int, str], Row] = field(default_factory=dict)
     limits: dict[tuple[str, int], SignalWindowsRecord] = field(default_factory=dict)
     alarms: list[BatteryAlarmRecord] = field(default_factory=list)
-    windows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """Lengths of the windows that a table shows."""
+        return frozenset((DAY, self.level))
 
     def take(self, output: Output) -> None:
         """Keep what a table shows of a record."""
@@ -122,23 +114,16 @@ class BatteryTables:
             self.critical[output.key] = _critical.decode(output.value)
         elif output.topic == topics.ALARMS:
             self.alarms.append(_alarm.decode(output.value))
-        elif output.topic in topics.CELLS.values():
-            self._take_windows(output)
-        elif output.topic in (topics.SIGNALS[DAY], topics.SIGNALS[self.level]):
+        elif output.topic in {topics.CELLS[level] for level in self.levels}:
+            for each in one_by_one(_windows.decode(output.value)):
+                self.kept[each.id, each.start[0]] = _encoder.encode(each)
+        elif output.topic in {topics.SIGNALS[level] for level in self.levels}:
             record = _signals.decode(output.value)
             if record.evaluability:
                 days = {(each.system, each.start[0]): each for each in one_by_one(record)}
                 self.limits |= days
             for start, signal, row in _signal_rows(record):
                 self.signals[record.resolution, record.system, start, signal] = row
-
-    def _take_windows(self, output: Output) -> None:
-        counted = _counted.decode(output.value)
-        count = self.windows.get(counted.resolution, 0)
-        self.windows[counted.resolution] = count + len(counted.start)
-        if counted.resolution in (DAY, self.level):
-            for each in one_by_one(_windows.decode(output.value)):
-                self.kept[each.id, each.start[0]] = _encoder.encode(each)
 
     def files(self) -> dict[str, str]:
         """Text of each table by the name of its file; none where there is nothing to show."""
