@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any, get_args
 
@@ -125,32 +126,28 @@ class BatteryTables:
             for start, signal, row in _signal_rows(record):
                 self.signals[record.resolution, record.system, start, signal] = row
 
-    def files(self) -> dict[str, str]:
-        """Text of each table by the name of its file; none where there is nothing to show."""
-        found = {
-            "health_daily.csv": [_day(each) for each in _in_order(self.health)],
-            "meter_daily.csv": [_day(each) for each in _in_order(self.meters)],
-            "signals_daily.csv": self._of_signals(DAY),
-            f"signals_{self.level}.csv": self._of_signals(self.level) if self.level != DAY else [],
-            "evaluability_daily.csv": [
-                row
-                for each in self._windows()
-                if each.resolution == DAY
-                for row in _evaluable(each)
-            ]
-            + list(self._of_systems()),
-            "critical_cells.csv": [
-                row for each in _in_order(self.critical) for row in _criticals(each)
-            ],
-            "battery_alarms.csv": [_event(each) for each in self._events()],
+    def files(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """Lines of each table with the name of its file; none where there is nothing to show."""
+        found: dict[str, Callable[[], Iterable[Row]]] = {
+            "health_daily.csv": lambda: map(_day, _in_order(self.health)),
+            "meter_daily.csv": lambda: map(_day, _in_order(self.meters)),
+            **{
+                f"signals_{'daily' if level == DAY else level}.csv": partial(
+                    self._of_signals, level
+                )
+                for level in (DAY, self.level)
+            },
+            "evaluability_daily.csv": self._evaluabilities,
+            "critical_cells.csv": lambda: _rows_of(_criticals, _in_order(self.critical)),
+            "battery_alarms.csv": lambda: map(_event, self._events()),
         }
-        texts = {name: _csv(rows) for name, rows in found.items() if rows}
-        days = (each for each in self._windows() if each.resolution == DAY)
-        if cells := _even_csv(row for each in days for row in _cells(each)):
-            texts["cells_daily.csv"] = cells
+        for name, rows in found.items():
+            if columns := dict.fromkeys(name for row in rows() for name in row):
+                yield name, _csv(columns, rows())
+        if first := next(self._of_cells(), None):
+            yield "cells_daily.csv", _csv(first, self._of_cells())
         if self.batteries:
-            texts[battery_files.FILE] = battery_files.lines(self.batteries, self._records())
-        return texts
+            yield battery_files.FILE, battery_files.lines(self.batteries, self._records())
 
     def unwatched(self) -> Iterator[str]:
         """What no limit watches in systems without packs of cells, a line each kind of them."""
@@ -178,14 +175,21 @@ class BatteryTables:
         yield from ((topics.HEALTH_DAILY, each) for each in _in_order(self.health))
         yield from ((topics.SIGNALS[DAY], self.limits[key]) for key in sorted(self.limits))
 
-    def _windows(self) -> Iterator[CellWindowsRecord]:
-        """Read one by one: a year of days would fill the memory."""
-        for key in sorted(self.kept, key=lambda k: (natural_key(k[0]), k[1])):
+    def _windows(self, level: str = "") -> Iterator[CellWindowsRecord]:
+        """Of one length or of all, read one by one: a year of days would fill the memory."""
+        chosen = (key for key in self.kept if key[0].endswith(level))
+        for key in sorted(chosen, key=lambda k: (natural_key(k[0]), k[1])):
             yield _windows.decode(self.kept[key])
 
-    def _of_signals(self, level: str) -> list[Row]:
+    def _of_cells(self) -> Iterator[Row]:
+        return _rows_of(_cells, self._windows(f"/{DAY}"))
+
+    def _evaluabilities(self) -> Iterator[Row]:
+        return chain(_rows_of(_evaluable, self._windows(f"/{DAY}")), self._of_systems())
+
+    def _of_signals(self, level: str) -> Iterator[Row]:
         found = sorted(key for key in self.signals if key[0] == level)
-        return [self.signals[key] for key in found]
+        return (self.signals[key] for key in found)
 
     def _events(self) -> list[BatteryAlarmRecord]:
         return sorted(self.alarms, key=lambda each: (each.time, natural_key(each.id)))
@@ -259,20 +263,17 @@ def _event(alarm: BatteryAlarmRecord) -> Row:
     return {name: getattr(alarm, name) for name in OF_ALARM}
 
 
-def _csv(rows: Sequence[Row]) -> str:
-    """Rows under the columns that any of them has, in order of appearance."""
-    return _written(dict.fromkeys(name for row in rows for name in row), rows)
+def _rows_of(rows: Callable[[Any], Iterable[Row]], records: Iterable[Any]) -> Iterator[Row]:
+    return chain.from_iterable(map(rows, records))
 
 
-def _even_csv(rows: Iterator[Row]) -> str:
-    """Rows that all have the columns of the first, none of them kept; empty without one."""
-    first = next(rows, None)
-    return "" if first is None else _written(first, chain([first], rows))
-
-
-def _written(columns: Iterable[str], rows: Iterable[Row]) -> str:
+def _csv(columns: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
+    """Lines, none of them kept."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    for row in rows:
+        writer.writerow(row)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()

@@ -1,6 +1,6 @@
 """The records behind the tables of batteries: a line a record, to be read again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,14 +37,14 @@ _KINDS: dict[str, type[Record]] = {
 }
 
 
-def lines(batteries: Iterable[Battery], records: Iterable[tuple[topics.Topic, Record]]) -> str:
-    """Text of the file: the batteries, then records with their topics."""
-    found = [_line(topics.TELEMETRY, each.key, encode_battery(each)) for each in batteries]
-    found += [
-        _line(topic, f"{each.site}/battery/{each.system}", _encoder.encode(each))
-        for topic, each in records
-    ]
-    return "".join(found)
+def lines(
+    batteries: Iterable[Battery], records: Iterable[tuple[topics.Topic, Record]]
+) -> Iterator[str]:
+    """Lines of the file: the batteries, then records with their topics."""
+    for battery in batteries:
+        yield _line(topics.TELEMETRY, battery.key, encode_battery(battery))
+    for topic, each in records:
+        yield _line(topic, f"{each.site}/battery/{each.system}", _encoder.encode(each))
 
 
 def _line(topic: topics.Topic, key: str, value: bytes) -> str:

@@ -1,7 +1,7 @@
 """The files of a report, written so that a reader never meets half of one."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +34,28 @@ def write_reports(days: Sequence[DailyRecord], paths: ReportPaths) -> list[Path]
     """
     written = []
     for path, data in _contents(days, paths):
-        _write(path, data)
+        _write(path, [data])
         written.append(path)
     return written
 
 
-def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write texts by file name; gives the paths.
+def write_files(folder: Path, files: Iterable[tuple[str, Iterable[str]]]) -> list[Path]:
+    """Write files with their names, each line after line: none need fit into memory.
+
+    Returns
+    -------
+    Paths of the files written.
 
     Raises
     ------
     OSError
         The directory cannot be made or written to.
     """
-    return write_binary(folder, {name: text.encode() for name, text in texts.items()})
+    written = []
+    for name, lines in files:
+        _write(folder / name, map(str.encode, lines))
+        written.append(folder / name)
+    return written
 
 
 def write_binary(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
@@ -59,7 +67,7 @@ def write_binary(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         The directory cannot be made or written to.
     """
     for name, data in contents.items():
-        _write(folder / name, data)
+        _write(folder / name, [data])
     return [folder / name for name in contents]
 
 
@@ -70,11 +78,12 @@ def _contents(days: Sequence[DailyRecord], paths: ReportPaths) -> Iterator[tuple
         yield paths.heatmap, heatmap_png(days)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(data)
+        with draft.open("wb") as stream:
+            stream.writelines(parts)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -123,7 +123,9 @@ def equal_envelopes(right: Sequence[Row], found: Sequence[Row]) -> list[str]:
 
 def same_reports(right: Golden, found: Golden) -> list[str]:
     """I3: tables and the alarm history are those of the undisturbed run, byte for byte."""
-    right_tables, tables = right.tables.files(), found.tables.files()
+    right_tables, tables = (
+        {name: "".join(lines) for name, lines in each.tables.files()} for each in (right, found)
+    )
     words = [
         f"{name} differs from that of the undisturbed run"
         for name in sorted(right_tables.keys() | tables.keys())

@@ -48,7 +48,7 @@ def tables(outputs: Iterable[Output]) -> dict[str, str]:
     found = BatteryTables()
     for each in outputs:
         found.take(each)
-    return found.files()
+    return {name: "".join(lines) for name, lines in found.files()}
 
 
 def differences(found: Iterable[Output], expected: Iterable[Output]) -> list[str]:
