@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream_app.codec.results import Output
-from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
+from stream_app.core.battery import Battery, MeterPoint
 from stream_app.core.battery_system import BatteryOutputs, BatteryState, Part, fold_battery
 from stream_app.core.calendar import RESOLUTIONS_MS
 from stream_app.core.cells.forest import AnomalyModel
@@ -17,9 +17,6 @@ from stream_app.process import OnProgress
 
 BATCH_ROWS = 500
 """Rows folded at a time: a day of cells in minutes takes three, and memory stays small."""
-
-Samples = CellSamples | SystemSamples | MeterSamples
-SignalMessage = Battery | AnomalyModel | MeterPoint | Samples | EndOfData
 
 
 class SignalBatch(Protocol):
@@ -118,7 +115,8 @@ class _Run:
         self.result = SignalResult()
         self._take, self._levels = take, levels
 
-    def fold(self, key: str, message: SignalMessage) -> None:
+    def fold(self, key: str, message: Any) -> None:
+        """Fold a message of the key's family."""
         family = family_of(key)
         if key not in self.states:
             self.states[key] = family.load(_nothing)
