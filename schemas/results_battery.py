@@ -81,6 +81,7 @@ class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     soh_ledger_ratio: Column | None = None
     soh_ledger_error_ratio: Column | None = None
     imbalance_v: Column | None = None
+    imbalance_left_out: Column | None = None
     missing: list[dict[str, str]] | None = None
     regime: list[str] | None = None
     evaluability: list[dict[str, dict[str, int]]] | None = None
@@ -184,7 +185,10 @@ class MeterDayRecord(msgspec.Struct):
 
 
 class BatteryAlarmRecord(msgspec.Struct):
-    """A raise or a clear of a battery system, in event time; headers as of ``AlarmRecord``."""
+    """A raise or a clear of a battery system, in event time; headers as of ``AlarmRecord``.
+
+    A clear says what lay furthest beyond its limit since the condition began: ``worst``.
+    """
 
     v: Version
     id: str
@@ -205,6 +209,8 @@ class BatteryAlarmRecord(msgspec.Struct):
     message: str
     signal: str | None = None
     judged: bool = True
+    worst: float | None = None
+    worst_limit: float | None = None
 
 
 class BatteryFindingRecord(msgspec.Struct):
@@ -228,6 +234,8 @@ class BatteryFindingRecord(msgspec.Struct):
     message: str
     signal: str | None = None
     judged: bool = True
+    worst: float | None = None
+    worst_limit: float | None = None
 
 
 class LateRowsRecord(msgspec.Struct):

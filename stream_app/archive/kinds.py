@@ -91,6 +91,8 @@ _CONDITION = (
     ("id", TEXT),
     ("signal", TEXT),
     ("judged", pa.bool_()),
+    ("worst", REAL),
+    ("worst_limit", REAL),
 )
 CYCLES = pa.list_(
     pa.struct([("soc_low_ppm", pa.int32()), ("soc_high_ppm", pa.int32()), ("number", pa.int32())])

@@ -8,7 +8,7 @@ import numpy as np
 from stream_app.core.cells.fold import CellsState
 from stream_app.core.cells.pack import ColdPack, HotPack, WarmPack
 
-FORMAT = 8
+FORMAT = 9
 """Version of the state bytes."""
 
 State = TypeVar("State", CellsState, HotPack, WarmPack, ColdPack)

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 8
+FORMAT = 9
 """Version of the state bytes."""
 
 State = TypeVar("State")

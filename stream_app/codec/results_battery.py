@@ -224,6 +224,9 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
     )
     model = each.model if isinstance(each, CellFinding) else None
     by = f", model {model}" if model else ""
+    now, most, worst = _sized(each.value, each.limit, unit, by), "", each.worst
+    if worst is not None and each.judged:
+        most = f"; at worst {_sized(*worst, unit)}"
     return BatteryAlarmRecord(
         v=1,
         id=f"{battery.key}/{where}/{each.rule}/{each.since}/{state}",
@@ -241,10 +244,19 @@ def _alarm(battery: Battery, condition: Condition) -> BatteryAlarmRecord:
         limit=round(each.limit, DECIMALS) + 0.0,
         unit=unit,
         model=model,
-        message=f"{place}: {ended}{each.rule} {each.value:.4g} {unit} (limit {each.limit:.4g}{by})",
+        message=f"{place}: {ended}{each.rule} {now}{most}",
         signal=signal,
         judged=judged,
+        worst=None if worst is None else round(worst.value, DECIMALS) + 0.0,
+        worst_limit=None if worst is None else round(worst.limit, DECIMALS) + 0.0,
     )
+
+
+def _sized(value: float, limit: float, unit: str, by: str = "") -> str:
+    """A value beside its limit; flags have neither a unit nor a limit to tell."""
+    if unit == _UNITS["FLAG"]:
+        return f"{value:.4g}"
+    return f"{value:.4g} {unit} (limit {limit:.4g}{by})"
 
 
 def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
@@ -268,6 +280,8 @@ def _finding(alarm: BatteryAlarmRecord) -> BatteryFindingRecord:
         message=alarm.message,
         signal=alarm.signal,
         judged=alarm.judged,
+        worst=alarm.worst,
+        worst_limit=alarm.worst_limit,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from stream_app.core.cells.watch import Worst
 from stream_app.core.clock import Clock
 from stream_app.core.energy import Ints
 
@@ -54,6 +55,11 @@ class Silence:
     limit: float
     judged: bool = True
     rule: StaleRule = "STALE_DATA"
+
+    @property
+    def worst(self) -> Worst | None:
+        """A silence is longest when it ends."""
+        return None if self.raised else Worst(self.value, self.limit)
 
 
 @dataclass

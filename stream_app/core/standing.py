@@ -21,7 +21,7 @@ def _rules(state: BatteryState) -> Iterator[Rule]:
     battery, present = state.cells.battery, state.health.present
     for pack in battery.packs if battery else ():
         of_pack = state.cells.packs[pack]
-        yield from (rule for rule, _, _ in standing_of_cells(of_pack))
+        yield from (rule for rule, *_ in standing_of_cells(of_pack))
         if of_pack.hot.stale.since is not None:
             yield "STALE_DATA"
     yield from present.soc.active

@@ -62,6 +62,8 @@ OF_ALARM = (
     "value",
     "limit",
     "unit",
+    "worst",
+    "worst_limit",
     "message",
     "signal",
 )

@@ -216,8 +216,14 @@ def _charge(record: CellWindowsRecord) -> Iterator[str]:
         ("imbalance_v", ".1f", 1000, " mV"),
     ):
         value = of_pack(record, name)
-        known = f"{number(value, form, per_unit)}{unit}"
+        known = f"{number(value, form, per_unit)}{unit}{_left_out(record, name)}"
         yield f"({why.get(name, 'not known')})" if value is None else known
+
+
+def _left_out(record: CellWindowsRecord, name: str) -> str:
+    """How many cells are stuck and so are not in the imbalance."""
+    count = of_pack(record, "imbalance_left_out") if name == "imbalance_v" else None
+    return f" ({count:.0f} stuck left out)" if count else ""
 
 
 def _worst(found: tuple[int, float] | None, form: str, per_unit: float) -> tuple[str, str]:

@@ -163,6 +163,13 @@ def test_a_finding_names_pack_cell_value_and_limit() -> None:
     assert (finding.value, finding.limit) == (3.612, 3.6)
 
 
+def test_what_ends_says_how_far_the_limit_was_passed_also_before_it_was_told() -> None:
+    volts = [3.3, 3.68, *[3.66] * 10, *[3.2] * 30]
+    every = found(range(len(volts)), volts)
+
+    assert [each.worst for each in every if each.rule == "OVER_VOLT_ALARM"] == [None, (3.68, 3.65)]
+
+
 def test_a_battery_without_a_known_preset_has_no_limits() -> None:
     assert found((0, 10, 30), (3.3, 3.7, 3.7), limits="none") == []
 

@@ -69,6 +69,24 @@ def test_a_hot_cell_is_found_within_a_quarter_of_an_hour() -> None:
     assert hot.limit == 3.0
 
 
+def test_a_cell_is_stuck_since_its_value_stays_and_not_since_that_is_known() -> None:
+    outputs = folded(1, 2, FAULTY, 300.0)
+
+    (stuck,) = (each for each in outputs.findings if each.rule == "CELL_VOLTAGE_STUCK")
+    assert stuck.since == START_MS + 30 * HOUR_MS < stuck.time
+
+
+def test_what_ended_says_what_was_worst_since_it_began() -> None:
+    data = trace(1, 2, Faults(), 300.0)
+    data.temperature_c[300:340, 8] += [5.0] * 20 + [9.0] * 10 + [4.0] * 10
+    outputs, _ = run([[battery(300.0), data.samples(0, data.times.size)]])
+
+    begun, ended = outputs.findings
+    assert (begun.rule, begun.raised, begun.worst) == ("HOT_CELL", True, None)
+    assert ended.worst == (pytest.approx(9, abs=1), 3.0)
+    assert ended.value < 2 < begun.value < 7, "at its begin and its end"
+
+
 def test_a_cell_of_high_resistance_is_raised_once_and_not_twice_a_day() -> None:
     data = trace(3, 6, Faults(), 300.0)
     data.voltage_v[:, 7] -= 0.001 * data.current_a

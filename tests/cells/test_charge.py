@@ -72,7 +72,7 @@ def test_a_pack_that_has_lost_capacity_is_told_so_within_the_stated_error() -> N
     assert day["imbalance_v"] == pytest.approx(0.009, abs=1e-6)
 
 
-def test_a_stuck_cell_is_in_the_imbalance_and_not_in_the_charge() -> None:
+def test_a_stuck_cell_is_neither_in_the_charge_nor_in_the_imbalance() -> None:
     stuck = rows()
     assert stuck.voltage_v is not None
     stuck.voltage_v[:, 2] = 3.35
@@ -81,7 +81,14 @@ def test_a_stuck_cell_is_in_the_imbalance_and_not_in_the_charge() -> None:
 
     for name in CHARGE_NAMES[:4]:
         assert day[name] == pytest.approx(plain[name], abs=0.01)
-    assert day["imbalance_v"] > 0.03
+    assert day["imbalance_v"] == pytest.approx(plain["imbalance_v"], abs=0.001)
+    assert (day["imbalance_left_out"], plain["imbalance_left_out"]) == (1, 0)
+
+
+def test_a_cell_that_is_off_and_measured_is_in_the_imbalance() -> None:
+    off = np.where(np.arange(CELLS) == 2, 0.04, OFF)
+
+    assert days(rows(off=off))[0]["imbalance_v"] == pytest.approx(0.048, abs=1e-6)
 
 
 @pytest.mark.parametrize("cut", [3, 101])

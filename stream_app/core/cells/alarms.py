@@ -12,7 +12,7 @@ from stream_app.core.cells.limits import CellLimits, Threshold
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
 from stream_app.core.cells.sums import Cell, value_of
 from stream_app.core.cells.thermal import ThermalState, runaways
-from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
+from stream_app.core.cells.watch import Change, Course, Delay, Flags, Measure, Watch, changes, sides
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Ints
 
@@ -120,6 +120,7 @@ def _judged(
             int(values[change.row, change.cell]) / per_unit,
             limit / per_unit,
             threshold.unit,
+            worst=change.worst,
         )
 
     found = threshold_changes(watch, threshold, course, values, charging)
@@ -131,7 +132,10 @@ def threshold_changes(
 ) -> list[Change]:
     """What rows (n, cells) began and ended of one limit; ``watch`` goes on from there."""
     delay = Delay(threshold.delay_ms, threshold.delay_ms)
-    return changes(watch, sides(*_sides(threshold, values, charging)), course, delay)
+    per_unit = PER_UNIT[threshold.unit]
+    limits = np.broadcast_to(threshold.limit / per_unit, values.shape)
+    measure = Measure(values / per_unit, limits)
+    return changes(watch, sides(*_sides(threshold, values, charging)), course, delay, measure)
 
 
 def _sides(threshold: Threshold, values: Whole, charging: Ints) -> tuple[Flags, Flags, Flags]:

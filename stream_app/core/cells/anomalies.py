@@ -11,6 +11,13 @@ from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.drift import Average, drifts
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 from stream_app.core.cells.forest import AnomalyModel
+from stream_app.core.cells.held import (
+    STUCK_MDEG,
+    STUCK_UV,
+    Hold,
+    Values,
+    moved_while_held,
+)
 from stream_app.core.cells.judged import Judged
 from stream_app.core.cells.learned import by_model
 from stream_app.core.cells.limits import (
@@ -26,7 +33,16 @@ from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
 from stream_app.core.cells.regime import RegimeState, regimes
 from stream_app.core.cells.statistics import robust_z
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, value_of
-from stream_app.core.cells.watch import Change, Course, Delay, Flags, Watch, changes, sides
+from stream_app.core.cells.watch import (
+    Change,
+    Course,
+    Delay,
+    Flags,
+    Measure,
+    Watch,
+    changes,
+    sides,
+)
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 
@@ -45,21 +61,10 @@ MAD_OF_ROUNDING = 0.25
 STEPS_OFF = 1.5
 """Of the sensor: a deviation of one step is none."""
 DRIFT_UV, DRIFT_BACK = 8_000, 0.5
-STUCK_UV, STUCK_MDEG = 30_000, 2_500
-"""How far the median must move while a value stays exactly the same."""
 HOT_BACK = 2 / 3
 DEVIATION_BACK = 0.7
 A_DAY = 288
 """Windows: a cell of high resistance deviates under load alone, so each rest would end it."""
-
-
-@dataclass
-class Hold:
-    """The value that each cell has kept, and the range of the median meanwhile; (cells,)."""
-
-    value: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    low: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    high: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass
@@ -90,11 +95,13 @@ class AnomalyState:
 class Anomalies(NamedTuple):
     """What windows (n,) came to: their regimes, findings and peaks with the place of a window.
 
-    ``past`` (n,) are the windows so far that cells could be compared with for a drift.
+    ``past`` (n,) are the windows so far that cells could be compared with for a drift; ``stuck``
+    (n, cells) whose voltage is none.
     """
 
     regimes: Ints
     past: Ints
+    stuck: Flags
     findings: list[tuple[int, CellFinding]]
     peaks: list[tuple[int, Peak]]
 
@@ -110,7 +117,8 @@ def anomalies(
     """Judge closed five-minute windows (n,); by a model too if it knows the pack."""
     regime = regimes(state.regime, limits, rules, windows)
     before = state.seen.get("CELL_VOLTAGE_DRIFT", 0)
-    result = Anomalies(regime, before + np.cumsum(_is_level(regime)), [], [])
+    stuck = np.zeros(windows.sums.cells.shape[1:], dtype=np.bool_)
+    result = Anomalies(regime, before + np.cumsum(_is_level(regime)), stuck, [], [])
     every = [*_judged(state, limits, windows, regime)]
     if model is not None and pack in model.usual and windows.sums.cells.shape[2] >= FEWEST_CELLS:
         every.append(by_model(model, pack, windows))
@@ -118,6 +126,9 @@ def anomalies(
         watch, found = _changes(state, windows, judged)
         result.findings.extend(_findings(pack, windows, judged, found))
         result.peaks.extend(_peaks(windows, judged, watch, found))
+        if judged.rule == "CELL_VOLTAGE_STUCK":
+            for cell in _touched(watch, found):
+                stuck[:, cell] = _stands(watch, found, cell, windows.size)
     return result
 
 
@@ -141,8 +152,8 @@ def _judged(
     yield _deviation("WEAK_CELL", limits, regime, steep, volts, volt_step / UV_PER_V)
     yield _drift(state.average, sums, np.flatnonzero(_is_level(regime)), volt_step)
     yield _hot(limits, warmth, warm_step / MDEG_PER_DEG)
-    yield _stuck("CELL_VOLTAGE_STUCK", state.voltage, sums)
-    yield _stuck("CELL_TEMPERATURE_STUCK", state.temperature, sums)
+    yield _stuck("CELL_VOLTAGE_STUCK", state.voltage, windows)
+    yield _stuck("CELL_TEMPERATURE_STUCK", state.temperature, windows)
     yield _imbalance(limits, sums, regime)
 
 
@@ -225,8 +236,9 @@ def _hot(limits: CellLimits, warmth: Floats, step: Floats) -> Judged:
     return Judged("HOT_CELL", where, beyond, back, deviation, limit, "degC", Delay(2, 2))
 
 
-def _stuck(rule: CellRule, hold: Hold, sums: Sums) -> Judged:
+def _stuck(rule: CellRule, hold: Hold, windows: Windows) -> Judged:
     """A value that stays exactly the same while the pack's median moves is no measurement."""
+    sums = windows.sums
     if rule == "CELL_VOLTAGE_STUCK":
         low, high, per_unit, least = Cell.V_LOW, Cell.V_HIGH, UV_PER_V, STUCK_UV
         median_low, median_high = Pack.V_MEDIAN_LOW, Pack.V_MEDIAN_HIGH
@@ -237,51 +249,14 @@ def _stuck(rule: CellRule, hold: Hold, sums: Sums) -> Judged:
     known = (lowest != NO_LOW) & (highest != NO_HIGH)
     values = value_of(lowest)
     constant = known & (values == value_of(highest))
-    moved = _moved_while_held(
-        hold,
-        values,
-        constant,
-        known,
-        value_of(sums.pack[median_low]),
-        value_of(sums.pack[median_high]),
-    )
+    medians = (value_of(sums.pack[each]) for each in (median_low, median_high))
+    moved, since = moved_while_held(hold, Values(windows.starts, values, constant, known, *medians))
     limit = np.full(moved.shape, least / per_unit)
     where = np.arange(moved.shape[0])
     unit: Unit = "V" if rule == "CELL_VOLTAGE_STUCK" else "degC"
-    value = np.maximum(moved, 0) / per_unit
-    return Judged(rule, where, moved >= least, known & (moved < 0), value, limit, unit, Delay(0, 0))
-
-
-def _moved_while_held(
-    hold: Hold, values: Ints, constant: Flags, known: Flags, low: Ints, high: Ints
-) -> Ints:
-    """How far the median has moved while each cell kept its value (n, cells); -1: it has not.
-
-    A window in which a cell has no value changes nothing.
-    """
-    cells = values.shape[1]
-    if not hold.value.size:
-        hold.value = np.full(cells, NO_LOW)
-        hold.low = hold.high = np.zeros(cells, dtype=np.int64)
-    held = np.concatenate((hold.value[None], np.where(constant, values, NO_LOW)))
-    newest = np.maximum.accumulate(np.where(known, np.arange(1, len(held))[:, None], 0), axis=0)
-    before = np.concatenate((np.zeros((1, cells), dtype=np.int64), newest[:-1]))
-    columns = np.arange(cells)
-    same = constant & (held[1:] == held[before, columns])
-    # A cell without a value keeps its range: it stays, and no median is added.
-    gone = ~known
-    lows = _running(hold.low, same | gone, np.where(gone, NO_LOW, low[:, None]), np.minimum)
-    highs = _running(hold.high, same | gone, np.where(gone, NO_HIGH, high[:, None]), np.maximum)
-    hold.value, hold.low, hold.high = held[newest[-1], columns], lows[-1], highs[-1]
-    return np.where(same, highs - lows, -1)
-
-
-def _running(last: Ints, stays: Flags, values: Ints, extreme: np.ufunc) -> Ints:
-    """Extreme of each column since it last did not stay, row by row; goes on from ``last``."""
-    found = values.copy()
-    for row, (kept, value) in enumerate(zip(stays, values, strict=True)):
-        last = extreme(value, last, out=found[row], where=kept)
-    return found
+    value, back = np.maximum(moved, 0) / per_unit, known & (moved < 0)
+    delay = Delay(0, 0)
+    return Judged(rule, where, moved >= least, back, value, limit, unit, delay, since=since)
 
 
 def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
@@ -303,8 +278,10 @@ def _changes(state: AnomalyState, windows: Windows, judged: Judged) -> tuple[Wat
     if not where.size or not (watch or judged.beyond.any()):
         return before, []
     clock = first + np.arange(where.size, dtype=np.int64)
-    course = Course(clock, windows.starts[where])
-    found = changes(watch, sides(judged.beyond, judged.back), course, judged.delay)
+    since = windows.starts[where] if judged.since is None else judged.since
+    measure = Measure(judged.value, judged.limit)
+    side = sides(judged.beyond, judged.back)
+    found = changes(watch, side, Course(clock, since), judged.delay, measure)
     state.watches[rule] = watch
     state.watches = {name: each for name, each in sorted(state.watches.items()) if each}
     return before, found
@@ -314,7 +291,7 @@ def _findings(
     pack: str, windows: Windows, judged: Judged, found: Sequence[Change]
 ) -> Iterator[tuple[int, CellFinding]]:
     whole_pack = judged.rule == "VOLTAGE_IMBALANCE_WARNING"
-    for row, cell, raised, since in found:
+    for row, cell, raised, since, worst in found:
         place = int(judged.where[row])
         yield (
             place,
@@ -329,6 +306,7 @@ def _findings(
                 float(judged.limit[row, cell]),
                 judged.unit,
                 model=judged.model,
+                worst=worst,
             ),
         )
 
@@ -338,10 +316,9 @@ def _peaks(
 ) -> Iterator[tuple[int, Peak]]:
     """How far conditions that stand went beyond their limits, for each cell and local day."""
     days = windows.days[judged.where]
-    for cell in sorted({*before.active, *(each.cell for each in found)}):
-        turns = [each.row for each in found if each.cell == cell]
-        stands = (np.searchsorted(turns, np.arange(days.size), side="right") % 2).astype(np.bool_)
-        rows = np.flatnonzero((stands ^ (cell in before.active)) & judged.beyond[:, cell])
+    for cell in _touched(before, found):
+        stands = _stands(before, found, cell, days.size)
+        rows = np.flatnonzero(stands & judged.beyond[:, cell])
         for part in np.split(rows, np.flatnonzero(np.diff(days[rows])) + 1):
             if not part.size:
                 continue
@@ -351,3 +328,14 @@ def _peaks(
             place = int(judged.where[part[-1]])
             start = int(windows.starts[place])
             yield place, Peak(cell + 1, judged.rule, value, limit, start)
+
+
+def _touched(before: Watch, found: Sequence[Change]) -> list[int]:
+    return sorted({*before.active, *(each.cell for each in found)})
+
+
+def _stands(before: Watch, found: Sequence[Change], cell: int, size: int) -> Flags:
+    """At which of the judged windows (size,) the condition of a cell stands."""
+    turns = [each.row for each in found if each.cell == cell]
+    odd: Flags = (np.searchsorted(turns, np.arange(size), side="right") % 2).astype(np.bool_)
+    return odd ^ (cell in before.active)

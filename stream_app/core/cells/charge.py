@@ -15,7 +15,8 @@ from stream_app.core.battery import Battery
 from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.limits import REST, STEEP_REST
 from stream_app.core.cells.quantities import UV_PER_V
-from stream_app.core.cells.sums import NO_HIGH, Pack, value_of
+from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, value_of
+from stream_app.core.cells.watch import Flags
 from stream_app.core.cells.windows import Windows
 from stream_app.core.daily import Why
 from stream_app.core.energy import Ints
@@ -42,8 +43,9 @@ CHARGE_NAMES = (
     "soh_ledger_ratio",
     "soh_ledger_error_ratio",
     "imbalance_v",
+    "imbalance_left_out",
 )
-_SOC, _SOH = CHARGE_NAMES[:2], CHARGE_NAMES[2:4]
+_SOC, _SOH, _IMBALANCE = CHARGE_NAMES[:2], CHARGE_NAMES[2:4], CHARGE_NAMES[4:]
 
 
 class PackHealth(NamedTuple):
@@ -67,6 +69,8 @@ class ChargeDay:
         Whether it rested where the curve is not flat.
     rests, spread
         Windows at rest on the flat part of the curve, and the sum of their spreads [uV].
+    left_out
+        Most cells of such a window that were stuck, and so are not in its spread.
     """
 
     known: bool = False
@@ -75,6 +79,7 @@ class ChargeDay:
     steep: bool = False
     rests: int = 0
     spread: int = 0
+    left_out: int = 0
 
     @property
     def told(self) -> PackHealth:
@@ -87,10 +92,11 @@ class ChargeDay:
             else:
                 values |= zip(names, (each / PPM for each in found), strict=True)
         if self.rests:
-            values["imbalance_v"] = self.spread / self.rests / UV_PER_V
+            mean = self.spread / self.rests / UV_PER_V
+            values |= zip(_IMBALANCE, (mean, float(self.left_out)), strict=True)
         else:
             rest: Why = "no_flat_rest" if self.steep else "no_rest"
-            missing["imbalance_v"] = rest if self.known else "missing_signal"
+            missing |= dict.fromkeys(_IMBALANCE, rest if self.known else "missing_signal")
         return PackHealth(values, missing)
 
 
@@ -121,15 +127,15 @@ class ChargeState:
     capacity: Capacity | None = None
     days: dict[int, ChargeDay] = field(default_factory=dict)
 
-    def take(self, windows: Windows, regimes: Ints, battery: Battery) -> None:
-        """Take closed five-minute windows (n,) of these regimes."""
+    def take(self, windows: Windows, regimes: Ints, stuck: Flags, battery: Battery) -> None:
+        """Take closed five-minute windows (n,) of these regimes; ``stuck`` (n, cells)."""
         rules, rated = rules_of(battery), rated_charge(battery)
         counters = self._flow(windows, battery.rules.of_cells.max_gap_ms)
         rests = (regimes == REST) | (regimes == STEEP_REST)
         soc, error = _by_voltage(windows, rules)
         anchors = self._first_told(rests, soc)
         newest = np.flatnonzero(np.diff(windows.days, append=-1)).tolist()
-        self._spreads(windows, regimes)
+        self._spreads(windows, regimes, stuck)
         for at in sorted({*anchors, *newest}):
             if at in anchors:
                 told = int(soc[at]), int(error[at])
@@ -212,16 +218,22 @@ class ChargeState:
         error = round(float(ledger_error(since, rules)) * PPM / capacity)
         return [self.anchor.soc - moved, self.anchor.error + error + abs(moved) * doubt // PPM]
 
-    def _spreads(self, windows: Windows, regimes: Ints) -> None:
-        spreads = windows.sums.pack[Pack.V_SPREAD]
+    def _spreads(self, windows: Windows, regimes: Ints, stuck: Flags) -> None:
+        """Those of the cells' mean deviations; a cell that is stuck measures nothing."""
+        counts = windows.sums.cells[Cell.V_COUNT]
+        off = windows.sums.cells[Cell.V_OFF] // np.maximum(counts, 1)
+        there = (counts > 0) & ~stuck
+        most, least = (np.where(there, off, end) for end in (NO_HIGH, NO_LOW))
+        spreads = most.max(axis=1) - least.min(axis=1)
         for start in np.unique(windows.days[regimes == STEEP_REST]).tolist():
             self.days[start].steep = True
-        flat = (regimes == REST) & (spreads != NO_HIGH)
+        flat = (regimes == REST) & (there.sum(axis=1) > 1)
         for start in np.unique(windows.days[flat]).tolist():
             of_day = flat & (windows.days == start)
             day = self.days[start]
             day.rests += int(of_day.sum())
-            day.spread += int(value_of(spreads[of_day]).sum())
+            day.spread += int(spreads[of_day].sum())
+            day.left_out = max(day.left_out, int(stuck[of_day].sum(axis=1).max()))
 
 
 def _by_voltage(windows: Windows, rules: HealthRules) -> tuple[Ints, Ints]:

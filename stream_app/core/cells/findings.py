@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from stream_app.core.cells.limits import ThresholdRule
+from stream_app.core.cells.watch import Worst
 
 CellRule = Literal[
     ThresholdRule,
@@ -42,6 +43,8 @@ class CellFinding:
         False where it ended because it is judged no more: its limits or its pack went.
     model
         Version of the model that judged, if it was one.
+    worst
+        Of what ended: the value that lay furthest beyond its limit since it began, and that limit.
     """
 
     pack: str
@@ -55,3 +58,4 @@ class CellFinding:
     unit: Unit
     judged: bool = True
     model: str | None = None
+    worst: Worst | None = None

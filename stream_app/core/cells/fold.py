@@ -118,7 +118,7 @@ def _configure(state: CellsState, battery: Battery, place: int) -> CellOutputs:
             if gone:
                 outputs.windows += preview(state.packs[name], name, zone)
             if limits is not None and (gone or limits != others):
-                outputs.findings += close(state.packs[name], name, limits)
+                outputs.findings += close(state.packs[name], name)
             if gone:
                 outputs.findings += end_silence(state.packs[name], name, rules)
     state.battery = battery
@@ -321,7 +321,7 @@ def _judged(
         found = anomalies(cold.anomalies, story.pack, limits, rules, slots, model)
         story.judged(found, limits, slots, closing)
         regimes, past = found.regimes, found.past
-        cold.charge.take(slots, regimes, battery)
+        cold.charge.take(slots, regimes, found.stuck, battery)
     cold.influence.take(slots.sums, slots.days)
     has_model = model is not None and story.pack in model.usual
     reasons = evaluability(slots.sums, rules.max_gap_ms, regimes, past, has_model=has_model)

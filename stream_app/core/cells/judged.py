@@ -11,7 +11,8 @@ class Judged(NamedTuple):
     """A condition over windows (n, cells), or (n, 1) of the pack.
 
     ``where`` are the places of the windows that it can be judged in; ``value`` and ``limit`` are
-    in ``unit``; ``model`` is the version of the one that judged, if it was one.
+    in ``unit``; ``model`` is the version of the one that judged, if it was one; ``since`` says when
+    what is judged began, where that is not with the window [ms UTC].
     """
 
     rule: CellRule
@@ -23,3 +24,4 @@ class Judged(NamedTuple):
     unit: Unit
     delay: Delay
     model: str | None = None
+    since: Ints | None = None

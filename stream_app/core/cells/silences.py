@@ -38,4 +38,5 @@ def _finding(pack: str, each: Silence) -> CellFinding:
         each.limit,
         "s",
         each.judged,
+        worst=each.worst,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import CellLimits
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, Whole
-from stream_app.core.cells.watch import Flags
+from stream_app.core.cells.watch import Flags, Worst
 from stream_app.core.energy import Ints
 
 APART_MS = 500
@@ -45,6 +45,8 @@ class Rising:
         The row before the first such row, that row, and the newest [ms UTC].
     voltage
         What it had before [uV].
+    rise
+        The fastest since [m degC/s].
     """
 
     since: int
@@ -52,6 +54,12 @@ class Rising:
     last: int
     voltage: int
     raised: bool = False
+    rise: int = 0
+
+    @property
+    def worst(self) -> Worst:
+        """Fastest rise and limit [degC/s]."""
+        return Worst(self.rise / MDEG_PER_DEG, RISE_MDEG_PER_S / MDEG_PER_DEG)
 
 
 @dataclass
@@ -123,6 +131,7 @@ def _followed(
             *(each.tolist() for each in (seen.times, seen.earlier, seen.fast[:, cell])),
             voltage[:, cell].tolist(),
             warmth[:, cell].tolist(),
+            seen.rise[:, cell].tolist(),
             strict=True,
         )
         rising, turns = _run(rising, past, limits, rows)
@@ -212,19 +221,20 @@ def _run(
     rising: Rising | None,
     past: _Voltages,
     limits: CellLimits,
-    rows: Iterable[tuple[int, int, bool, int, int]],
+    rows: Iterable[tuple[int, int, bool, int, int, int]],
 ) -> tuple[Rising | None, list[tuple[int, Rising]]]:
     """Follow one cell; gives what it does at the end, and the rows where it turned.
 
-    Rows are times with those of the row before [ms UTC], whether it warms fast, uV, m degC.
+    Rows are times with those of the row before [ms UTC], whether it warms fast, uV, m degC, and
+    the rise in m degC/s.
     """
     turns: list[tuple[int, Rising]] = []
-    for row, (time, earlier, is_fast, voltage, warm) in enumerate(rows):
+    for row, (time, earlier, is_fast, voltage, warm, rise) in enumerate(rows):
         past.take(time, voltage)
         if is_fast:
             most = max(past.highest, past.before)
             rising = rising or Rising(earlier, time, time, most)
-            rising.last = time
+            rising.last, rising.rise = time, max(rising.rise, rise)
             if not rising.raised and _runs_away(rising, limits, time, voltage, warm):
                 rising.raised = True
                 turns.append((row, replace(rising)))
@@ -245,16 +255,18 @@ def _runs_away(rising: Rising, limits: CellLimits, time: int, voltage: int, warm
 
 def _runaway(pack: str, cell: int, rising: Rising, seen: _Seen, row: int) -> CellFinding:
     time = int(seen.times[row])
+    raised = rising.last == time
     return CellFinding(
         pack,
         cell + 1,
         "THERMAL_RUNAWAY",
-        rising.last == time,
+        raised,
         time,
         rising.since,
         int(seen.rise[row, cell]) / MDEG_PER_DEG,
         RISE_MDEG_PER_S / MDEG_PER_DEG,
         "degC/s",
+        worst=None if raised else rising.worst,
     )
 
 

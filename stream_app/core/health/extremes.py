@@ -15,7 +15,7 @@ from stream_app.core.cells.alarms import PER_UNIT, threshold_changes
 from stream_app.core.cells.evaluability import Indicator
 from stream_app.core.cells.limits import CellLimits, Threshold, ThresholdRule, limits_of
 from stream_app.core.cells.quantities import MISSING, Whole
-from stream_app.core.cells.watch import Course, Watch
+from stream_app.core.cells.watch import Course, Watch, Worst
 from stream_app.core.energy import Ints
 from stream_app.core.health.columns import HIGHEST, LOWEST, SIGNALS, WARMEST
 from stream_app.core.rows import NONE, REFUSED, Rows
@@ -44,7 +44,8 @@ _NOT_OF_CELLS: set[Indicator] = {"voltage_limits", "temperature_limits", "rest"}
 class LimitChange:
     """A signal of extremes went beyond a limit of cells, or is back; times in ms UTC.
 
-    ``judged``: False where it ended because it is judged no more; ``value`` is then the limit.
+    ``judged``: False where it ended because it is judged no more; ``value`` is then the
+    worst one. ``worst``: of what ended, the value furthest beyond its limit, and that limit.
     """
 
     signal: str
@@ -56,6 +57,7 @@ class LimitChange:
     limit: float
     unit: Literal["V", "degC"]
     judged: bool = True
+    worst: Worst | None = None
 
 
 def judged_extremes(battery: Battery | None) -> CellLimits | None:
@@ -82,7 +84,7 @@ def fold_extremes(
             limit = threshold.limit if each.raised else threshold.back
             value, time = int(column[each.row, 0]) / per_unit, int(rows.times[each.row])
             told = each.raised, time, each.since, value, limit / per_unit
-            found.append(LimitChange(name, threshold.rule, *told, threshold.unit))
+            found.append(LimitChange(name, threshold.rule, *told, threshold.unit, worst=each.worst))
         if watch:
             watches[threshold.rule] = watch
     # Equal states have equal bytes, however rows came.
@@ -102,10 +104,10 @@ def drop_extremes(
     if before is None or before == now:
         return []
     found = [
-        _dropped(threshold, since, time)
+        _dropped(threshold, watches[threshold.rule], cell, time)
         for threshold in before.thresholds
         if threshold.rule in watches
-        for since in watches[threshold.rule].active.values()
+        for cell in watches[threshold.rule].active
     ]
     watches.clear()
     return found
@@ -130,10 +132,9 @@ def evaluable_limits(battery: Battery, came: Iterable[str]) -> Mapping[str, Syst
     return found
 
 
-def _dropped(threshold: Threshold, since: int, time: int) -> LimitChange:
-    place, per_unit = _PLACES[threshold.unit, threshold.above], PER_UNIT[threshold.unit]
-    limit = threshold.limit / per_unit
-    told = False, time, since, limit, limit, threshold.unit, False
+def _dropped(threshold: Threshold, watch: Watch, cell: int, time: int) -> LimitChange:
+    place, worst = _PLACES[threshold.unit, threshold.above], watch.worst[cell]
+    told = False, time, watch.active[cell], *worst, threshold.unit, False, worst
     return LimitChange(SIGNALS[place].name, threshold.rule, *told)
 
 

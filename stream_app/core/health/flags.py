@@ -1,13 +1,14 @@
 """Flags of a battery system: while a signal that is a flag is not 0, its condition stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from stream_app.core.battery import Battery
-from stream_app.core.energy import Ints
+from stream_app.core.cells.watch import Worst
+from stream_app.core.energy import Floats, Ints
 from stream_app.core.rows import NONE, REFUSED, Signal
 
 FlagRule = Literal["FLAG"]
@@ -15,7 +16,10 @@ FlagRule = Literal["FLAG"]
 
 @dataclass(frozen=True)
 class FlagChange:
-    """A flag that was set or is 0 again; times in ms UTC. ``judged``: False where it is no flag."""
+    """A flag that was set or is 0 again; times in ms UTC. ``judged``: False where it is no flag.
+
+    ``worst``: of one that ended, the largest value since it was set, and the limit.
+    """
 
     signal: str
     raised: bool
@@ -25,6 +29,15 @@ class FlagChange:
     limit: float = 0.0
     rule: FlagRule = "FLAG"
     judged: bool = True
+    worst: Worst | None = None
+
+
+@dataclass
+class Flag:
+    """A flag that is set: since when [ms UTC], and the largest value since, either sign."""
+
+    since: int
+    value: float
 
 
 def flags_of(battery: Battery) -> list[str]:
@@ -33,23 +46,21 @@ def flags_of(battery: Battery) -> list[str]:
 
 
 def fold_flags(
-    active: dict[str, int], flags: Sequence[Signal], times: Ints, values: Ints
+    active: dict[str, Flag], flags: Sequence[Signal], times: Ints, values: Ints
 ) -> list[FlagChange]:
     """Changes in order of time; ``values`` (n, flags), and no value says nothing.
 
-    ``active`` says since when flags are set [ms UTC].
+    ``active`` are the flags that are set.
     """
     found: list[FlagChange] = []
     for flag, column in zip(flags, values.T, strict=True):
         known = np.flatnonzero((column != NONE) & (column != REFUSED))
         is_set = column[known] != 0
-        before = np.append(flag.name in active, is_set)[:-1]
-        for at in known[is_set != before].tolist():
-            time, value = int(times[at]), float(flag.told(column[at : at + 1])[0])
-            since = active.pop(flag.name, time)
-            if value:
-                active[flag.name] = time
-            found.append(FlagChange(flag.name, bool(value), time, since, value))
+        if flag.name not in active and not is_set.any():
+            continue
+        turns = np.flatnonzero(np.diff(is_set, prepend=flag.name in active))
+        for part in np.split(known, turns):
+            found += _followed(active, flag.name, times[part], flag.told(column[part]))
     # Equal states have equal bytes, however rows came.
     standing = sorted(active.items())
     active.clear()
@@ -57,7 +68,30 @@ def fold_flags(
     return sorted(found, key=lambda change: change.time)
 
 
-def drop_flags(active: dict[str, int], flags: Sequence[str], time: int) -> list[FlagChange]:
+def _followed(
+    active: dict[str, Flag], name: str, times: Ints, values: Floats
+) -> Iterator[FlagChange]:
+    """What began or ended with the first of values (n,), all of them 0 or none."""
+    if not values.size:
+        return
+    time, first, standing = int(times[0]), float(values[0]), active.pop(name, None)
+    if first:
+        largest = float(values[np.abs(values).argmax()])
+        if standing is None:
+            yield FlagChange(name, True, time, time, first)
+        elif abs(standing.value) >= abs(largest):
+            largest = standing.value
+        active[name] = Flag(time if standing is None else standing.since, largest)
+    elif standing is not None:
+        yield _ended(name, time, standing, first)
+
+
+def _ended(name: str, time: int, flag: Flag, value: float, *, judged: bool = True) -> FlagChange:
+    worst = Worst(flag.value, 0.0)
+    return FlagChange(name, False, time, flag.since, value, judged=judged, worst=worst)
+
+
+def drop_flags(active: dict[str, Flag], flags: Sequence[str], time: int) -> list[FlagChange]:
     """End what stands of signals that are no flags any more."""
     gone = sorted(active.keys() - set(flags))
-    return [FlagChange(name, False, time, active.pop(name), 0.0, judged=False) for name in gone]
+    return [_ended(name, time, active.pop(name), 0.0, judged=False) for name in gone]

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from stream_app.core.cells.watch import Worst, worse
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.health.anchors import (
     AnchorState,
@@ -40,6 +41,8 @@ class SocState(AnchorState):
         Counters since which charge counts as what a frozen SOC leaves out.
     active
         Rules that hold, and since when.
+    worst
+        Of each, what lay furthest beyond its limit since.
     beyond
         Least bound that the SOC_DRIFT that holds has been beyond [ppm]; None where none holds.
     """
@@ -47,6 +50,7 @@ class SocState(AnchorState):
     newest: tuple[int, int, list[int]] | None = None
     changed: list[int] = field(default_factory=list)
     active: dict[SocRule, int] = field(default_factory=dict)
+    worst: dict[SocRule, Worst] = field(default_factory=dict)
     beyond: float | None = None
 
 
@@ -70,7 +74,8 @@ class Audit(NamedTuple):
 class SocChange:
     """A condition that began or ended; value and limit as a ratio of the capacity.
 
-    ``judged``: False where it ended because nothing can tell any more.
+    ``judged``: False where it ended because nothing can tell any more. ``worst``: of one that
+    ended, the value furthest beyond its limit since it began, and that limit.
     """
 
     rule: SocRule
@@ -80,6 +85,7 @@ class SocChange:
     value: float
     limit: float
     judged: bool = True
+    worst: Worst | None = None
 
 
 def audit(
@@ -129,7 +135,7 @@ def _changes(
     newest = rows.times, rows.soc, rows.counters.T
     time, soc, counters = (each[-1].tolist() for each in newest)
     state.newest = time, soc, counters
-    return list(_edges(state, rows.times, judged))
+    return _edges(state, rows.times, judged)
 
 
 class Steps(NamedTuple):
@@ -243,7 +249,8 @@ def reconfigure(state: SocState, rules: HealthRules, rated: int, time: int) -> l
     since = state.active.pop("SOC_DRIFT", None)
     if since is None:
         return []
-    return [SocChange("SOC_DRIFT", False, time, since, 0.0, 0.0, judged=False)]
+    worst = state.worst.pop("SOC_DRIFT")
+    return [SocChange("SOC_DRIFT", False, time, since, *worst, judged=False, worst=worst)]
 
 
 def _latched(active: bool, begins: Bools, ends: Bools) -> Bools:
@@ -255,14 +262,37 @@ def _latched(active: bool, begins: Bools, ends: Bools) -> Bools:
     return holds
 
 
-def _edges(state: SocState, times: Ints, judged: Sequence[Judged]) -> Iterator[SocChange]:
-    holds = np.stack([each.holds for each in judged], axis=1)
-    before = np.concatenate([[[each.rule in state.active for each in judged]], holds[:-1]])
-    for at, which in np.argwhere(holds != before).tolist():
-        each, time, raised = judged[which], int(times[at]), bool(holds[at, which])
-        since = time if raised else state.active.pop(each.rule)
-        if raised:
-            standing = {**state.active, each.rule: time}
-            state.active = {rule: standing[rule] for rule in SOC_RULES if rule in standing}
-        value, limit = float(each.values[at]) / PPM, float(each.limits[at]) / PPM
-        yield SocChange(each.rule, raised, time, since, value, limit)
+def _edges(state: SocState, times: Ints, judged: Sequence[Judged]) -> list[SocChange]:
+    """What began and ended, by time and in the order of the rules."""
+    found = [
+        change
+        for each in judged
+        if each.rule in state.active or each.holds.any()
+        for change in _of_rule(state, times, each)
+    ]
+    # Equal states have equal bytes, however rows came.
+    state.active = {rule: state.active[rule] for rule in SOC_RULES if rule in state.active}
+    state.worst = {rule: state.worst[rule] for rule in SOC_RULES if rule in state.worst}
+    return sorted(found, key=lambda change: change.time)
+
+
+def _of_rule(state: SocState, times: Ints, judged: Judged) -> Iterator[SocChange]:
+    rule, values, limits = judged.rule, judged.values / PPM, judged.limits / PPM
+    beyond = np.abs(values) > limits
+    turns = np.flatnonzero(np.diff(judged.holds, prepend=rule in state.active))
+    for rows in np.split(np.arange(times.size), turns):
+        if not rows.size:
+            continue
+        at, since = int(rows[0]), state.active.get(rule)
+        time, value, limit = int(times[at]), float(values[at]), float(limits[at])
+        if judged.holds[at]:
+            if since is None:
+                state.active[rule] = time
+                yield SocChange(rule, True, time, time, value, limit)
+            far = rows[beyond[rows]]
+            if far.size:
+                state.worst[rule] = worse(state.worst.get(rule), values[far], limits[far])
+        elif since is not None:
+            del state.active[rule]
+            worst = state.worst.pop(rule)
+            yield SocChange(rule, False, time, since, value, limit, worst=worst)

@@ -11,6 +11,7 @@ from stream_app.core.cells.limits import ThresholdRule
 from stream_app.core.cells.watch import Watch
 from stream_app.core.health.columns import REST_SPREAD
 from stream_app.core.health.cycles import NOTHING, CycleState, Totals
+from stream_app.core.health.flags import Flag
 from stream_app.core.health.ledger import Capacity, Ledger
 from stream_app.core.health.plausible import Seen
 from stream_app.core.health.result import HealthDay
@@ -115,7 +116,7 @@ class Present:
     days
         Local days that are not complete, by time.
     flags
-        Flags that are set, and since when.
+        Flags that are set.
     slot
         The open five-minute window of the signals.
     stale
@@ -134,7 +135,7 @@ class Present:
     cycles: CycleState = field(default_factory=CycleState)
     slots: Slots = field(default_factory=Slots)
     days: list[DayFacts] = field(default_factory=list)
-    flags: dict[str, int] = field(default_factory=dict)
+    flags: dict[str, Flag] = field(default_factory=dict)
     slot: OpenSignals | None = None
     stale: Stale = field(default_factory=Stale)
     limits: dict[ThresholdRule, Watch] = field(default_factory=dict)

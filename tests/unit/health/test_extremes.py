@@ -90,7 +90,7 @@ def test_what_stands_ends_unjudged_where_the_limits_are_others() -> None:
     watched = Watched(RACK).feed(samples(0, **{HIGH: [3.62] * 3}))
     watched.feed(replace(RACK, own_limits={"over_volt_warning_v": 3.63}))
 
-    assert told(watched)[-1] == (HIGH, "OVER_VOLT_WARNING", False, 2, 0, 3.6, 3.6, False)
+    assert told(watched)[-1] == (HIGH, "OVER_VOLT_WARNING", False, 2, 0, 3.62, 3.6, False)
     assert watched.state.present.limits == {}
 
 

@@ -55,6 +55,13 @@ def test_a_flag_stands_from_its_first_value_that_is_not_0_to_the_next_that_is() 
     ]
 
 
+def test_a_flag_that_ends_says_its_largest_value() -> None:
+    watched = Watched(FLAGGED).feed(samples(0, **{ERROR: [0, 7, 9, 3]}), samples(4, **{ERROR: [0]}))
+
+    changes = [each for out in watched.outputs for each in out.changes]
+    assert [each.worst for each in changes] == [None, (9.0, 0.0)]
+
+
 def test_a_flag_that_is_set_from_the_first_is_told() -> None:
     found = told(Watched(FLAGGED).feed(samples(0, **{SMOKE: [1, 1]})))
 

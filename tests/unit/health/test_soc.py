@@ -281,6 +281,7 @@ def test_a_jump_that_no_charge_explains_is_found_and_ends_with_the_next_row() ->
     ]
     assert jumps[0].value == pytest.approx(-0.04, abs=1e-3)
     assert jumps[1].since == jumps[0].time
+    assert jumps[1].worst == (jumps[0].value, jumps[0].limit)
 
 
 def test_a_change_of_soc_across_a_gap_is_no_jump() -> None:
@@ -365,6 +366,8 @@ def test_a_drift_ends_once_an_anchor_measures_it_within_its_bound() -> None:
     assert (begins.raised, ends.raised, ends.judged) == (True, False, True)
     assert 42 <= (ends.time - MIDNIGHT) / HOUR < 96
     assert abs(ends.value) < 0.8 * begins.limit
+    assert ends.worst is not None
+    assert abs(ends.worst.value) - ends.worst.limit >= abs(begins.value) - begins.limit > 0
     assert watched.state.present.soc.beyond is None
 
 
