@@ -97,6 +97,10 @@ def health(
     system: System,
     day: Annotated[str | None, typer.Option(help="Local date; else the newest.")] = None,
     folder: From = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Local days up to it whose dwell is summed; else all there are."),
+    ] = None,
     png: Png = None,
     *,
     expected: Annotated[
@@ -109,20 +113,22 @@ def health(
 
     Charge by the BMS and by the ledger; state of health four times, not mixed; the rate of
     ageing with its confidence; cycles; energy and round trip efficiency, naive and corrected;
-    histograms of dwell. --png draws state of health over time, and dwell.
+    histograms of dwell over days. --png draws state of health over time, and dwell.
     """
     data = _data(system, folder)
+    from stream_app.reports.dwell import dwells
     from stream_app.reports.health_display import show_health
 
     found = _day(data, day)
+    held = dwells(data.days, found, days)
     if as_json:
         _print_json([found])
     else:
-        show_health(Console(), data, found, expected)
+        show_health(Console(), data, found, held, expected)
     if png is not None:
         from stream_app.reports.health_pictures import health_pictures
 
-        _write(png, health_pictures(data, found, expected))
+        _write(png, health_pictures(data, found, held, expected))
 
 
 def _data(

@@ -25,6 +25,7 @@ from stream_app.core.health.extremes import EVALUABLE, LimitIndicator
 from stream_app.core.order import natural_key
 from stream_app.reports import battery_files
 from stream_app.reports.battery_data import Record, collected, one_by_one
+from stream_app.reports.dwell import dwell_rows
 
 Row = dict[str, Any]
 DAY = "1d"
@@ -132,6 +133,7 @@ class BatteryTables:
         """Lines of each table with the name of its file; none where there is nothing to show."""
         found: dict[str, Callable[[], Iterable[Row]]] = {
             "health_daily.csv": lambda: map(_day, _in_order(self.health)),
+            "dwell_daily.csv": lambda: _rows_of(dwell_rows, _in_order(self.health)),
             "meter_daily.csv": lambda: map(_day, _in_order(self.meters)),
             **{
                 f"signals_{'daily' if level == DAY else level}.csv": partial(

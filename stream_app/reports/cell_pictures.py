@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from schemas.results_battery import CellWindowsRecord
 from stream_app.core.energy import Floats
 from stream_app.reports.battery_data import SystemData, cells
 from stream_app.reports.cell_grid import (
@@ -218,7 +219,8 @@ def _packs(data: SystemData, level: str) -> Figure:
         what = column.partition("_")[0]
         values = [cells(each, column) for each in newest.values()]
         _dots(grid[row][0], values, named, list(newest))
-        title(grid[row][0], f"mean {what} of each cell [{units[0]}]; line: median; red: critical")
+        note = "line: median; large dots: critical"
+        title(grid[row][0], f"mean {what} of each cell [{units[0]}]; {note}")
         known = [getattr(each, spread)[0] for each in newest.values()]
         heights = [np.nan if each is None else each * per_unit for each in known]
         _bars(grid[row][1], heights, list(newest))
@@ -228,15 +230,24 @@ def _packs(data: SystemData, level: str) -> Figure:
         (
             grid[2][0],
             "soc_ledger_ratio",
-            "state of charge by the ledger at the end of the newest day [%]",
+            "state of charge by the ledger, end of the newest day [%]",
         ),
         (grid[2][1], "soh_ledger_ratio", "state of health by the ledger [%]"),
     ):
-        ratios = [of_pack(days[pack], name) if pack in days else None for pack in newest]
-        _bars(axes, [np.nan if each is None else each * 100 for each in ratios], list(newest))
-        title(axes, what)
+        error = name.replace("_ratio", "_error_ratio")
+        heights, errors = (
+            [_percent(days[pack], each) if pack in days else np.nan for pack in newest]
+            for each in (name, error)
+        )
+        _bars(axes, heights, list(newest), errors)
+        title(axes, f"{what}; line: error bound")
     headline(figure, f"{data.name}: packs side by side, {_span(data, level)}{_whole(data)}")
     return figure
+
+
+def _percent(record: CellWindowsRecord, name: str) -> float:
+    ratio = of_pack(record, name)
+    return np.nan if ratio is None else ratio * 100
 
 
 def _whole(data: SystemData) -> str:
@@ -272,10 +283,17 @@ def _dots(
     _pack_axis(axes, packs)
 
 
-def _bars(axes: Axes, heights: Sequence[float], packs: Sequence[str]) -> None:
+def _bars(
+    axes: Axes, heights: Sequence[float], packs: Sequence[str], errors: Sequence[float] = ()
+) -> None:
+    """Bars with their numbers, and how far they may be wrong where that is told."""
     axes.bar(range(len(packs)), heights, width=0.6, color=QUIET, linewidth=0, zorder=2)
+    for place, error in enumerate(errors):
+        axes.vlines(place, heights[place] - error, heights[place] + error, color=INK, linewidth=1.2)
     for place, height in enumerate(heights):
-        text = "unknown" if np.isnan(height) else f"{height:.3g}"
+        known = errors and not np.isnan(errors[place])
+        bound = f" +- {errors[place]:.2g}" if known else ""
+        text = "unknown" if np.isnan(height) else f"{height:.3g}{bound}"
         level = 0.0 if np.isnan(height) else height
         axes.annotate(
             text,

@@ -1,33 +1,41 @@
 """The health of a battery system as a person reads it in a terminal."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from schemas.results_battery import HealthDayRecord
-from stream_app.core.health.columns import DWELLS
 from stream_app.reports.battery_data import SystemData
 from stream_app.reports.cells_display import number, plain_table
+from stream_app.reports.dwell import Dwell, dwell_bins
 
 BAR = 30
 HOUR_S, HOUR_MS = 3600.0, 3_600_000
 
 
-def show_health(console: Console, data: SystemData, day: HealthDayRecord, expected: bool) -> None:
+def show_health(
+    console: Console,
+    data: SystemData,
+    day: HealthDayRecord,
+    dwells: Mapping[str, Dwell],
+    expected: bool,
+) -> None:
     """Print a day: charge, health, cycles, energy, dwell, and why the rest cannot be told.
 
     Parameters
     ----------
+    dwells
+        Over the days up to it.
     expected
         Whether the ageing that a model expects is told beside.
     """
     over = "" if day.final else ", not over"
     about = f"{data.name}  local day {day.date} {data.battery.zone}{over}, {day.rows:,} rows"
     console.print(Text(about, style="bold"))
-    for part in (_charge(day), _soh(day, expected), _cycles(day), _energy(day), *_dwells(day)):
+    held = [_dwell(name, each, day) for name, each in dwells.items()]
+    for part in (_charge(day), _soh(day, expected), _cycles(day), _energy(day), *held):
         console.print(Text())
         console.print(part)
 
@@ -87,7 +95,11 @@ def _soh(day: HealthDayRecord, expected: bool) -> RenderableType:
             _percent(day, "soh_estimate_ratio", ".2f"),
             f"band {day.band}; age, cycles and imbalance" if day.band else "",
         ),
-        ("imbalance at rest", told(day, "imbalance_v", ".1f", 1000, " mV"), "no loss of capacity"),
+        (
+            "imbalance at rest",
+            told(day, "imbalance_v", ".1f", 1000, " mV"),
+            "no loss of capacity" if "imbalance_v" in day.values else "",
+        ),
     ]
     if expected:
         note = "expected with its age and use: NREL BLAST-Lite, LFP 250 Ah"
@@ -146,36 +158,26 @@ def _energy(day: HealthDayRecord) -> RenderableType:
     return Group(table, note)
 
 
-def _dwells(day: HealthDayRecord) -> list[RenderableType]:
-    return [_dwell(name, day.dwell[name]) for name in dwell_names() if name in day.dwell]
-
-
-def dwell_names() -> list[str]:
-    """Signals that have a histogram of dwell, in the order of ``columns.DWELLS``."""
-    return ["soc_ratio", "cell_max_c", "cell_mean_c", "cell_spread_v"]
-
-
-def dwell_bins(name: str) -> list[str]:
-    """Names of the bins of a signal's dwell, lowest first."""
-    dwell = DWELLS[dwell_names().index(name)]
-    scale, unit = {"soc_ratio": (1e4, "%"), "cell_spread_v": (1e3, "mV")}.get(name, (1e3, "degC"))
-    edges = [f"{each:g}" for each in dwell.edges(scale)]
-    middle = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
-    every = [f"below {edges[0]}", *middle, f"from {edges[-1]}"]
-    return [f"{each} {unit}" for each in every]
-
-
-def _dwell(name: str, times: Sequence[int]) -> RenderableType:
-    table = plain_table(f"time at {TITLES[name]}", "", "h", "share", left=("", "share"))
-    total = sum(times)
-    used = [at for at, each in enumerate(times) if each]
+def _dwell(name: str, dwell: Dwell, day: HealthDayRecord) -> RenderableType:
+    """Time in each bin over the days, and on the one that is shown."""
+    several = dwell.days > 1
+    over = f": {dwell.days} days, {dwell.first} to {dwell.last}" if several else ""
+    own = [f"h on {day.date}"] if several else []
+    columns = ["", "h", "share", *own]
+    heading = Text(f"time at {TITLES[name]}{over}", style="bold")
+    table = plain_table("", *columns, left=("", "share"))
+    total, of_day = sum(dwell.times), day.dwell.get(name, [0] * len(dwell.times))
+    used = [at for at, each in enumerate(dwell.times) if each]
     bins = dwell_bins(name)
     for at in range(used[0], used[-1] + 1):
-        share = times[at] / total
-        bar = "#" * round(share * BAR)
-        row = [bins[at], f"{times[at] / HOUR_MS:.2f}", f"{share:4.0%} {bar}"]
-        table.add_row(*map(Text, row))
-    return table
+        share = dwell.times[at] / total
+        row = [bins[at], _hours(dwell.times[at]), f"{share:4.0%} {'#' * round(share * BAR)}"]
+        table.add_row(*map(Text, [*row, *([_hours(of_day[at])] if several else [])]))
+    return Group(heading, table)
+
+
+def _hours(time: int) -> str:
+    return f"{time / HOUR_MS:.2f}"
 
 
 TITLES = {

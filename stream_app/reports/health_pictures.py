@@ -1,6 +1,6 @@
 """Pictures of the health of a battery system: equal records give equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,7 +28,8 @@ from stream_app.reports.drawing import (
     png,
     title,
 )
-from stream_app.reports.health_display import HOUR_MS, TITLES, dwell_bins, dwell_names, rate
+from stream_app.reports.dwell import Dwell, dwell_bins
+from stream_app.reports.health_display import HOUR_MS, TITLES, rate
 
 SOURCES = (
     ("soh_bms_ratio", "BMS", BLUE, "-"),
@@ -39,11 +40,13 @@ SOURCES = (
 MOST_TICKS = 10
 
 
-def health_pictures(data: SystemData, day: HealthDayRecord, expected: bool) -> dict[str, bytes]:
-    """Pictures by file name: state of health over the days, and the dwell of one day."""
+def health_pictures(
+    data: SystemData, day: HealthDayRecord, dwells: Mapping[str, Dwell], expected: bool
+) -> dict[str, bytes]:
+    """Pictures by file name: state of health over the days, and dwell."""
     found = {f"{data.battery.system}_soh.png": png(lambda: _soh(data, day, expected))}
-    if day.dwell:
-        found[f"{data.battery.system}_dwell.png"] = png(lambda: _dwell(data, day))
+    if dwells:
+        found[f"{data.battery.system}_dwell.png"] = png(lambda: _dwell(data, day, dwells))
     return found
 
 
@@ -200,16 +203,18 @@ def _ticks(data: SystemData) -> list[tuple[float, str]]:
     return [(float(days[at]), each.date) for at, each in enumerate(data.days)][::step]
 
 
-def _dwell(data: SystemData, day: HealthDayRecord) -> Figure:
-    names = [name for name in dwell_names() if name in day.dwell]
-    figure = empty_figure(12.0, 0.9 + 3.0 * -(-len(names) // 2))
-    parts = np.atleast_1d(figure.subplots(-(-len(names) // 2), min(2, len(names)))).ravel()
-    for axes, name in zip(parts, names, strict=False):
-        _draw_dwell(axes, day.dwell[name], dwell_bins(name))
-        title(axes, f"time at {TITLES[name]} [h]")
-    for axes in parts[len(names) :]:
+def _dwell(data: SystemData, day: HealthDayRecord, dwells: Mapping[str, Dwell]) -> Figure:
+    figure = empty_figure(12.0, 0.9 + 3.0 * -(-len(dwells) // 2))
+    grid = figure.subplots(-(-len(dwells) // 2), min(2, len(dwells)))
+    parts = np.atleast_1d(grid).ravel()
+    for axes, (name, each) in zip(parts, dwells.items(), strict=False):
+        _draw_dwell(axes, each.times, dwell_bins(name))
+        title(axes, f"time at {TITLES[name]} [h]; {each.days} of the days know it")
+    for axes in parts[len(dwells) :]:
         axes.set_axis_off()
-    headline(figure, f"{data.name}: dwell on {day.date}, for the terms of a warranty")
+    first = min(each.first for each in dwells.values())
+    span = day.date if first == day.date else f"{first} to {day.date}"
+    headline(figure, f"{data.name}: dwell, {span}, for the terms of a warranty")
     return figure
 
 

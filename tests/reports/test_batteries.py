@@ -15,6 +15,7 @@ from stream_app.cli import build
 SPEC = CellSpec(days=3, interval_s=300, systems=2, packs=2, cells=8, meters=1, seed=3)
 FILES = {
     "health_daily.csv",
+    "dwell_daily.csv",
     "meter_daily.csv",
     "cells_daily.csv",
     "signals_daily.csv",

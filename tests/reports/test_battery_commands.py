@@ -1,5 +1,6 @@
 """`bess cells` and `bess health`: tables and pictures of a battery system."""
 
+import csv
 import io
 import json
 import re
@@ -24,7 +25,7 @@ from stream_app.reports.battery_files import FILE, read
 from stream_app.reports.cell_grid import day_marks, strips, surface
 from stream_app.reports.cell_pictures import cell_pictures
 from stream_app.reports.cells_display import influences, show_cells
-from stream_app.reports.health_display import dwell_bins
+from stream_app.reports.dwell import dwell_bins, dwells
 from stream_app.reports.health_pictures import health_pictures, series, trend_lines
 
 SPEC = CellSpec(days=4, interval_s=300, systems=2, packs=2, cells=8, meters=0, seed=3)
@@ -170,6 +171,30 @@ def test_health_tells_each_number_or_why_it_cannot(folder: Path, data: SystemDat
     for name in data.days[1].dwell:
         assert dwell_bins(name)
         assert len(dwell_bins(name)) == len(data.days[1].dwell[name])
+
+
+def test_dwell_is_summed_over_the_days_asked_for_and_is_a_table(
+    folder: Path, data: SystemData
+) -> None:
+    days, last = data.days[1:3], data.days[2]
+    hours = sum(sum(each.dwell["soc_ratio"]) for each in days) / 3_600_000
+
+    told = run(
+        *("health", data.battery.system, "--from", str(folder)), "--day", last.date, "--days", "2"
+    )
+
+    title = line(told, r"^time at each state of charge.*")
+    assert title.endswith(f": 2 days, {days[0].date} to {last.date}")
+    (found,) = (dwells(data.days, last, 2)[name] for name in ("soc_ratio",))
+    assert sum(found.times) / 3_600_000 == hours
+    rows = list(csv.DictReader((folder / "dwell_daily.csv").open(encoding="utf-8")))
+    mine = [
+        float(each["seconds"])
+        for each in rows
+        if each["date"] in {day.date for day in days}
+        and (each["system"], each["signal"]) == (data.battery.system, "soc_ratio")
+    ]
+    assert sum(mine) == pytest.approx(hours * 3600)
 
 
 def test_health_tells_charge_and_capacity_by_the_ledger_whatever_a_weak_cell_does(
@@ -338,7 +363,9 @@ def test_pictures_are_the_same_bytes_again_and_are_written_where_asked(
     told = run("cells", system, "--from", str(folder), "--level", "1d", "--png", str(tmp_path))
     told += run("health", system, "--from", str(folder), "--png", str(tmp_path), "--expected")
 
-    made = cell_pictures(data, "1d") | health_pictures(data, data.days[-1], expected=True)
+    made = cell_pictures(data, "1d") | health_pictures(
+        data, data.days[-1], dwells(data.days, data.days[-1], None), expected=True
+    )
     assert {path.name for path in tmp_path.iterdir()} == made.keys()
     for name, picture in made.items():
         assert (tmp_path / name).read_bytes() == picture
