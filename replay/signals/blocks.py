@@ -9,6 +9,7 @@ from replay.signals.admission import Slotted
 from replay.signals.mapping import Target
 from replay.signals.strings import PACK_SIGNALS, pack_signals
 from stream_app.core.battery import Battery, CellSamples, MeterPoint, MeterSamples, SystemSamples
+from stream_app.core.cells.held import Hold, without_stuck
 from stream_app.core.energy import Floats, Ints
 
 Part = tuple[Target, Ints, Floats]
@@ -76,8 +77,15 @@ class Layout:
         return max([1, *packs, *(len(names) for names in self.values.values())])
 
 
-def blocks(layout: Layout, parts: Sequence[tuple[Sequence[Target], Slotted]]) -> Iterator[Keyed]:
-    """Key and samples of everything that has a value: each system before its packs, then meters."""
+def blocks(
+    layout: Layout,
+    parts: Sequence[tuple[Sequence[Target], Slotted]],
+    held: dict[tuple[str, str], Hold],
+) -> Iterator[Keyed]:
+    """Key and samples of everything that has a value: each system before its packs, then meters.
+
+    ``held`` is what cells of (system, pack) have kept up to these rows, and then up to their end.
+    """
     of_subject = _by_record(parts)
     for battery in layout.batteries:
         subject = f"battery/{battery.system}"
@@ -88,13 +96,18 @@ def blocks(layout: Layout, parts: Sequence[tuple[Sequence[Target], Slotted]]) ->
             for pack, size in battery.packs.items()
             if (parts_of_pack := of_subject.get((subject, pack), []))
         }
+        measured = layout.with_voltages(battery)
+        volts = []
+        for pack in measured:
+            if pack in cells:
+                times, matrices = cells[pack]
+                hold = held.setdefault((battery.system, pack), Hold())
+                volts.append((times, without_stuck(hold, times, matrices["voltage_v"])))
         if own:
             times = _times(own)
             values = _columns(own, layout.values[subject], times)
-            measured = layout.with_voltages(battery)
-            if measured and cells.keys() >= {*measured}:
-                of_packs = [(cells[pack][0], cells[pack][1]["voltage_v"]) for pack in measured]
-                values |= pack_signals(times, of_packs)
+            if measured and len(volts) == len(measured):
+                values |= pack_signals(times, volts)
             yield battery.key, SystemSamples(times, values)
         for pack, (times, matrix) in cells.items():
             load = _columns(own, carried, times)

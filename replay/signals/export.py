@@ -20,6 +20,7 @@ from schemas.topics import TELEMETRY, Topic
 from stream_app.codec.battery import decode_battery, encode_battery
 from stream_app.codec.limits import MOST_SIGNALS
 from stream_app.core.battery import Battery, MeterPoint
+from stream_app.core.cells.held import Hold
 from stream_app.core.energy import Ints
 
 TEXT_BYTES = 80_000_000
@@ -189,16 +190,22 @@ class SignalExport:
         readers = self._readers()
         start = max(self._time(start_row), from_ms or 0)
         end = np.iinfo(np.int64).max if to_ms is None else to_ms
-        skipped = [reader.skip(start) for reader in readers]
-        clock_ms = max((slot for slot in skipped if slot is not None), default=None)
+        held: dict[tuple[str, str], Hold] = {}
         while (low := _next_slot(readers)) is not None and low < end:
-            until = min(self._time(self._row(low) + rows), end)
-            samples = list(
-                blocks(self.layout, [(reader.targets, reader.take(until)) for reader in readers])
-            )
+            until = min(self._time(self._row(low) + rows), end if low >= start else start)
+            samples = self._samples(readers, until, held)
+            if low < start:
+                continue
             times = _all_times(samples)
             clock_ms = int(times[-1])
             yield Batch(self._name, self._row(clock_ms) + 1, times, samples, clock_ms)
+
+    def _samples(
+        self, readers: Sequence[SignalReader], until: int, held: dict[tuple[str, str], Hold]
+    ) -> list[Keyed]:
+        """All rows before ``until`` [ms UTC] that have not been taken; nothing else is kept."""
+        parts = [(reader.targets, reader.take(until)) for reader in readers]
+        return list(blocks(self.layout, parts, held))
 
     @property
     def _subjects(self) -> list[Battery | MeterPoint]:

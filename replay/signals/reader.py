@@ -77,16 +77,6 @@ class SignalReader:
             self._read()
         return int(self._parts[0].slots[0]) if self._parts else None
 
-    def skip(self, until: int) -> int | None:
-        """Pass over the rows of all slots before ``until`` [ms UTC], and give their newest slot."""
-        newest = None
-        while (slot := self.next_slot()) is not None and slot < until:
-            part = self._parts[0]
-            at = int(np.searchsorted(part.slots, until))
-            newest = int(part.slots[at - 1])
-            self._parts[:1] = [part.after(at)] if at < part.slots.size else []
-        return newest
-
     def take(self, until: int) -> Slotted:
         """Rows at all times before ``until`` [ms UTC] that have not been taken, one at each."""
         while not self._ended and self._known_until() < until:

@@ -23,7 +23,8 @@ def pack_signals(times: Ints, packs: Sequence[tuple[Ints, Floats]]) -> Mapping[s
     times
         (n,) strictly rising [ms UTC].
     packs
-        At least one: its times (m,), strictly rising, and voltages (m, cells), NaN = none.
+        At least one: its times (m,), strictly rising, and voltages (m, cells), NaN = none, as of a
+        cell that is stuck.
     """
     medians, spreads = (np.full((len(packs), times.size), np.nan) for _ in range(2))
     for pack, (own, voltages) in enumerate(packs):

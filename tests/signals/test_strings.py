@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from replay.signals.export import SignalExport
 from replay.signals.strings import pack_signals
 from stream_app.core.energy import Floats
 from tests.signals.exports import SYSTEM, minutes, opened, rows_of, signal_file
@@ -78,3 +79,39 @@ def test_a_system_without_cells_has_none_of_them(tmp_path: Path) -> None:
     (row, _) = rows_of(opened(tmp_path))[SYSTEM, ""]
 
     assert row[1].keys() == {"soc_ratio"}
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> SignalExport:
+    """Four cells that rise by 2 mV a minute, but for the third, which stays and moves at last."""
+    folder = tmp_path / "BESS" / "A"
+    signal_file(folder / "bms1_soc.csv", minutes([50] * 40))
+    for cell in (1, 2, 3, 4):
+        volts = [3.2 + 0.002 * n + 0.001 * cell for n in range(40)]
+        kept = [3.2 if cell == 3 and n < 35 else round(each, 3) for n, each in enumerate(volts)]
+        signal_file(folder / f"bms1_p1_v{cell}.csv", minutes(kept))
+    return opened(tmp_path)
+
+
+def spreads(export: SignalExport, **options: int) -> list[float | None]:
+    """In mV, in time order."""
+    found = [row["pack_spread_v"] for _, row in rows_of(export, **options)[SYSTEM, ""]]
+    return [None if each is None else round(each * 1000) for (each,) in found]
+
+
+def test_a_cell_is_no_part_of_the_spread_from_when_it_is_known_to_be_stuck_until_it_moves(
+    stuck: SignalExport,
+) -> None:
+    found = spreads(stuck)
+
+    moved = 15
+    assert found[:moved] == [4 + 2 * n for n in range(moved)]
+    assert found[moved:] == [3] * (40 - moved)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("start", [0, 20, 37])
+def test_what_is_stuck_is_known_wherever_reading_goes_on(
+    stuck: SignalExport, rows: int, start: int
+) -> None:
+    assert spreads(stuck, rows=rows, start_row=start) == spreads(stuck)[start:]

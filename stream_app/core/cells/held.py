@@ -13,6 +13,8 @@ from stream_app.core.energy import Floats, Ints
 
 STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""
+TOGETHER = 32
+"""Rows that are looked at together: what that takes is small beside the rows themselves."""
 
 
 def _none() -> Ints:
@@ -75,20 +77,22 @@ def moved_while_held(hold: Hold, found: Values) -> tuple[Ints, Ints]:
     begins = np.where(stays, 0, np.arange(1, len(held))[:, None])
     times = np.concatenate((hold.since[None], np.broadcast_to(found.times[:, None], same.shape)))
     since = times[np.maximum.accumulate(begins, axis=0), columns]
-    hold.value, hold.since = held[newest[-1], columns], since[-1]
-    hold.low, hold.high = lows[-1], highs[-1]
+    hold.value, hold.since = held[newest[-1], columns], since[-1].copy()
+    # Copies: a view would keep the values of all these times.
+    hold.low, hold.high = lows[-1].copy(), highs[-1].copy()
     return np.where(same, highs - lows, -1), since
 
 
-def measured(hold: Hold, times: Ints, voltages: Floats) -> Floats:
+def without_stuck(hold: Hold, times: Ints, voltages: Floats) -> Floats:
     """Voltages (n, cells) [V] of consecutive rows, NaN too where a cell is stuck."""
-    if not times.size:
-        return voltages
-    rows = whole(voltages, UV_PER_V)
-    median, known = row_statistics(rows).median.astype(np.int64), rows != MISSING
-    values = Values(times, rows.astype(np.int64), known, known, median, median)
-    moved, _ = moved_while_held(hold, values)
-    return np.where(moved >= STUCK_UV, np.nan, voltages)
+    found = voltages.copy()
+    for first in range(0, times.size, TOGETHER):
+        part = slice(first, first + TOGETHER)
+        rows = whole(voltages[part], UV_PER_V)
+        median, known = row_statistics(rows).median.astype(np.int64), rows != MISSING
+        values = Values(times[part], rows.astype(np.int64), known, known, median, median)
+        found[part][moved_while_held(hold, values)[0] >= STUCK_UV] = np.nan
+    return found
 
 
 def _running(last: Ints, stays: Flags, values: Ints, extreme: np.ufunc) -> Ints:
