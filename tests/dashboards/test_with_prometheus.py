@@ -71,7 +71,7 @@ def test_the_charge_of_a_site_is_weighed_by_capacity(tmp_path: Path) -> None:
 
 
 def run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
