@@ -70,6 +70,8 @@ MAY_NOT_IMPORT = {
         "faust",
     ),
     "schemas": ("faust", "aiokafka", "redis", "replay", "stream_app.engine", "stream_app.app"),
+    "stream_app.core.charge": ("stream_app.core.cells", "stream_app.core.health"),
+    "stream_app.core.cells": ("stream_app.core.health",),
 }
 BANNED_CALLS = {
     "time.time",

@@ -17,7 +17,7 @@ from replay.fields import AnyRegex, DurationMs, Name, PositiveMs, Section
 from replay.signals.units import Unit, read_unit
 from stream_app.core.battery import Chemistry, WindowRule
 from stream_app.core.cells.limits import LimitName
-from stream_app.core.health.rules import RuleName
+from stream_app.core.charge.rules import RuleName
 
 SignalKind = Literal["cells", "system", "meter", "nothing"]
 GROUPS = {"cells": ("system", "pack", "cell"), "system": ("system",), "meter": ("meter",)}

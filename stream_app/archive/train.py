@@ -18,8 +18,8 @@ from stream_app.codec.anomaly_model import anomaly_model, version_of
 from stream_app.core.cells.features import FEATURES, CellColumns, features
 from stream_app.core.cells.forest import SCORE_DECIMALS, expected_path
 from stream_app.core.cells.learned import habits, unlike
-from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.watch import Flags
 
 TREES, SAMPLES = 100, 256
 """Those of Liu et al.; more change little."""

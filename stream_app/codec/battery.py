@@ -60,8 +60,8 @@ from stream_app.core.battery import (
 from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.forest import AnomalyModel
 from stream_app.core.cells.limits import PRESETS, objection_to_limits
+from stream_app.core.charge.rules import objection_to_rules
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.health.rules import objection_to_rules
 from stream_app.core.messages import EndOfData, Heartbeat
 from stream_app.keys import subject_of
 

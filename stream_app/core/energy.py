@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stream_app.core.topology import Method
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -35,7 +36,7 @@ class Pieces:
     low: Floats
     high: Floats
 
-    def where(self, mask: NDArray[np.bool_]) -> "Pieces":
+    def where(self, mask: Bools) -> "Pieces":
         """Those pieces that the mask selects."""
         ends = self.p0[mask], self.p1[mask]
         return Pieces(self.start[mask], self.length[mask], *ends, self.low[mask], self.high[mask])

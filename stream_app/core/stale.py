@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stream_app.core.cells.watch import Worst
 from stream_app.core.clock import Clock
 from stream_app.core.energy import Ints
+from stream_app.core.watch import Worst
 
 StaleRule = Literal["STALE_DATA"]
 

@@ -9,8 +9,8 @@ from stream_app.core.battery_system import BatteryState
 from stream_app.core.cells.pack import PackState, newest_row
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
 from stream_app.core.cells.sums import Pack
+from stream_app.core.charge.ledger import UC_PER_AH
 from stream_app.core.health import columns
-from stream_app.core.health.ledger import UC_PER_AH
 from stream_app.core.health.signals import keeps, nearest
 from stream_app.core.resolutions import SLOT
 from stream_app.core.stale import Stale

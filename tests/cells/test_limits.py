@@ -16,7 +16,7 @@ from stream_app.codec.battery import decode_battery, encode_battery
 from stream_app.core.battery import Battery, CellSamples
 from stream_app.core.cells.fold import CellsState, fold_cells
 from stream_app.core.cells.limits import LIMIT_NAMES, PRESETS, limits_of
-from stream_app.core.health.rules import RULE_NAMES, rules_of
+from stream_app.core.charge.rules import RULE_NAMES, rules_of
 
 BATTERY = Battery("north", "b1", "Europe/Berlin", {"1": 6})
 SECOND = 1000

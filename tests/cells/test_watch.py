@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.core.cells.watch import (
+from stream_app.core.watch import (
     NO_VALUE,
     Change,
     Course,

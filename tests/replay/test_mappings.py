@@ -12,7 +12,7 @@ from replay.config import Config, load_config
 from replay.export import Export
 from replay.signals.rules import Rule
 from stream_app.core.cells.limits import LIMIT_NAMES
-from stream_app.core.health.rules import RULE_NAMES
+from stream_app.core.charge.rules import RULE_NAMES
 from tests.replay.exports import joined, parquet
 
 ROOT = Path(__file__).parents[2]

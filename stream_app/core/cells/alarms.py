@@ -12,9 +12,9 @@ from stream_app.core.cells.limits import CellLimits, Threshold
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Whole
 from stream_app.core.cells.sums import Cell, value_of
 from stream_app.core.cells.thermal import ThermalState, runaways
-from stream_app.core.cells.watch import Change, Course, Delay, Flags, Measure, Watch, changes, sides
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Ints
+from stream_app.core.watch import Change, Course, Delay, Flags, Measure, Watch, changes, sides
 
 PER_UNIT: dict[Literal["V", "degC"], int] = {"V": UV_PER_V, "degC": MDEG_PER_DEG}
 

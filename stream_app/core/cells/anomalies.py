@@ -33,7 +33,9 @@ from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
 from stream_app.core.cells.regime import RegimeState, regimes
 from stream_app.core.cells.statistics import robust_z
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, value_of
-from stream_app.core.cells.watch import (
+from stream_app.core.cells.windows import Windows
+from stream_app.core.energy import Floats, Ints
+from stream_app.core.watch import (
     Change,
     Course,
     Delay,
@@ -43,8 +45,6 @@ from stream_app.core.cells.watch import (
     changes,
     sides,
 )
-from stream_app.core.cells.windows import Windows
-from stream_app.core.energy import Floats, Ints
 
 FEWEST_CELLS = 5
 """With fewer there is no pack to compare a cell with at a glance."""

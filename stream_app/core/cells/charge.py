@@ -1,6 +1,6 @@
 """The charge and the capacity of one pack, by its own cells and the current of its string.
 
-The rules are those of the ledger of a system (``core.health.anchors``), window by window: a window
+The rules are those of the ledger of a system (``core.charge.anchors``), window by window: a window
 of five minutes moves its mean current times the time since the window before, and the first window
 of a rest whose median voltage tells the charge is an anchor. All numbers are whole.
 """
@@ -16,13 +16,9 @@ from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.limits import REST, STEEP_REST
 from stream_app.core.cells.quantities import UV_PER_V
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, value_of
-from stream_app.core.cells.watch import Flags
 from stream_app.core.cells.windows import Windows
-from stream_app.core.daily import Why
-from stream_app.core.energy import Ints
-from stream_app.core.health.anchors import CREDIBLE, capacity_between, ledger_error
-from stream_app.core.health.facts import rated_charge
-from stream_app.core.health.ledger import (
+from stream_app.core.charge.anchors import CREDIBLE, capacity_between, ledger_error
+from stream_app.core.charge.ledger import (
     COUNTERS,
     GAPS,
     KNOWN_MS,
@@ -32,10 +28,14 @@ from stream_app.core.health.ledger import (
     THROUGHPUT,
     Anchor,
     Capacity,
+    rated_charge,
 )
-from stream_app.core.health.ocv import charge_at_rest
-from stream_app.core.health.rules import HealthRules, rules_of
+from stream_app.core.charge.ocv import charge_at_rest
+from stream_app.core.charge.rules import HealthRules, rules_of
+from stream_app.core.daily import Why
+from stream_app.core.energy import Ints
 from stream_app.core.rows import NONE
+from stream_app.core.watch import Flags
 
 CHARGE_NAMES = (
     "soc_ledger_ratio",
@@ -109,7 +109,7 @@ class ChargeState:
     end, current
         Of the newest window: its end [ms UTC], and its mean current [mA], None where it had none.
     counters
-        What flowed up to there, as in ``core.health.ledger``.
+        What flowed up to there, as in ``core.charge.ledger``.
     resting, anchored
         Whether it was at rest, and whether that rest has given an anchor.
     anchor, capacity

@@ -7,7 +7,7 @@ import numpy as np
 from stream_app.core.cells.critical import concern_of, note
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
 from stream_app.core.cells.pack import PackState
-from stream_app.core.cells.watch import Watch, Worst
+from stream_app.core.watch import Watch, Worst
 
 Standing = tuple[CellRule, int | None, int, Worst]
 """Rule, cell from 1, since when [ms UTC], and what was worst."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_app.core.cells.sums import Cell, Pack, Sums
-from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.watch import Flags
 
 FEWEST_TO_DRIFT = 3
 """Of two that part nobody knows which it was."""

@@ -13,8 +13,8 @@ from stream_app.core.cells.drift import FEWEST_TO_DRIFT, FEWEST_WINDOWS
 from stream_app.core.cells.limits import PLATEAU, REGIMES, REST, STEEP, STEEP_REST
 from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS
-from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Ints
+from stream_app.core.watch import Flags
 
 Indicator = Literal[
     "voltage_limits",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from stream_app.core.cells.limits import ThresholdRule
-from stream_app.core.cells.watch import Worst
+from stream_app.core.watch import Worst
 
 CellRule = Literal[
     ThresholdRule,

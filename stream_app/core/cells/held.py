@@ -8,8 +8,8 @@ import numpy as np
 from stream_app.core.cells.quantities import MISSING, UV_PER_V, whole
 from stream_app.core.cells.statistics import row_statistics
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW
-from stream_app.core.cells.watch import Flags
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.watch import Flags
 
 STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from stream_app.core.cells.findings import CellRule, Unit
-from stream_app.core.cells.watch import Delay, Flags
 from stream_app.core.energy import Floats, Ints
+from stream_app.core.watch import Delay, Flags
 
 
 class Judged(NamedTuple):

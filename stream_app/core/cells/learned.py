@@ -8,9 +8,9 @@ from stream_app.core.cells.features import columns_of, features
 from stream_app.core.cells.forest import SCORE_DECIMALS, AnomalyModel
 from stream_app.core.cells.judged import Judged
 from stream_app.core.cells.sums import Cell, Sums
-from stream_app.core.cells.watch import Delay, Flags
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats
+from stream_app.core.watch import Delay, Flags
 
 LEARNED_DELAY = Delay(23, 11)
 """Windows: two hours before it begins, one before it ends; the steep ends alone take about one."""

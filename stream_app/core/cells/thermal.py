@@ -13,8 +13,8 @@ import numpy as np
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import CellLimits
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, Whole
-from stream_app.core.cells.watch import Flags, Worst
 from stream_app.core.energy import Ints
+from stream_app.core.watch import Flags, Worst
 
 APART_MS = 500
 """Of the rows in each half second the first is looked at."""

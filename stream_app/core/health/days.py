@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_app.core.calendar import DAY_MS, SiteCalendar
+from stream_app.core.charge.rules import HealthRules
 from stream_app.core.daily import later, numbered
 from stream_app.core.energy import Ints
 from stream_app.core.health import columns
@@ -14,7 +15,6 @@ from stream_app.core.health.energies import ROLLING_DAYS
 from stream_app.core.health.facts import Facts
 from stream_app.core.health.indicators import TREND_DAYS, indicators
 from stream_app.core.health.result import HealthDay
-from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.soh import band
 from stream_app.core.health.state import (
     DayFacts,

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream_app.core.calendar import DAY_MS, HOUR_MS
+from stream_app.core.charge.ledger import PPM
 from stream_app.core.daily import Reading, Why
 from stream_app.core.energy import W_MS_PER_KWH
 from stream_app.core.health import efficiency
 from stream_app.core.health.columns import AC, DC, SOC
 from stream_app.core.health.facts import Facts, absent
-from stream_app.core.health.ledger import PPM
 from stream_app.core.health.state import DayHistory
 from stream_app.core.slots import BOUND, IN, KNOWN, OUT
 

@@ -15,10 +15,10 @@ from stream_app.core.cells.alarms import PER_UNIT, threshold_changes
 from stream_app.core.cells.evaluability import Indicator
 from stream_app.core.cells.limits import CellLimits, Threshold, ThresholdRule, limits_of
 from stream_app.core.cells.quantities import MISSING, Whole
-from stream_app.core.cells.watch import Course, Watch, Worst
 from stream_app.core.energy import Ints
 from stream_app.core.health.columns import HIGHEST, LOWEST, SIGNALS, WARMEST
 from stream_app.core.rows import NONE, REFUSED, Rows
+from stream_app.core.watch import Course, Watch, Worst
 
 LimitIndicator = Literal["over_volt", "under_volt", "over_temp", "under_temp"]
 SystemReason = Literal["evaluable", "missing_signal", "no_limits", "no_cells"]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from stream_app.core.battery import Battery
+from stream_app.core.charge.ledger import rated_charge
+from stream_app.core.charge.rules import HealthRules
 from stream_app.core.daily import Why
 from stream_app.core.health.columns import CHARGE_COLUMNS, Dwell
-from stream_app.core.health.ledger import UC_PER_AH
-from stream_app.core.health.rules import HealthRules
 from stream_app.core.health.state import DayFacts, Past, Peaks
 
 
@@ -38,11 +38,6 @@ class Facts:
     def charge(self) -> list[int]:
         """Integral of the current."""
         return self.sums[CHARGE_COLUMNS]
-
-
-def rated_charge(battery: Battery) -> int:
-    """Rated capacity [uC], 0 if not known."""
-    return round((battery.capacity_ah or 0.0) * UC_PER_AH)
 
 
 def absent(f: Facts, *signals: int) -> Why:

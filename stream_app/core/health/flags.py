@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from stream_app.core.battery import Battery
-from stream_app.core.cells.watch import Worst
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.rows import NONE, REFUSED, Signal
+from stream_app.core.watch import Worst
 
 FlagRule = Literal["FLAG"]
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from stream_app.core.calendar import DAY_MS, HOUR_MS
+from stream_app.core.charge.ledger import PPM, UC_PER_AH
 from stream_app.core.daily import Reading, Why
 from stream_app.core.health import columns, soh
 from stream_app.core.health.columns import (
@@ -26,7 +27,6 @@ from stream_app.core.health.columns import (
 from stream_app.core.health.cycles import full_cycles
 from stream_app.core.health.energies import ROLLING_DAYS, corrected, energy, naive
 from stream_app.core.health.facts import Facts, absent, held, mean
-from stream_app.core.health.ledger import PPM, UC_PER_AH
 from stream_app.core.slots import IN, KNOWN, OUT
 
 TREND_DAYS, LEAST_TREND_DAYS, LEAST_TREND_VALUES = 365, 30, 8

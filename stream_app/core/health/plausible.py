@@ -7,13 +7,11 @@ any battery moves in the time is not believed, until the time since then would h
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.calendar import HOUR_MS
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Bools, Ints
 
 Sample = tuple[int, int]
-Bools = NDArray[np.bool_]
 
 
 @dataclass

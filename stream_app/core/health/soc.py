@@ -9,18 +9,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stream_app.core.cells.watch import Worst, worse
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.health.anchors import (
+from stream_app.core.charge.anchors import (
     AnchorState,
     Events,
     SocRows,
     ledger_error,
     take_anchors,
 )
-from stream_app.core.health.ledger import COUNTERS, GAPS, METHOD, NET, PPM, Anchor
-from stream_app.core.health.plausible import Bools
-from stream_app.core.health.rules import HealthRules
+from stream_app.core.charge.ledger import COUNTERS, GAPS, METHOD, NET, PPM, Anchor
+from stream_app.core.charge.rules import HealthRules
+from stream_app.core.energy import Bools, Floats, Ints
+from stream_app.core.watch import Worst, worse
 
 SocRule = Literal["SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT"]
 SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from stream_app.core.battery import Battery
 from stream_app.core.cells.limits import ThresholdRule
-from stream_app.core.cells.watch import Watch
+from stream_app.core.charge.ledger import Capacity, Ledger
 from stream_app.core.health.columns import REST_SPREAD
 from stream_app.core.health.cycles import NOTHING, CycleState, Totals
 from stream_app.core.health.flags import Flag
-from stream_app.core.health.ledger import Capacity, Ledger
 from stream_app.core.health.plausible import Seen
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.soc import SocState
@@ -20,6 +19,7 @@ from stream_app.core.health.windows import LongerSignals, OpenSignals
 from stream_app.core.rows import RowClock
 from stream_app.core.slots import Slots
 from stream_app.core.stale import Stale
+from stream_app.core.watch import Watch
 
 Sample = tuple[int, int]
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from stream_app.core.battery import Battery, SystemSamples
 from stream_app.core.calendar import SiteCalendar, calendar
-from stream_app.core.energy import Ints, cut_at
+from stream_app.core.charge.anchors import SocRows, rated_by_soh, rests
+from stream_app.core.charge.ledger import advance, rated_charge
+from stream_app.core.charge.rules import HealthRules, rules_of
+from stream_app.core.energy import Bools, Ints, cut_at
 from stream_app.core.health import columns, days
-from stream_app.core.health.anchors import SocRows, rated_by_soh, rests
 from stream_app.core.health.columns import (
     ACTIVE_MS,
     CURRENT,
@@ -26,12 +28,9 @@ from stream_app.core.health.columns import (
 )
 from stream_app.core.health.cycles import count, totals
 from stream_app.core.health.extremes import drop_extremes, fold_extremes, judged_extremes
-from stream_app.core.health.facts import rated_charge
 from stream_app.core.health.flags import drop_flags, flags_of, fold_flags
-from stream_app.core.health.ledger import advance
-from stream_app.core.health.plausible import Bools, Pace, believed
+from stream_app.core.health.plausible import Pace, believed
 from stream_app.core.health.result import Change, HealthDay, SystemOutputs
-from stream_app.core.health.rules import HealthRules, rules_of
 from stream_app.core.health.signals import columns_of, forget_known, portions, told_apart
 from stream_app.core.health.soc import SocChange, audit, reconfigure
 from stream_app.core.health.state import DayFacts, Present, SystemState, place_of

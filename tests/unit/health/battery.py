@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stream_app.core.battery import Battery, BatteryRules, SystemSamples
+from stream_app.core.charge.ocv import LFP, Curve
 from stream_app.core.energy import Floats, Ints
-from stream_app.core.health.ocv import LFP, Curve
 from stream_app.core.health.result import HealthDay
 from stream_app.core.health.state import SystemState
 from stream_app.core.health.system import SystemMessage, SystemOutputs, fold_system

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from replay.sample.cells.model import _OCV_SOC, _OCV_V
-from stream_app.core.health.ocv import LFP, NMC, Curve, charge_at_rest
+from stream_app.core.charge.ocv import LFP, NMC, Curve, charge_at_rest
 from stream_app.core.health.soh import anode_v
 from stream_app.core.rows import NONE
 

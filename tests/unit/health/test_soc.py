@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stream_app.core.battery import BatteryRules, SystemSamples
-from stream_app.core.health.anchors import capacity_between
-from stream_app.core.health.ledger import COUNTERS, GAPS, NET, UC_PER_AH, Anchor
-from stream_app.core.health.ocv import LFP, NMC
-from stream_app.core.health.rules import HealthRules
+from stream_app.core.charge.anchors import capacity_between
+from stream_app.core.charge.ledger import COUNTERS, GAPS, NET, UC_PER_AH, Anchor
+from stream_app.core.charge.ocv import LFP, NMC
+from stream_app.core.charge.rules import HealthRules
 from tests.unit.health.battery import (
     BATTERY,
     DAILY,

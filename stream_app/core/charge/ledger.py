@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from stream_app.core.battery import Battery
 from stream_app.core.energy import Ints
 from stream_app.core.slots import BOUND, IN, KNOWN, OUT
 from stream_app.core.windows import add_by_window
@@ -65,6 +66,11 @@ class Ledger:
     """Running counters, as they stand at the newest sample of the current."""
 
     counters: list[int] = field(default_factory=lambda: [0] * COUNTERS)
+
+
+def rated_charge(battery: Battery) -> int:
+    """Rated capacity [uC], 0 if not known."""
+    return round((battery.capacity_ah or 0.0) * UC_PER_AH)
 
 
 def advance(ledger: Ledger, times: Ints, pieces: tuple[Ints, Ints], max_gap_ms: int) -> Ints:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from stream_app.core.battery import Battery, Chemistry
-from stream_app.core.health.ocv import LFP, NMC, Curve
+from stream_app.core.charge.ocv import LFP, NMC, Curve
 
 CURVES: dict[Chemistry, Curve] = {"lfp": LFP, "nmc": NMC}
 SENSOR_OFFSET = 400

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.health.ledger import (
+from stream_app.core.charge.ledger import (
     GAPS,
     KNOWN_MS,
     METHOD,
@@ -17,9 +16,9 @@ from stream_app.core.health.ledger import (
     AnchorKind,
     Capacity,
 )
-from stream_app.core.health.ocv import VOLTAGE_ERROR_UV, charge_at_rest
-from stream_app.core.health.plausible import Bools
-from stream_app.core.health.rules import HealthRules
+from stream_app.core.charge.ocv import VOLTAGE_ERROR_UV, charge_at_rest
+from stream_app.core.charge.rules import HealthRules
+from stream_app.core.energy import Bools, Floats, Ints
 from stream_app.core.rows import NONE
 
 CREDIBLE = 0.5, 1.2

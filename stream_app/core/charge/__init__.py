@@ -1,0 +1,1 @@
+"""Charge between anchors: the ledger of a battery system and of each of its packs."""
