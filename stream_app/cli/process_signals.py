@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stream_app.cli.errors import UserError
+from stream_app.cli.times import time_of
 
 if TYPE_CHECKING:
     from replay.signals.export import SignalExport
@@ -57,7 +58,6 @@ def process_signals(
 def _with_progress(
     export: "SignalExport", tables: "BatteryTables", models: "Sequence[AnomalyModel]"
 ) -> "SignalResult":
-    from stream_app.cli.report import time_of
     from stream_app.process_signals import process_signals as fold
     from stream_app.reports.progress import progress
 

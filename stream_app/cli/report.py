@@ -15,6 +15,7 @@ from rich.console import Console
 
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
+from stream_app.cli.times import time_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -322,13 +323,6 @@ def _instant(option: str, text: str | None) -> int | None:
             f"{option} {text}: is not ISO 8601, such as 2025-04-06T00:00+10:00"
         ) from None
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def time_of(clock_ms: int | None) -> str:
-    """Event time [ms UTC] for a person."""
-    return (
-        "" if clock_ms is None else f"{datetime.fromtimestamp(clock_ms / 1000, tz=UTC):%F %H:%MZ}"
-    )
 
 
 def _figures(result: "ProcessResult") -> dict[str, str]:

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 
 from stream_app.cli.deployment import load_settings
 from stream_app.cli.errors import UserError
+from stream_app.cli.times import local_time
 
 if TYPE_CHECKING:
     from stream_app.settings import Settings
@@ -367,11 +366,3 @@ def _lines(found: "Found") -> Iterator[tuple[str, str]]:
         "not known, Kafka does not answer" if found.lag is None else f"about {found.lag:,} records"
     )
     yield "partition", f"{found.partition}, next telemetry offset {found.folded}, lag {lag}"
-
-
-def local_time(ms: int | None, zone: str) -> str:
-    """An instant [ms UTC] by the clocks of the site."""
-    if ms is None:
-        return "-"
-    moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))
-    return moment.isoformat(sep=" ", timespec="seconds")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from stream_app.cli.state import local_time
+from stream_app.cli.times import local_time
 
 if TYPE_CHECKING:
     from stream_app.upkeep.batteries import FoundBattery
