@@ -16,7 +16,7 @@ from stream_app.archive.files import Archive
 from stream_app.archive.kinds import BY_TOPIC, KINDS
 from stream_app.archive.layout import Place, Span
 from stream_app.archive.told import Told
-from stream_app.reports.topics import Topics, open_topics
+from stream_app.reading import Topics, open_topics
 from stream_app.settings import Settings, kafka_options
 
 MOST_BYTES = 64 << 20

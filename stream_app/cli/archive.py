@@ -57,7 +57,7 @@ def archive(
     from stream_app.logs import configure_logging
     from stream_app.metrics import PortUnavailableError, worker_registry
     from stream_app.metrics.archive import ArchiveMetrics
-    from stream_app.reports.topics import StreamError
+    from stream_app.reading import StreamError
 
     settings = load_settings()
     configure_logging(settings)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from replay.feed import Feed
     from replay.publish import Options
     from schemas.results import DailyRecord
-    from stream_app.reports.topics import Offsets, Topics
+    from stream_app.reading import Offsets, Topics
     from stream_app.settings import Settings
 
 PATIENCE_S = 60.0
@@ -90,7 +90,7 @@ def tell(site: str, name: str, before: Before) -> None:
 
 async def _before(settings: "Settings", site: str) -> Before:
     from schemas.topics import DEAD_LETTERS
-    from stream_app.reports.topics import open_topics
+    from stream_app.reading import open_topics
     from stream_app.settings import kafka_options
 
     async with open_topics(kafka_options(settings)) as topics:
@@ -102,9 +102,9 @@ async def _before(settings: "Settings", site: str) -> Before:
 async def _after(
     settings: "Settings", site: str, name: str, before: Before
 ) -> "tuple[list[str], list[DailyRecord]]":
+    from stream_app.reading import StreamError, open_topics
     from stream_app.reports.corrected import refusals
     from stream_app.reports.progress import progress
-    from stream_app.reports.topics import StreamError, open_topics
     from stream_app.settings import kafka_options
 
     with progress() as shown:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from replay.export import Export
     from schemas.results import DailyRecord
     from stream_app.process import ProcessResult
+    from stream_app.reading import Topics
     from stream_app.reports.catch_up import Lag
     from stream_app.reports.files import ReportPaths
     from stream_app.reports.rollups import Windows
     from stream_app.reports.station import StationResults
-    from stream_app.reports.topics import Topics
     from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -239,7 +239,7 @@ def _process_with_progress(export: "Export") -> "ProcessResult":
 
 def ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
     """Answer a question to the deployment's Kafka; what a person can mend is a `UserError`."""
-    from stream_app.reports.topics import StreamError
+    from stream_app.reading import StreamError
 
     async def ask() -> T:
         return await question(load_settings())
@@ -254,9 +254,9 @@ def ask_kafka(question: "Callable[[Settings], Awaitable[T]]") -> T:
 async def _read_station(
     settings: "Settings", site: str, patience_s: float | None
 ) -> "StationResults":
+    from stream_app.reading import open_topics
     from stream_app.reports.progress import progress
     from stream_app.reports.station import SiteReader
-    from stream_app.reports.topics import open_topics
     from stream_app.settings import kafka_options
 
     with progress() as shown:
@@ -291,9 +291,9 @@ async def wait(
 
 async def _read_rollups(settings: "Settings", resolution: str, windows: "Windows") -> None:
     from schemas.topics import ROLLUPS
+    from stream_app.reading import open_topics
     from stream_app.reports.progress import progress
     from stream_app.reports.station import read_rollups
-    from stream_app.reports.topics import open_topics
     from stream_app.settings import kafka_options
 
     with progress() as shown:

@@ -291,7 +291,7 @@ def _with_stores(settings: "Settings", call: "Callable[[Stores], Awaitable[T]]")
 def _run(work: Coroutine[Any, Any, T]) -> T:
     from aiokafka.errors import KafkaError
 
-    from stream_app.reports.topics import StreamError
+    from stream_app.reading import StreamError
     from stream_app.upkeep.stores import UpkeepError
 
     try:

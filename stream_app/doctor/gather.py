@@ -26,7 +26,7 @@ from stream_app.engine.changelog import Groups
 from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
-from stream_app.reports.topics import StreamError, Topics, UnreachableError, open_topics
+from stream_app.reading import StreamError, Topics, UnreachableError, open_topics
 from stream_app.settings import Settings, kafka_options, redis_options
 from stream_app.topics import describe
 

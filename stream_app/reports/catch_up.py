@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
 
-from stream_app.reports.topics import Offsets, StreamError, Topics
+from stream_app.reading import Offsets, StreamError, Topics
 
 POLL_S = 0.5
 

@@ -15,7 +15,7 @@ from schemas.telemetry import (
     TelemetryRecord,
 )
 from stream_app.core.energy import kwh
-from stream_app.reports.topics import Offsets, Topics
+from stream_app.reading import Offsets, Topics
 
 _telemetry: msgspec.json.Decoder[TelemetryRecord] = msgspec.json.Decoder(TelemetryRecord)
 

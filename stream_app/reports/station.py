@@ -13,9 +13,9 @@ from schemas import topics as contract
 from schemas.results import AlarmRecord, DailyRecord, RollupRecord, TooLateRecord
 from schemas.telemetry import TopologyRecord
 from schemas.topics import Topic
+from stream_app.reading import StreamError, Topics
 from stream_app.reports.alarms import AlarmTally
 from stream_app.reports.daily import newest
-from stream_app.reports.topics import StreamError, Topics
 
 R = TypeVar("R")
 

@@ -11,7 +11,7 @@ from stream_app.codec.state import restore
 from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.keys import subject_of, telemetry_key
-from stream_app.reports.topics import StreamError, open_topics
+from stream_app.reading import StreamError, open_topics
 from stream_app.settings import Settings, kafka_options
 from stream_app.upkeep.look import EnclosureState, enclosures, matches
 from stream_app.upkeep.stores import UpkeepError, open_view

@@ -14,7 +14,7 @@ from stream_app.engine.changelog import read_groups
 from stream_app.engine.position import POSITION_KEY, Position, decode_position
 from stream_app.engine.view import RedisView
 from stream_app.group import describe_group
-from stream_app.reports.topics import Topics, open_topics
+from stream_app.reading import Topics, open_topics
 from stream_app.settings import Settings, kafka_options, redis_options
 
 REDIS_S = 10.0

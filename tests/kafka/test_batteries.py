@@ -31,12 +31,12 @@ from stream_app.core.battery import MeterSamples, SystemSamples
 from stream_app.engine.view import RedisView
 from stream_app.keys import telemetry_key
 from stream_app.process_signals import process_signals
+from stream_app.reading import open_topics
 from stream_app.reports.batteries import BatteryTables
 from stream_app.reports.battery_data import NotFoundError
 from stream_app.reports.battery_files import read
 from stream_app.reports.catch_up import wait_for_workers
 from stream_app.reports.files import write_files
-from stream_app.reports.topics import open_topics
 from stream_app.settings import kafka_options
 from stream_app.upkeep.batteries import newest, show
 from tests.kafka.battery_results import differences, streamed, tables

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import TELEMETRY, Topic
-from stream_app.reports.topics import Topics, open_topics
+from stream_app.reading import Topics, open_topics
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
 

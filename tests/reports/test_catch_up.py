@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from stream_app.reading import StreamError
 from stream_app.reports.catch_up import Lag, wait_for_workers
-from stream_app.reports.topics import StreamError
 from tests.reports.stream import Deployment
 
 pytestmark = pytest.mark.kafka

@@ -10,8 +10,8 @@ from schemas.results_battery import LateRowsRecord
 from schemas.topics import ALARMS, DAILY, TOO_LATE, TOPOLOGY
 from stream_app.codec.telemetry import topology_record
 from stream_app.core.topology import PowerBlock
+from stream_app.reading import StreamError
 from stream_app.reports.station import SiteReader, StationResults
-from stream_app.reports.topics import StreamError
 from tests.reports.days import make_day
 from tests.reports.stream import Deployment
 from tests.reports.test_alarms import RAISED
