@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from stream_app.core.battery import BatteryRules
+from stream_app.core.cells.consequences import suppress
 from stream_app.core.cells.critical import Peak
 from stream_app.core.cells.drift import Average, drifts
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
@@ -32,7 +34,7 @@ from stream_app.core.cells.limits import (
 from stream_app.core.cells.quantities import MDEG_PER_DEG, UV_PER_V
 from stream_app.core.cells.regime import RegimeState, regimes
 from stream_app.core.cells.statistics import robust_z
-from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, value_of
+from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, spread_without, value_of
 from stream_app.core.cells.windows import Windows
 from stream_app.core.energy import Floats, Ints
 from stream_app.core.watch import (
@@ -105,6 +107,23 @@ class Anomalies(NamedTuple):
     findings: list[tuple[int, CellFinding]]
     peaks: list[tuple[int, Peak]]
 
+    def take(
+        self,
+        pack: str,
+        first: int,
+        windows: Windows,
+        judged: Judged,
+        changed: tuple[Watch, Sequence[Change]],
+    ) -> None:
+        """Take up what was judged of windows from place ``first`` on."""
+        before, found = changed
+        told, peaks = (
+            _findings(pack, windows, judged, found),
+            _peaks(windows, judged, before, found),
+        )
+        self.findings.extend((first + at, each) for at, each in told)
+        self.peaks.extend((first + at, each) for at, each in peaks)
+
 
 def anomalies(
     state: AnomalyState,
@@ -117,19 +136,37 @@ def anomalies(
     """Judge closed five-minute windows (n,); by a model too if it knows the pack."""
     regime = regimes(state.regime, limits, rules, windows)
     before = state.seen.get("CELL_VOLTAGE_DRIFT", 0)
-    stuck = np.zeros(windows.sums.cells.shape[1:], dtype=np.bool_)
+    held = _stuck("CELL_VOLTAGE_STUCK", state.voltage, windows)
+    watch, found = _changes(state, windows, held)
+    stuck, newly = _held(watch, found, windows)
     result = Anomalies(regime, before + np.cumsum(_is_level(regime)), stuck, [], [])
-    every = [*_judged(state, limits, windows, regime)]
-    if model is not None and pack in model.usual and windows.sums.cells.shape[2] >= FEWEST_CELLS:
-        every.append(by_model(model, pack, windows))
-    for judged in every:
-        watch, found = _changes(state, windows, judged)
-        result.findings.extend(_findings(pack, windows, judged, found))
-        result.peaks.extend(_peaks(windows, judged, watch, found))
-        if judged.rule == "CELL_VOLTAGE_STUCK":
-            for cell in _touched(watch, found):
-                stuck[:, cell] = _stands(watch, found, cell, windows.size)
+    result.take(pack, 0, windows, held, (watch, found))
+    # What a stuck cell takes down with it ends with the first such window.
+    firsts = sorted({0, *np.flatnonzero(newly.any(axis=1)).tolist()})
+    for first, last in pairwise([*firsts, windows.size]):
+        part, without = windows.between(first, last), stuck[first:last]
+        if without[0].any():
+            time, of_pack = int(windows.ends[first]), bool(newly[first].any())
+            ended = suppress(state.watches, pack, without[0], time, newly=of_pack)
+            result.findings.extend((first, each) for each in ended)
+            state.average.forget(without[0])
+        every = [*_judged(state, limits, part, regime[first:last], without)]
+        if model is not None and pack in model.usual and stuck.shape[1] >= FEWEST_CELLS:
+            every.append(by_model(model, pack, part).but(without))
+        for judged in every:
+            result.take(pack, first, part, judged, _changes(state, part, judged))
     return result
+
+
+def _held(before: Watch, found: Sequence[Change], windows: Windows) -> tuple[Flags, Flags]:
+    """Where a cell's voltage is stuck, and where it is so for the first time; both (n, cells)."""
+    stuck = np.zeros(windows.sums.cells.shape[1:], dtype=np.bool_)
+    newly = stuck.copy()
+    for cell in _touched(before, found):
+        stuck[:, cell] = _stands(before, found, cell, windows.size)
+    for change in found:
+        newly[change.row, change.cell] = change.raised
+    return stuck, newly
 
 
 def _is_level(regime: Ints) -> Flags:
@@ -138,10 +175,11 @@ def _is_level(regime: Ints) -> Flags:
 
 
 def _judged(
-    state: AnomalyState, limits: CellLimits, windows: Windows, regime: Ints
+    state: AnomalyState, limits: CellLimits, windows: Windows, regime: Ints, stuck: Flags
 ) -> Iterator[Judged]:
+    """All but the voltages that are stuck, by which nothing else is judged."""
     sums = windows.sums
-    volts = _mean(sums, Cell.V_OFF, Cell.V_COUNT, UV_PER_V)
+    volts = np.where(stuck, np.nan, _mean(sums, Cell.V_OFF, Cell.V_COUNT, UV_PER_V))
     warmth = _mean(sums, Cell.T_OFF, Cell.T_COUNT, MDEG_PER_DEG)
     volt_step = _steps(state.voltage_step, sums, (Cell.V_LOW, Cell.V_HIGH), SENSOR_STEP_UV)
     warm_step = _steps(state.temperature_step, sums, (Cell.T_LOW, Cell.T_HIGH), SENSOR_STEP_MDEG)
@@ -150,11 +188,10 @@ def _judged(
     steep = np.flatnonzero(many & (regime == STEEP))
     yield _deviation("CELL_VOLTAGE_DEVIATION", limits, regime, flat, volts, volt_step / UV_PER_V)
     yield _deviation("WEAK_CELL", limits, regime, steep, volts, volt_step / UV_PER_V)
-    yield _drift(state.average, sums, np.flatnonzero(_is_level(regime)), volt_step)
+    yield _drift(state.average, sums, np.flatnonzero(_is_level(regime)), volt_step, stuck)
     yield _hot(limits, warmth, warm_step / MDEG_PER_DEG)
-    yield _stuck("CELL_VOLTAGE_STUCK", state.voltage, windows)
     yield _stuck("CELL_TEMPERATURE_STUCK", state.temperature, windows)
-    yield _imbalance(limits, sums, regime)
+    yield _imbalance(limits, sums, regime, stuck)
 
 
 def _steps(state: Step, sums: Sums, extremes: tuple[Cell, Cell], finest: int) -> Ints:
@@ -214,8 +251,8 @@ def _beyond_a_step(step: Floats) -> Floats:
     return np.where(step > SENSOR_STEP_UV / UV_PER_V, STEPS_OFF * step, 0.0)
 
 
-def _drift(average: Average, sums: Sums, where: Ints, step: Ints) -> Judged:
-    drift = drifts(average, sums, where) / UV_PER_V
+def _drift(average: Average, sums: Sums, where: Ints, step: Ints, stuck: Flags) -> Judged:
+    drift = drifts(average, sums, where, stuck) / UV_PER_V
     least = _beyond_a_step(step[where] / UV_PER_V)[:, None]
     limit = np.maximum(DRIFT_UV / UV_PER_V, least) + 0 * drift
     beyond, back = np.abs(drift) >= limit, np.abs(drift) < DRIFT_BACK * limit
@@ -259,10 +296,13 @@ def _stuck(rule: CellRule, hold: Hold, windows: Windows) -> Judged:
     return Judged(rule, where, moved >= least, back, value, limit, unit, delay, since=since)
 
 
-def _imbalance(limits: CellLimits, sums: Sums, regime: Ints) -> Judged:
-    keys = sums.pack[Pack.V_SPREAD]
-    where = np.flatnonzero((keys != NO_HIGH) & (regime > 0))
-    spread = value_of(keys[where])[:, None] / UV_PER_V
+def _imbalance(limits: CellLimits, sums: Sums, regime: Ints, stuck: Flags) -> Judged:
+    """The largest spread of the rows; beside a stuck cell that of the others' mean deviations."""
+    keys, some = sums.pack[Pack.V_SPREAD], stuck.any(axis=1)
+    others, cells = spread_without(sums, stuck)
+    known = np.where(some, cells > 1, keys != NO_HIGH)
+    where = np.flatnonzero(known & (regime > 0))
+    spread = np.where(some, others, value_of(keys))[where, None] / UV_PER_V
     limit = _by_regime(limits.spread_uv, regime[where])[:, None]
     beyond, back = spread >= limit, spread < DEVIATION_BACK * limit
     rule: CellRule = "VOLTAGE_IMBALANCE_WARNING"

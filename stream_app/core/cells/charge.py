@@ -15,7 +15,7 @@ from stream_app.core.battery import Battery
 from stream_app.core.calendar import SLOT_MS
 from stream_app.core.cells.limits import REST, STEEP_REST
 from stream_app.core.cells.quantities import UV_PER_V
-from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, value_of
+from stream_app.core.cells.sums import Pack, spread_without, value_of
 from stream_app.core.cells.windows import Windows
 from stream_app.core.charge.anchors import CREDIBLE, capacity_between, ledger_error
 from stream_app.core.charge.ledger import (
@@ -220,14 +220,10 @@ class ChargeState:
 
     def _spreads(self, windows: Windows, regimes: Ints, stuck: Flags) -> None:
         """Those of the cells' mean deviations; a cell that is stuck measures nothing."""
-        counts = windows.sums.cells[Cell.V_COUNT]
-        off = windows.sums.cells[Cell.V_OFF] // np.maximum(counts, 1)
-        there = (counts > 0) & ~stuck
-        most, least = (np.where(there, off, end) for end in (NO_HIGH, NO_LOW))
-        spreads = most.max(axis=1) - least.min(axis=1)
+        spreads, cells = spread_without(windows.sums, stuck)
         for start in np.unique(windows.days[regimes == STEEP_REST]).tolist():
             self.days[start].steep = True
-        flat = (regimes == REST) & (there.sum(axis=1) > 1)
+        flat = (regimes == REST) & (cells > 1)
         for start in np.unique(windows.days[flat]).tolist():
             of_day = flat & (windows.days == start)
             day = self.days[start]

@@ -46,6 +46,12 @@ class Load:
         slope = self.product / np.maximum(self.square, LEAST_LOAD_MA**2)
         return np.rint(slope * apart).astype(np.int64)
 
+    def forget(self, cells: Flags) -> None:
+        """Those of some cells (cells,) begin anew."""
+        if self.current.size:
+            each = self.current, self.square, self.product
+            self.current, self.square, self.product = (np.where(cells, 0, one) for one in each)
+
 
 @dataclass
 class Average:
@@ -59,23 +65,32 @@ class Average:
     count: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     load: Load = field(default_factory=Load)
 
+    def forget(self, cells: Flags) -> None:
+        """Those of some cells (cells,) begin anew."""
+        if self.count.size:
+            each = self.fast, self.slow, self.count
+            self.fast, self.slow, self.count = (np.where(cells, 0, one) for one in each)
+            self.load.forget(cells)
 
-def drifts(average: Average, sums: Sums, where: Ints) -> Floats:
+
+def drifts(average: Average, sums: Sums, where: Ints, stuck: Flags) -> Floats:
     """How far the faster average of each cell lies off the slower [uV], at windows (n,).
 
     0 where there is too little to compare with. What goes with the string's current is left out.
+    ``stuck`` (all windows, cells) have no voltage.
     """
     cells = sums.cells.shape[2]
     if not average.count.size:
         zeros = np.zeros(cells, dtype=np.int64)
         average.fast, average.slow, average.count = zeros, zeros, zeros
     counts = sums.cells[Cell.V_COUNT][where]
-    many = (counts > 0).sum(axis=1) >= FEWEST_TO_DRIFT
+    there = (counts > 0) & ~stuck[where]
+    many = there.sum(axis=1) >= FEWEST_TO_DRIFT
     scaled = (sums.cells[Cell.V_OFF][where] << FRACTION_BITS) // np.maximum(counts, 1)
     gap = np.zeros((where.size, cells), dtype=np.int64)
     fast, slow, count = average.fast, average.slow, average.count
     loads = _loads(sums, where)
-    for at, (off, known) in enumerate(zip(scaled, (counts > 0) & many[:, None], strict=True)):
+    for at, (off, known) in enumerate(zip(scaled, there & many[:, None], strict=True)):
         shift, current = _SHIFTS[count], loads[at]
         of_load = 0 if current is None else average.load.part(current, off - slow, shift, known)
         value = off - of_load

@@ -25,3 +25,8 @@ class Judged(NamedTuple):
     delay: Delay
     model: str | None = None
     since: Ints | None = None
+
+    def but(self, stuck: Flags) -> "Judged":
+        """The same, but for cells (n, cells) of which nothing is told."""
+        kept = ~stuck[self.where]
+        return self._replace(beyond=self.beyond & kept, back=self.back & kept)

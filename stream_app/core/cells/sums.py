@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stream_app.core.cells.quantities import MISSING, Whole
 from stream_app.core.cells.statistics import RowStatistics, deviations, row_statistics
 from stream_app.core.energy import Ints
+from stream_app.core.watch import Flags
 
 TIME_BITS = 27
 """37 hours of milliseconds: more than a local day has."""
@@ -157,6 +158,18 @@ def low_time(keys: Ints) -> Ints:
 def high_time(keys: Ints) -> Ints:
     """Time since the start of the local day [ms] of the highest values."""
     return TIME_MASK - (keys & TIME_MASK)
+
+
+def spread_without(sums: Sums, left_out: Flags) -> tuple[Ints, Ints]:
+    """Spread of the cells' mean deviations [uV], and how many cells are in it; (n,) both.
+
+    Those left out (n, cells) are not, nor those without a value.
+    """
+    counts = sums.cells[Cell.V_COUNT]
+    off = sums.cells[Cell.V_OFF] // np.maximum(counts, 1)
+    there = (counts > 0) & ~left_out
+    most, least = (np.where(there, off, end) for end in (NO_HIGH, NO_LOW))
+    return most.max(axis=1) - least.min(axis=1), there.sum(axis=1)
 
 
 def sums_of(block: Block, starts: Ints) -> Sums:
