@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 9
+FORMAT = 10
 """Version of the state bytes."""
 
 State = TypeVar("State")

@@ -149,13 +149,18 @@ def _energy(day: HealthDayRecord) -> RenderableType:
     )
     for side in ("dc", "ac"):
         energy = [told(day, f"{side}_{each}_kwh", ",.1f") for each in ("discharged", "charged")]
-        rates = [
-            _percent(day, f"rte_{side}_{each}ratio")
-            for each in ("", "corrected_", "30d_", "corrected_30d_")
-        ]
-        table.add_row(*map(Text, [side.upper(), *energy, *rates]))
+        rates = [_percent(day, f"rte_{side}_{each}ratio") for each in ("", "corrected_")]
+        month = [_of_days(day, f"rte_{side}_{each}30d") for each in ("", "corrected_")]
+        table.add_row(*map(Text, [side.upper(), *energy, *rates, *month]))
     note = Text("corrected: counts what stayed in the battery", style="dim")
     return Group(table, note)
+
+
+def _of_days(day: HealthDayRecord, name: str) -> str:
+    """An efficiency of several days, and of how many."""
+    days = day.values.get(f"{name}_days")
+    of = "" if days is None else f" of {days:.0f} d"
+    return _percent(day, f"{name}_ratio") + of
 
 
 def _dwell(name: str, dwell: Dwell, day: HealthDayRecord) -> RenderableType:

@@ -26,7 +26,7 @@ from stream_app.core.health.state import (
     SystemState,
     ends_of,
 )
-from stream_app.core.slots import IN, OUT, SLOT, ClosedSlots, close
+from stream_app.core.slots import IN, KNOWN, OUT, SLOT, ClosedSlots, close
 
 _DWELL_NAMES = ("soc_ratio", "cell_max_c", "cell_mean_c", "cell_spread_v")
 
@@ -47,14 +47,19 @@ def preview(state: SystemState, zone: SiteCalendar, rules: HealthRules) -> list[
     """Results of all other days as they stand; they stay open."""
     present, past = state.present, state.past
     slots = present.slots.open.items()
-    kept = {start: DaySums(list(d.sums), replace(d.peaks)) for start, d in past.days.items()}
+    kept = {
+        start: DaySums(list(d.sums), replace(d.peaks, powers=list(d.peaks.powers)))
+        for start, d in past.days.items()
+    }
     standing = replace(past, days=kept, history=list(past.history))
     starts = np.array([start for start, _ in slots], dtype=np.int64)
     sums = np.array([each for _, each in slots], dtype=np.int64).reshape(-1, WIDTH).T
     _add_slots(standing, zone, ClosedSlots(starts, sums))
     news = []
     for day in _with_rowless(present, standing, zone):
-        found = numbered(past.published, replace(_result(standing, zone, rules, day), final=False))
+        until = min(day.end, present.clock.clock.now or day.end)
+        result = _result(standing, zone, rules, day, until)
+        found = numbered(past.published, replace(result, final=False))
         if found is not None:
             past.published[day.start] = past.newest = found
             news.append(found)
@@ -84,14 +89,17 @@ def _add_slots(past: Past, zone: SiteCalendar, closed: ClosedSlots) -> None:
         day = past.days.setdefault(int(edges[place]), DaySums([0] * WIDTH))
         total = closed.sums[:, mine].sum(axis=1)
         day.sums = (np.array(day.sums, dtype=np.int64) + total).tolist()
-        _raise_peaks(day.peaks, closed.sums[CHARGE_COLUMNS][:, mine], latest[mine])
+        _raise_peaks(day.peaks, closed.sums[:, mine], latest[mine])
 
 
-def _raise_peaks(peaks: Peaks, charge: Ints, latest: Ints) -> None:
-    net = charge[OUT] - charge[IN]
+def _raise_peaks(peaks: Peaks, sums: Ints, latest: Ints) -> None:
+    net = sums[CHARGE_COLUMNS][OUT] - sums[CHARGE_COLUMNS][IN]
     peaks.out = max(peaks.out, int(net.max()))
     peaks.into = max(peaks.into, int(-net.min()))
     peaks.day = max(peaks.day, int(latest.max()))
+    for side, (known, out, into, _) in enumerate((sums[DC_COLUMNS], sums[AC_COLUMNS])):
+        power = (out + into) // np.maximum(known, 1)
+        peaks.powers[side] = max(peaks.powers[side], int(power.max()))
 
 
 def _rolling(past: Past, starts: Ints, throughput: Ints) -> Ints:
@@ -106,7 +114,7 @@ def _rolling(past: Past, starts: Ints, throughput: Ints) -> Ints:
 
 
 def _final(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -> HealthDay | None:
-    result = _result(past, zone, rules, day)
+    result = _result(past, zone, rules, day, day.end)
     news = numbered(past.published, result)
     past.newest = news or replace(result, revision=past.published[day.start].revision)
     past.days = {start: each for start, each in past.days.items() if start > day.start}
@@ -114,11 +122,13 @@ def _final(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) ->
     return news
 
 
-def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -> HealthDay:
-    """The result of a day, which ``past`` counts from then on."""
+def _result(
+    past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts, until: int
+) -> HealthDay:
+    """The result of a day up to a time, which ``past`` counts from then on."""
     assert past.battery is not None
     kept = past.days.get(day.start) or DaySums([0] * WIDTH)
-    _remember(past, day, kept.sums)
+    _remember(past, day, kept, until)
     facts = Facts(
         past.battery,
         rules,
@@ -145,17 +155,20 @@ def _result(past: Past, zone: SiteCalendar, rules: HealthRules, day: DayFacts) -
     )
 
 
-def _remember(past: Past, day: DayFacts, sums: list[int]) -> None:
+def _remember(past: Past, day: DayFacts, kept: DaySums, until: int) -> None:
+    sums = kept.sums
     energy = sums[DC_COLUMNS], sums[AC_COLUMNS]
-    past.history.append(DayHistory(day.start, day.end, *energy, day.soc))
+    unknown = [until - day.start - each[KNOWN] for each in energy]
+    unseen = [max(a, 0) * b for a, b in zip(unknown, kept.peaks.powers, strict=True)]
+    past.history.append(DayHistory(day.start, day.end, *energy, day.soc, unseen))
     month, year = day.start - ROLLING_DAYS * DAY_MS, day.start - TREND_DAYS * DAY_MS
     past.history = [each for each in past.history if each.start > month]
     if day.soh is not None:
         past.soh = [*(each for each in past.soh if each[0] > year), (day.start, day.soh)]
     found = day.capacity
     if found is not None and (found.time, found.charge) not in past.capacities[-1:]:
-        kept = (each for each in past.capacities if each[0] > year)
-        past.capacities = [*kept, (found.time, found.charge)]
+        recent = (each for each in past.capacities if each[0] > year)
+        past.capacities = [*recent, (found.time, found.charge)]
     before = past.lifetime or [0] * WIDTH
     past.lifetime = [a + b for a, b in zip(before, sums, strict=True)]
 

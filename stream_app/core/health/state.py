@@ -144,11 +144,15 @@ class Present:
 
 @dataclass
 class Peaks:
-    """Largest of a day: net charge out and in within a slot, charge both ways within 24 h [uC]."""
+    """Largest of a day: net charge out and in within a slot, charge both ways within 24 h [uC].
+
+    ``powers``: mean DC and AC power either way of the known time of a slot [W].
+    """
 
     out: int = 0
     into: int = 0
     day: int = 0
+    powers: list[int] = field(default_factory=lambda: [0, 0])
 
 
 @dataclass
@@ -164,6 +168,7 @@ class DayHistory:
     """A complete day: integrals of DC and AC power [W ms].
 
     ``soc``: when it was first and last known, first and last [ppm]; empty if it was not.
+    ``unseen``: DC and AC energy that its unknown time holds at the largest power of the day.
     """
 
     start: int
@@ -171,6 +176,7 @@ class DayHistory:
     dc: list[int]
     ac: list[int]
     soc: list[int]
+    unseen: list[int]
 
 
 @dataclass

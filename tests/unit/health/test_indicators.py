@@ -138,6 +138,52 @@ def test_efficiency_over_many_days_begins_with_the_first_whole_day() -> None:
     assert {day.missing.get("rte_dc_30d_ratio") for day in days[:7]} == {"too_short"}
 
 
+def test_efficiency_over_many_days_leaves_a_day_out_whose_charge_is_half_known() -> None:
+    samples = Pack(signals=ALL).samples(9.1)
+    hours = (samples.times - MIDNIGHT) / HOUR
+    power, soc = samples.values["dc_power_w"], samples.values["soc_ratio"]
+    hole = 2 * 24 + 10.5
+    lossy = changed(
+        samples,
+        dc_power_w=np.where(power < 0, power / 0.9, power),
+        # What stays in the battery from the day on that is left out is no loss of the others.
+        soc_ratio=np.where(hours > hole, soc + 0.04, soc),
+    )
+
+    days = watch(kept(lossy, (hours < hole) | (hours > hole + 1))).days
+
+    names = "rte_dc_30d_ratio", "rte_dc_corrected_30d_ratio"
+    assert days[2].missing["rte_dc_ratio"] == "gap"
+    assert [days[6].missing[name] for name in names] == ["gap", "gap"]
+    assert [days[8].values[name] for name in names] == pytest.approx([0.9, 0.9], abs=1e-3)
+    assert days[7].values["rte_dc_30d_days"] == 7
+    assert days[8].values["rte_dc_corrected_30d_days"] == 8
+
+
+def test_an_efficiency_needs_the_energy_of_a_short_gap_on_its_own_side() -> None:
+    samples = Pack(signals=ALL).samples(1.1)
+    minutes = (samples.times - MIDNIGHT) / MINUTE
+    power = samples.values["dc_power_w"]
+
+    def told(lost: int) -> list[str | None]:
+        dc = np.where((minutes > 660) & (minutes < 660 + lost), np.nan, power)
+        day = watch(changed(samples, voltage_v=None, dc_power_w=dc, ac_power_w=power)).days[0]
+        names = "rte_dc_ratio", "rte_dc_corrected_ratio", "rte_ac_ratio"
+        return [day.missing.get(name) for name in names]
+
+    assert told(3) == [None, None, None]
+    assert told(10) == ["gap", "gap", None]
+
+
+def test_the_time_after_the_newest_row_is_no_gap_of_the_efficiency_of_its_day() -> None:
+    five = replace(BATTERY, rules=BatteryRules(5 * MINUTE, 15 * MINUTE))
+    samples = Pack(signals=ALL, step_ms=5 * MINUTE).samples(1 - 1 / 288)
+
+    (day,) = watch(samples, five).ended().days
+
+    assert day.values["rte_dc_corrected_ratio"] == pytest.approx(1, abs=0.02)
+
+
 def test_cycles_are_counted_in_the_day_that_closes_them() -> None:
     plan = ((0, 0.0), (1, -50.0), (3, 50.0), (4, -50.0), (6, 50.0), (9, 0.0))
     watched = watch(Pack(plan=plan).samples(3.1))

@@ -42,8 +42,7 @@ def test_a_full_set_of_signals_tells_all_but_what_needs_more_days() -> None:
         name for name in INDICATORS if "ac_" in name and name != "ac_coverage_ratio"
     }
     assert {name for name in day.missing if "month" not in name and "ac_" not in name} == {
-        "rte_dc_30d_ratio",
-        "rte_dc_corrected_30d_ratio",
+        f"rte_dc_{each}30d_{of}" for each in ("", "corrected_") for of in ("ratio", "days")
     }
 
 
