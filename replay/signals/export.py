@@ -12,7 +12,15 @@ from replay.feed import ROWS, Batch
 from replay.issues import Issues
 from replay.signals.blocks import Keyed, Layout, blocks
 from replay.signals.files import SignalFile, find_files, look_at
-from replay.signals.mapping import Mapped, Target, in_order, mapped, with_nearest, without_meaning
+from replay.signals.mapping import (
+    MEANINGS,
+    Mapped,
+    Target,
+    in_order,
+    mapped,
+    with_nearest,
+    without_meaning,
+)
 from replay.signals.reader import SignalReader
 from replay.signals.topology import batteries, meters, skew_ms
 from replay.wire import Samples
@@ -53,7 +61,7 @@ class SignalExport:
     issues
         What the current or last pass of :meth:`batches` could not use.
     remarks
-        What opening found: files without rows, unknown columns, cells without a file.
+        What opening found: files without rows, unknown columns, signals and cells without a file.
     slice_bytes
         Text read of a file at a time; None: so that all together stay bounded. Results do not
         depend on it.
@@ -121,7 +129,7 @@ class SignalExport:
             targets, batteries(targets, intervals, config), meters(targets, intervals, config)
         )
         export = cls(config, files, roles, layout, min(intervals.values()))
-        export.remarks = [*remarks, *_missing(layout, targets)]
+        export.remarks = [*remarks, *_absent(layout, targets, config), *_missing(layout, targets)]
         export._check_records()
         export.first_ms = export._first_ms()
         return export
@@ -290,6 +298,18 @@ def _remarks(unusable: Sequence[str], roles: Mapped) -> list[str]:
     if roles.left_out:
         found.append(f"left out as signals.rules says: {len(roles.left_out):,} columns")
     return found
+
+
+def _absent(layout: Layout, targets: Sequence[Target], config: Config) -> Iterator[str]:
+    """Signals of systems that rules name by their meaning, and no column is."""
+    there = {(each.name, each.signal) for each in targets if each.of == "system"}
+    rules = [rule for rule in config.signals.rules if rule.of == "system"]
+    for battery in layout.batteries:
+        own = (each.signal for each in rules if each.system in (None, battery.system))
+        absent = [name for name in own if name in MEANINGS and (battery.system, name) not in there]
+        if absent:
+            named = ", ".join(in_order(absent))
+            yield f"{battery.system} has no {named}, which signals.rules names: no column is that"
 
 
 def _missing(layout: Layout, targets: Sequence[Target]) -> list[str]:

@@ -294,7 +294,8 @@ def _bars(
         known = errors and not np.isnan(errors[place])
         bound = f" +- {errors[place]:.2g}" if known else ""
         text = "unknown" if np.isnan(height) else f"{height:.3g}{bound}"
-        level = 0.0 if np.isnan(height) else height
+        above = height + (errors[place] if known else 0.0)
+        level = 0.0 if np.isnan(height) else above
         axes.annotate(
             text,
             (place, level),

@@ -50,6 +50,11 @@ def opened(folder: Path, **sections: object) -> SignalExport:
     return SignalExport.open(parse_config(given))
 
 
+def without_absent(remarks: Sequence[str]) -> list[str]:
+    """Remarks but those on signals that no file of a small export holds."""
+    return [each for each in remarks if "which signals.rules names" not in each]
+
+
 def rows_of(export: SignalExport, **options: int | None) -> dict[tuple[str, str], list[Row]]:
     """All rows of each record's kind by key and pack ("" for signals), whatever the batches."""
     found: dict[tuple[str, str], list[Row]] = {}
