@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-FORMAT = 10
+FORMAT = 11
 """Version of the state bytes."""
 
 State = TypeVar("State")

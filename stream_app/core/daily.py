@@ -19,12 +19,15 @@ Why = Literal[
     "too_short",
     "too_little",
     "other_chemistry",
+    "soc_drift",
+    "soc_jump",
 ]
 """Why an indicator cannot be told: a signal did not come; the battery's record lacks a rating, a
 date or the cycles before the data; a signal came with values that it cannot have; samples are too
 far apart; time is unknown; the battery did not rest, or only where its cells cannot be compared; no
 cell voltages came; it was at no anchor; too few days; too little charge or energy moved; there is
-no model of this chemistry."""
+no model of this chemistry; the SOC that it hangs on was not that of the ledger, or leapt and the
+leap was believed."""
 Reading = tuple[float, ...] | Why
 
 

@@ -160,7 +160,7 @@ def _remember(past: Past, day: DayFacts, kept: DaySums, until: int) -> None:
     energy = sums[DC_COLUMNS], sums[AC_COLUMNS]
     unknown = [until - day.start - each[KNOWN] for each in energy]
     unseen = [max(a, 0) * b for a, b in zip(unknown, kept.peaks.powers, strict=True)]
-    past.history.append(DayHistory(day.start, day.end, *energy, day.soc, unseen))
+    past.history.append(DayHistory(day.start, day.end, *energy, day.soc, unseen, day.wrong))
     month, year = day.start - ROLLING_DAYS * DAY_MS, day.start - TREND_DAYS * DAY_MS
     past.history = [each for each in past.history if each.start > month]
     if day.soh is not None:

@@ -106,7 +106,8 @@ def corrected(name: Side, days: int) -> Callable[[Facts], Reading]:
         gap = f.battery.rules.max_gap_ms
         found = _cycled(f, name, days, lambda day: _covered(day, name) and _shown(day, gap))
         if isinstance(found, str):
-            return found
+            wrong = f.past.history[-1].wrong
+            return wrong if found == "gap" and wrong else found
         stored = _stored(found.days) * _usable(f)
         return efficiency.corrected(found.into, found.out, stored), *_days(found, days)
 
@@ -122,8 +123,8 @@ def _covered(day: DayHistory, name: Side) -> bool:
 
 
 def _shown(day: DayHistory, max_gap_ms: int) -> bool:
-    """Whether the SOC is known at both ends of a day."""
-    if not day.soc:
+    """Whether the SOC is known at both ends of a day, and not known to be wrong in it."""
+    if not day.soc or day.wrong:
         return False
     return max(day.soc[0] - day.start, day.end - day.soc[1]) <= max_gap_ms
 

@@ -64,7 +64,8 @@ def _soh_bms(f: Facts) -> Reading:
 def _imbalance(f: Facts) -> Reading:
     spread = mean(f.sums, columns.SPREAD_DWELL)
     if spread is not None:
-        return (spread / PPM,)
+        # Which rests were on the flat part of the curve is what the SOC said.
+        return f.day.wrong or (spread / PPM,)
     if (f.came(SPREAD) or f.came(PACK_SPREAD)) and f.charge[KNOWN]:
         return "no_flat_rest" if f.day.rested else "no_rest"
     return absent(f, SPREAD, HIGHEST, LOWEST, CURRENT)
@@ -166,6 +167,8 @@ def _cycles(f: Facts) -> Reading:
         return absent(f, SOC)
     if f.battery.rules.interval_ms > f.rules.resolution_ms:
         return "sample_rate"
+    if f.day.wrong == "soc_jump":
+        return "soc_jump"
     before, now = f.day.before, f.day.totals
     of_day = full_cycles(now.path - before.path)
     return full_cycles(now.path), of_day, float(now.closed - before.closed)

@@ -22,6 +22,8 @@ from stream_app.core.energy import Bools, Floats, Ints
 from stream_app.core.watch import Worst, worse
 
 SocRule = Literal["SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT"]
+Wrong = Literal["soc_drift", "soc_jump"]
+"""What a SOC was by the ledger: far from it, or it leapt and the leap was believed."""
 SOC_RULES: tuple[SocRule, ...] = ("SOC_JUMP", "SOC_FROZEN", "SOC_DRIFT")
 
 CLEARS = 0.8
@@ -42,6 +44,8 @@ class SocState(AnchorState):
         Rules that hold, and since when.
     worst
         Of each, what lay furthest beyond its limit since.
+    believed
+        Newest row whose SOC was believed: SOC, counters.
     beyond
         Least bound that the SOC_DRIFT that holds has been beyond [ppm]; None where none holds.
     """
@@ -51,6 +55,7 @@ class SocState(AnchorState):
     active: dict[SocRule, int] = field(default_factory=dict)
     worst: dict[SocRule, Worst] = field(default_factory=dict)
     beyond: float | None = None
+    believed: tuple[int, list[int]] | None = None
 
 
 class Audit(NamedTuple):
@@ -89,13 +94,32 @@ class SocChange:
 
 def audit(
     state: SocState, rows: SocRows, rules: HealthRules, rest_ms: int, max_gap_ms: int
-) -> tuple[Audit, list[SocChange]]:
-    """Judge rows (n >= 1) against the anchors before each, and take the anchors they bring."""
+) -> tuple[Audit, list[SocChange], Wrong | None]:
+    """Judge rows (n >= 1) against the anchors before each, and take the anchors they bring.
+
+    Tells also whether the SOC was wrong at any of them.
+    """
     before = state.anchor
     events, capacity = take_anchors(state, rows, rules, rest_ms)
     found = _drift(before, events, rows, rules)
+    drifts = "SOC_DRIFT" in state.active
     changes = _changes(state, rows, rules, capacity, max_gap_ms, found)
-    return found, changes
+    leapt = _leapt(state, rows, rules, capacity)
+    drifts |= any(each.rule == "SOC_DRIFT" for each in changes)
+    return found, changes, "soc_jump" if leapt else "soc_drift" if drifts else None
+
+
+def _leapt(state: SocState, rows: SocRows, rules: HealthRules, capacity: Ints) -> bool:
+    """Whether the SOC went from one value that was believed to the next by a jump."""
+    good = np.flatnonzero(rows.believed)
+    if not good.size:
+        return False
+    soc, counters = rows.soc[good], rows.counters[:, good]
+    first = (int(soc[0]), counters[:, 0].tolist()) if state.believed is None else state.believed
+    every = np.column_stack([first[1], counters])
+    state.believed = int(soc[-1]), every[:, -1].tolist()
+    steps = _told_steps(every, np.diff(soc, prepend=first[0]), capacity[good])
+    return bool(_jump(steps, rules).holds.any())
 
 
 def _drift(before: Anchor | None, events: Events, rows: SocRows, rules: HealthRules) -> Audit:
@@ -155,10 +179,15 @@ def _steps(state: SocState, rows: SocRows, capacity: Ints, max_gap_ms: int) -> S
     first = rows.times[0], rows.soc[0], rows.counters[:, 0]
     time, soc, counters = first if state.newest is None else state.newest
     every = np.column_stack([counters, rows.counters])
-    grown = np.diff(every, axis=1)
     near = np.diff(rows.times, prepend=time) <= max_gap_ms
+    steps = _told_steps(every, np.diff(rows.soc, prepend=soc), capacity)
+    return steps._replace(whole=steps.whole & near)
+
+
+def _told_steps(counters: Ints, soc: Ints, capacity: Ints) -> Steps:
+    grown = np.diff(counters, axis=1)
     per_uc = np.where(capacity > 0, PPM / np.maximum(capacity, 1), 0.0)
-    return Steps(every, grown, np.diff(rows.soc, prepend=soc), per_uc, near & (grown[GAPS] == 0))
+    return Steps(counters, grown, soc, per_uc, grown[GAPS] == 0)
 
 
 class Judged(NamedTuple):

@@ -14,7 +14,7 @@ from stream_app.core.health.cycles import NOTHING, CycleState, Totals
 from stream_app.core.health.flags import Flag
 from stream_app.core.health.plausible import Seen
 from stream_app.core.health.result import HealthDay
-from stream_app.core.health.soc import SocState
+from stream_app.core.health.soc import SocState, Wrong
 from stream_app.core.health.windows import LongerSignals, OpenSignals
 from stream_app.core.rows import RowClock
 from stream_app.core.slots import Slots
@@ -61,6 +61,8 @@ class DayFacts:
         Whether there is an anchor.
     capacity
         Newest measured one.
+    wrong
+        What its SOC was at any time of it; a jump before a drift.
     """
 
     start: int
@@ -80,6 +82,7 @@ class DayFacts:
     rested: bool = False
     anchored: bool = False
     capacity: Capacity | None = None
+    wrong: Wrong | None = None
 
 
 STEP = 10_000
@@ -169,6 +172,7 @@ class DayHistory:
 
     ``soc``: when it was first and last known, first and last [ppm]; empty if it was not.
     ``unseen``: DC and AC energy that its unknown time holds at the largest power of the day.
+    ``wrong``: as in ``DayFacts``.
     """
 
     start: int
@@ -177,6 +181,7 @@ class DayHistory:
     ac: list[int]
     soc: list[int]
     unseen: list[int]
+    wrong: Wrong | None = None
 
 
 @dataclass

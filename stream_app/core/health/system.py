@@ -350,7 +350,8 @@ class _Stretch:
             high=columns.first_of(values[at], MEDIAN_HIGHEST, HIGHEST),
         )
         gap_ms = self._gap(CURRENT, SOC)
-        found, changes = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
+        found, changes, wrong = audit(self.present.soc, rows, self.rules, rest_ms, gap_ms)
+        day.wrong = day.wrong if day.wrong == "soc_jump" else wrong or day.wrong
         good = np.flatnonzero(rows.believed)
         day.audit = found.told(rows, int(good[-1])) if good.size else day.audit
         return changes

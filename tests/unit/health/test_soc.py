@@ -12,6 +12,7 @@ from stream_app.core.charge.ledger import COUNTERS, GAPS, NET, UC_PER_AH, Anchor
 from stream_app.core.charge.ocv import LFP, NMC
 from stream_app.core.charge.rules import HealthRules
 from tests.unit.health.battery import (
+    ALL,
     BATTERY,
     DAILY,
     HOUR,
@@ -496,3 +497,41 @@ def test_a_rest_begins_again_after_a_gap() -> None:
 
     assert whole.missing.get("soc_ledger_ratio") is None
     assert cut.missing["soc_ledger_ratio"] == "no_anchor"
+
+
+@pytest.mark.parametrize("rows", [None, 37], ids=["all rows at once", "37 rows at a time"])
+@pytest.mark.parametrize(
+    ("lasts_min", "efficiency", "efc", "imbalance"),
+    [
+        (0, [None] * 3, [None] * 3, [None] * 3),
+        (10, [None, "soc_jump", None], [None, "soc_jump", None], [None, "soc_jump", None]),
+        (
+            9_999,
+            [None, "soc_jump", "soc_drift"],
+            [None, "soc_jump", None],
+            [None, "soc_jump", "soc_drift"],
+        ),
+    ],
+    ids=["a SOC that is right", "one that leaps and comes back", "one that stays wrong"],
+)
+def test_what_hangs_on_a_soc_that_is_known_to_be_wrong_says_so(
+    lasts_min: int,
+    efficiency: list[str | None],
+    efc: list[str | None],
+    imbalance: list[str | None],
+    rows: int | None,
+) -> None:
+    samples = Pack(step_ms=5 * MINUTE, signals=ALL).samples(3.2)
+    since = (samples.times - MIDNIGHT) / MINUTE - 33 * 60
+    wrong = np.where((since >= 0) & (since < lasts_min), 0.15, 0.0)
+    shown = changed(samples, soc_ratio=samples.values["soc_ratio"] + wrong)
+
+    watched = Watched(replace(BATTERY, rules=BatteryRules(max_gap_ms=15 * MINUTE)))
+    every = np.arange(samples.times.size)
+    for part in np.split(every, every[:: rows or every.size][1:]):
+        watched.feed(kept(shown, part))
+
+    told = [day.missing for day in watched.days]
+    assert [each.get("rte_dc_corrected_ratio") for each in told] == efficiency
+    assert [each.get("efc_day") for each in told] == efc
+    assert [each.get("imbalance_v") for each in told] == imbalance
