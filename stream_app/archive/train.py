@@ -18,8 +18,7 @@ from stream_app.codec.anomaly_model import anomaly_model, version_of
 from stream_app.core.cells.features import FEATURES, CellColumns, features
 from stream_app.core.cells.forest import SCORE_DECIMALS, expected_path
 from stream_app.core.cells.learned import habits, unlike
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.watch import Flags
+from stream_app.core.energy import Bools, Floats, Ints
 
 TREES, SAMPLES = 100, 256
 """Those of Liu et al.; more change little."""
@@ -158,7 +157,7 @@ def _tree(tree: Any) -> tuple[Ints, Floats, Ints]:
 
 
 def _with_scores(
-    record: AnomalyModelRecord, off: Mapping[str, Floats], measured: Mapping[str, Flags]
+    record: AnomalyModelRecord, off: Mapping[str, Floats], measured: Mapping[str, Bools]
 ) -> AnomalyModelRecord:
     """The record with the scores that its contamination asks for, and its version.
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 
 Sides = NDArray[np.int8]
-Flags = NDArray[np.bool_]
 NO_VALUE = 2
 """Side of a row in which the cell has no value: for that cell it is as if it had not come."""
 
@@ -104,7 +103,7 @@ class Measure(NamedTuple):
     limits: Floats
 
 
-def sides(beyond: Flags, back: Flags, known: Flags | None = None) -> Sides:
+def sides(beyond: Bools, back: Bools, known: Bools | None = None) -> Sides:
     """1 beyond the limit, -1 back behind the one that ends it, 0 between; NO_VALUE if not known."""
     found: Sides = beyond.astype(np.int8) - back.astype(np.int8)
     if known is not None:
@@ -175,9 +174,9 @@ def _of_cell(
         watch.pending[cell] = (*pending[:2], int(clock[-1]))
 
 
-def _breaks(clock: Ints, newest: int, max_gap: int | None) -> Flags:
+def _breaks(clock: Ints, newest: int, max_gap: int | None) -> Bools:
     """Before which values (n,) there is a gap; ``newest``: the time of the value before them."""
     if max_gap is None:
         return np.zeros(clock.size, dtype=np.bool_)
-    found: Flags = np.diff(clock, prepend=newest) > max_gap
+    found: Bools = np.diff(clock, prepend=newest) > max_gap
     return found

@@ -13,8 +13,8 @@ from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, UV_PER_V, Wh
 from stream_app.core.cells.sums import Cell, value_of
 from stream_app.core.cells.thermal import ThermalState, runaways
 from stream_app.core.cells.windows import Windows
-from stream_app.core.energy import Ints
-from stream_app.core.watch import Change, Course, Delay, Flags, Measure, Watch, changes, sides
+from stream_app.core.energy import Bools, Ints
+from stream_app.core.watch import Change, Course, Delay, Measure, Watch, changes, sides
 
 PER_UNIT: dict[Literal["V", "degC"], int] = {"V": UV_PER_V, "degC": MDEG_PER_DEG}
 
@@ -138,7 +138,7 @@ def threshold_changes(
     return changes(watch, sides(*_sides(threshold, values, charging)), course, delay, measure)
 
 
-def _sides(threshold: Threshold, values: Whole, charging: Ints) -> tuple[Flags, Flags, Flags]:
+def _sides(threshold: Threshold, values: Whole, charging: Ints) -> tuple[Bools, Bools, Bools]:
     """Which values are beyond the limit, behind the one that ends it, and known; (n, cells)."""
     known = values != MISSING
     if threshold.above:

@@ -36,12 +36,11 @@ from stream_app.core.cells.regime import RegimeState, regimes
 from stream_app.core.cells.statistics import robust_z
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW, Cell, Pack, Sums, spread_without, value_of
 from stream_app.core.cells.windows import Windows
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 from stream_app.core.watch import (
     Change,
     Course,
     Delay,
-    Flags,
     Measure,
     Watch,
     changes,
@@ -103,7 +102,7 @@ class Anomalies(NamedTuple):
 
     regimes: Ints
     past: Ints
-    stuck: Flags
+    stuck: Bools
     findings: list[tuple[int, CellFinding]]
     peaks: list[tuple[int, Peak]]
 
@@ -158,7 +157,7 @@ def anomalies(
     return result
 
 
-def _held(before: Watch, found: Sequence[Change], windows: Windows) -> tuple[Flags, Flags]:
+def _held(before: Watch, found: Sequence[Change], windows: Windows) -> tuple[Bools, Bools]:
     """Where a cell's voltage is stuck, and where it is so for the first time; both (n, cells)."""
     stuck = np.zeros(windows.sums.cells.shape[1:], dtype=np.bool_)
     newly = stuck.copy()
@@ -169,13 +168,13 @@ def _held(before: Watch, found: Sequence[Change], windows: Windows) -> tuple[Fla
     return stuck, newly
 
 
-def _is_level(regime: Ints) -> Flags:
-    found: Flags = (regime == REST) | (regime == PLATEAU)
+def _is_level(regime: Ints) -> Bools:
+    found: Bools = (regime == REST) | (regime == PLATEAU)
     return found
 
 
 def _judged(
-    state: AnomalyState, limits: CellLimits, windows: Windows, regime: Ints, stuck: Flags
+    state: AnomalyState, limits: CellLimits, windows: Windows, regime: Ints, stuck: Bools
 ) -> Iterator[Judged]:
     """All but the voltages that are stuck, by which nothing else is judged."""
     sums = windows.sums
@@ -251,7 +250,7 @@ def _beyond_a_step(step: Floats) -> Floats:
     return np.where(step > SENSOR_STEP_UV / UV_PER_V, STEPS_OFF * step, 0.0)
 
 
-def _drift(average: Average, sums: Sums, where: Ints, step: Ints, stuck: Flags) -> Judged:
+def _drift(average: Average, sums: Sums, where: Ints, step: Ints, stuck: Bools) -> Judged:
     drift = drifts(average, sums, where, stuck) / UV_PER_V
     least = _beyond_a_step(step[where] / UV_PER_V)[:, None]
     limit = np.maximum(DRIFT_UV / UV_PER_V, least) + 0 * drift
@@ -296,7 +295,7 @@ def _stuck(rule: CellRule, hold: Hold, windows: Windows) -> Judged:
     return Judged(rule, where, moved >= least, back, value, limit, unit, delay, since=since)
 
 
-def _imbalance(limits: CellLimits, sums: Sums, regime: Ints, stuck: Flags) -> Judged:
+def _imbalance(limits: CellLimits, sums: Sums, regime: Ints, stuck: Bools) -> Judged:
     """The largest spread of the rows; beside a stuck cell that of the others' mean deviations."""
     keys, some = sums.pack[Pack.V_SPREAD], stuck.any(axis=1)
     others, cells = spread_without(sums, stuck)
@@ -374,8 +373,8 @@ def _touched(before: Watch, found: Sequence[Change]) -> list[int]:
     return sorted({*before.active, *(each.cell for each in found)})
 
 
-def _stands(before: Watch, found: Sequence[Change], cell: int, size: int) -> Flags:
+def _stands(before: Watch, found: Sequence[Change], cell: int, size: int) -> Bools:
     """At which of the judged windows (size,) the condition of a cell stands."""
     turns = [each.row for each in found if each.cell == cell]
-    odd: Flags = (np.searchsorted(turns, np.arange(size), side="right") % 2).astype(np.bool_)
+    odd: Bools = (np.searchsorted(turns, np.arange(size), side="right") % 2).astype(np.bool_)
     return odd ^ (cell in before.active)

@@ -33,9 +33,8 @@ from stream_app.core.charge.ledger import (
 from stream_app.core.charge.ocv import charge_at_rest
 from stream_app.core.charge.rules import HealthRules, rules_of
 from stream_app.core.daily import Why
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Bools, Ints
 from stream_app.core.rows import NONE
-from stream_app.core.watch import Flags
 
 CHARGE_NAMES = (
     "soc_ledger_ratio",
@@ -127,7 +126,7 @@ class ChargeState:
     capacity: Capacity | None = None
     days: dict[int, ChargeDay] = field(default_factory=dict)
 
-    def take(self, windows: Windows, regimes: Ints, stuck: Flags, battery: Battery) -> None:
+    def take(self, windows: Windows, regimes: Ints, stuck: Bools, battery: Battery) -> None:
         """Take closed five-minute windows (n,) of these regimes; ``stuck`` (n, cells)."""
         rules, rated = rules_of(battery), rated_charge(battery)
         counters = self._flow(windows, battery.rules.of_cells.max_gap_ms)
@@ -218,7 +217,7 @@ class ChargeState:
         error = round(float(ledger_error(since, rules)) * PPM / capacity)
         return [self.anchor.soc - moved, self.anchor.error + error + abs(moved) * doubt // PPM]
 
-    def _spreads(self, windows: Windows, regimes: Ints, stuck: Flags) -> None:
+    def _spreads(self, windows: Windows, regimes: Ints, stuck: Bools) -> None:
         """Those of the cells' mean deviations; a cell that is stuck measures nothing."""
         spreads, cells = spread_without(windows.sums, stuck)
         for start in np.unique(windows.days[regimes == STEEP_REST]).tolist():

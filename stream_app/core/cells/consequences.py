@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from stream_app.core.cells.findings import CellFinding, CellRule, Unit
-from stream_app.core.watch import Flags, Watch
+from stream_app.core.energy import Bools
+from stream_app.core.watch import Watch
 
 OF_CELL: tuple[tuple[CellRule, Unit], ...] = (
     ("CELL_VOLTAGE_DEVIATION", "V"),
@@ -21,7 +22,7 @@ OF_PACK: tuple[CellRule, Unit] = ("VOLTAGE_IMBALANCE_WARNING", "V")
 
 
 def suppress(
-    watches: dict[CellRule, Watch], pack: str, stuck: Flags, time: int, *, newly: bool
+    watches: dict[CellRule, Watch], pack: str, stuck: Bools, time: int, *, newly: bool
 ) -> Iterator[CellFinding]:
     """End unjudged what stands or is about to of stuck cells (cells,).
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_app.core.cells.sums import Cell, Pack, Sums
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.watch import Flags
+from stream_app.core.energy import Bools, Floats, Ints
 
 FEWEST_TO_DRIFT = 3
 """Of two that part nobody knows which it was."""
@@ -34,7 +33,7 @@ class Load:
     square: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     product: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
-    def part(self, current: int, off: Ints, shift: Ints, known: Flags) -> Ints:
+    def part(self, current: int, off: Ints, shift: Ints, known: Bools) -> Ints:
         """Take up a deviation from its average; gives the part of it that the current explains."""
         if not self.current.size:
             zeros = np.zeros(off.size, dtype=np.int64)
@@ -46,7 +45,7 @@ class Load:
         slope = self.product / np.maximum(self.square, LEAST_LOAD_MA**2)
         return np.rint(slope * apart).astype(np.int64)
 
-    def forget(self, cells: Flags) -> None:
+    def forget(self, cells: Bools) -> None:
         """Those of some cells (cells,) begin anew."""
         if self.current.size:
             each = self.current, self.square, self.product
@@ -65,7 +64,7 @@ class Average:
     count: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     load: Load = field(default_factory=Load)
 
-    def forget(self, cells: Flags) -> None:
+    def forget(self, cells: Bools) -> None:
         """Those of some cells (cells,) begin anew."""
         if self.count.size:
             each = self.fast, self.slow, self.count
@@ -73,7 +72,7 @@ class Average:
             self.load.forget(cells)
 
 
-def drifts(average: Average, sums: Sums, where: Ints, stuck: Flags) -> Floats:
+def drifts(average: Average, sums: Sums, where: Ints, stuck: Bools) -> Floats:
     """How far the faster average of each cell lies off the slower [uV], at windows (n,).
 
     0 where there is too little to compare with. What goes with the string's current is left out.

@@ -13,8 +13,7 @@ from stream_app.core.cells.drift import FEWEST_TO_DRIFT, FEWEST_WINDOWS
 from stream_app.core.cells.limits import PLATEAU, REGIMES, REST, STEEP, STEEP_REST
 from stream_app.core.cells.sums import Cell, Pack, Sums
 from stream_app.core.cells.thermal import FAST_STEP_MS
-from stream_app.core.energy import Ints
-from stream_app.core.watch import Flags
+from stream_app.core.energy import Bools, Ints
 
 Indicator = Literal[
     "voltage_limits",
@@ -224,7 +223,7 @@ def _reasons(seen: _Seen, needs: Needs) -> list[Reason]:
     return [_REASONS[each] for each in found.tolist()]
 
 
-def _too_far_apart(seen: _Seen, needs: Needs) -> Flags:
+def _too_far_apart(seen: _Seen, needs: Needs) -> Bools:
     """Windows whose values are too far apart for what they must show; (n,)."""
     pack = seen.sums.pack
     found = np.zeros(pack.shape[1], dtype=np.bool_)

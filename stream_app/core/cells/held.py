@@ -8,8 +8,7 @@ import numpy as np
 from stream_app.core.cells.quantities import MISSING, UV_PER_V, whole
 from stream_app.core.cells.statistics import row_statistics
 from stream_app.core.cells.sums import NO_HIGH, NO_LOW
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.watch import Flags
+from stream_app.core.energy import Bools, Floats, Ints
 
 STUCK_UV, STUCK_MDEG = 30_000, 2_500
 """How far the median must move while a value stays exactly the same."""
@@ -49,8 +48,8 @@ class Values(NamedTuple):
 
     times: Ints
     values: Ints
-    constant: Flags
-    known: Flags
+    constant: Bools
+    known: Bools
     low: Ints
     high: Ints
 
@@ -95,7 +94,7 @@ def without_stuck(hold: Hold, times: Ints, voltages: Floats) -> Floats:
     return found
 
 
-def _running(last: Ints, stays: Flags, values: Ints, extreme: np.ufunc) -> Ints:
+def _running(last: Ints, stays: Bools, values: Ints, extreme: np.ufunc) -> Ints:
     """Extreme of each column since it last did not stay, row by row; goes on from ``last``."""
     found = values.copy()
     for row, (kept, value) in enumerate(zip(stays, values, strict=True)):

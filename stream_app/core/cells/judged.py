@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from stream_app.core.cells.findings import CellRule, Unit
-from stream_app.core.energy import Floats, Ints
-from stream_app.core.watch import Delay, Flags
+from stream_app.core.energy import Bools, Floats, Ints
+from stream_app.core.watch import Delay
 
 
 class Judged(NamedTuple):
@@ -17,8 +17,8 @@ class Judged(NamedTuple):
 
     rule: CellRule
     where: Ints
-    beyond: Flags
-    back: Flags
+    beyond: Bools
+    back: Bools
     value: Floats
     limit: Floats
     unit: Unit
@@ -26,7 +26,7 @@ class Judged(NamedTuple):
     model: str | None = None
     since: Ints | None = None
 
-    def but(self, stuck: Flags) -> "Judged":
+    def but(self, stuck: Bools) -> "Judged":
         """The same, but for cells (n, cells) of which nothing is told."""
         kept = ~stuck[self.where]
         return self._replace(beyond=self.beyond & kept, back=self.back & kept)

@@ -9,8 +9,8 @@ from stream_app.core.cells.forest import SCORE_DECIMALS, AnomalyModel
 from stream_app.core.cells.judged import Judged
 from stream_app.core.cells.sums import Cell, Sums
 from stream_app.core.cells.windows import Windows
-from stream_app.core.energy import Floats
-from stream_app.core.watch import Delay, Flags
+from stream_app.core.energy import Bools, Floats
+from stream_app.core.watch import Delay
 
 LEARNED_DELAY = Delay(23, 11)
 """Windows: two hours before it begins, one before it ends; the steep ends alone take about one."""
@@ -19,8 +19,8 @@ LEARNED_DELAY = Delay(23, 11)
 class Learned(NamedTuple):
     """Of cells in windows (n, cells): unusual, no more so, and the score."""
 
-    beyond: Flags
-    back: Flags
+    beyond: Bools
+    back: Bools
     score: Floats
 
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from stream_app.core.cells.quantities import MISSING, Whole
 from stream_app.core.cells.statistics import RowStatistics, deviations, row_statistics
-from stream_app.core.energy import Ints
-from stream_app.core.watch import Flags
+from stream_app.core.energy import Bools, Ints
 
 TIME_BITS = 27
 """37 hours of milliseconds: more than a local day has."""
@@ -160,7 +159,7 @@ def high_time(keys: Ints) -> Ints:
     return TIME_MASK - (keys & TIME_MASK)
 
 
-def spread_without(sums: Sums, left_out: Flags) -> tuple[Ints, Ints]:
+def spread_without(sums: Sums, left_out: Bools) -> tuple[Ints, Ints]:
     """Spread of the cells' mean deviations [uV], and how many cells are in it; (n,) both.
 
     Those left out (n, cells) are not, nor those without a value.

@@ -13,8 +13,8 @@ import numpy as np
 from stream_app.core.cells.findings import CellFinding
 from stream_app.core.cells.limits import CellLimits
 from stream_app.core.cells.quantities import MDEG_PER_DEG, MISSING, Whole
-from stream_app.core.energy import Ints
-from stream_app.core.watch import Flags, Worst
+from stream_app.core.energy import Bools, Ints
+from stream_app.core.watch import Worst
 
 APART_MS = 500
 """Of the rows in each half second the first is looked at."""
@@ -89,7 +89,7 @@ class _Seen(NamedTuple):
 
     times: Ints
     earlier: Ints
-    fast: Flags
+    fast: Bools
     rise: Ints
 
 
@@ -187,7 +187,7 @@ def _seen(every: Ints, warmth: Whole, size: int) -> _Seen:
     return _Seen(times, previous, fast, change // np.maximum(lag, 1)[:, None])
 
 
-def _lasting(fast: Flags) -> list[int]:
+def _lasting(fast: Bools) -> list[int]:
     """Cells that warm fast in the last row, or in three rows on end: fewer take at most 3 s."""
     three = fast[2:] & fast[1:-1] & fast[:-2]
     cells: list[int] = np.flatnonzero(fast[-1] | three.any(axis=0)).tolist()
