@@ -1,5 +1,6 @@
 """A real worker process over a filled topic."""
 
+import asyncio
 import os
 import re
 import signal
@@ -8,12 +9,17 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.workload import Workload, publish
 from stream_app.settings import Settings
+
+UNGUARDED = "bench.uncommitted"
+RESULTS = "BENCH_RESULTS"
+"""Variable that has :mod:`bench.uncommitted` publish its results."""
 
 POLL_S = 0.2
 """Looking 20 times a second took 7 % of a worker under packed cells."""
@@ -110,12 +116,14 @@ class BenchWorker:
 
 
 @contextmanager
-def worker(settings: Settings, module: str = "stream_app") -> Iterator[BenchWorker]:
+def worker(
+    settings: Settings, module: str = "stream_app", **variables: str
+) -> Iterator[BenchWorker]:
     """A worker that is ready; it is told to stop at the end."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, "worker"],
-            env=environment(settings),
+            env=environment(settings) | variables,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -126,6 +134,25 @@ def worker(settings: Settings, module: str = "stream_app") -> Iterator[BenchWork
             process.wait(60)
 
 
+def variants(settings: Settings, load: Workload) -> tuple[Run, Run, Run]:
+    """The worker; one that guards nothing; one that drops its results. Over the same records."""
+    asyncio.run(publish(settings, load))
+    dropped = _run(worker(settings, UNGUARDED), load)
+    plain = {"BESS_DELIVERY": "at_least_once", RESULTS: "yes"}
+    published = _run(worker(settings, UNGUARDED, **plain), load)
+    return _run(worker(settings), load), published, dropped
+
+
+def _run(starting: AbstractContextManager[BenchWorker], load: Workload) -> Run:
+    with starting as running:
+        return running.run(load.total_records)
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """The run of the median time."""
+    return sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Environment for a command of the deployment."""
     ours = {
@@ -133,6 +160,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BESS_REDIS_URL": settings.redis_url.get_secret_value(),
         "BESS_PREFIX": settings.prefix,
         "BESS_PARTITIONS": str(settings.partitions),
+        "BESS_DELIVERY": settings.delivery,
         "BESS_METRICS_PORT": "0",
     }
     return {**os.environ, **ours}
