@@ -1,6 +1,5 @@
 """A real worker process over a filled topic."""
 
-import asyncio
 import os
 import re
 import signal
@@ -14,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.workload import Workload, publish
+from bench.workload import Workload
 from stream_app.settings import Settings
 
 UNGUARDED = "bench.uncommitted"
@@ -136,7 +135,6 @@ def worker(
 
 def variants(settings: Settings, load: Workload) -> tuple[Run, Run, Run]:
     """The worker; one that guards nothing; one that drops its results. Over the same records."""
-    asyncio.run(publish(settings, load))
     dropped = _run(worker(settings, UNGUARDED), load)
     plain = {"BESS_DELIVERY": "at_least_once", RESULTS: "yes"}
     published = _run(worker(settings, UNGUARDED, **plain), load)
