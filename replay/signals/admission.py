@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stream_app.core.energy import Floats, Ints
-
-Bools = NDArray[np.bool_]
+from stream_app.core.energy import Bools, Floats, Ints
 
 FAR_AHEAD = "a time far ahead that no second row confirms"
 FALSE_START = "a first row far ahead of most rows that follow"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from replay.signals.admission import Bools, Refused, Slotted, Taken, joined
-from stream_app.core.energy import Ints
+from replay.signals.admission import Refused, Slotted, Taken, joined
+from stream_app.core.energy import Bools, Ints
 
 LOOK_AHEAD = 2000
 """Rows of a file that wait for earlier ones, at most."""

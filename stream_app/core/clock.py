@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.calendar import DAY_MS
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 
 QUARANTINE_LIMIT = 32
 """Samples held aside for one input before the oldest is given up as too late."""
@@ -88,7 +87,7 @@ class Samples:
             np.concatenate([part.rows for part in parts]),
         )
 
-    def where(self, mask: NDArray[np.bool_]) -> "Samples":
+    def where(self, mask: Bools) -> "Samples":
         """Those samples that the mask selects."""
         return Samples(self.times[mask], self.power[mask], self.rows[mask])
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 from stream_app.core.topology import Rules
 
 Rule = Literal["STALE_DATA", "GAP", "POWER_OUTSIDE_RATING", "CLOCK_SKEW", "FROZEN_VALUE"]
@@ -66,17 +65,15 @@ def gaps(times: Ints, max_gap_ms: int) -> list[Transition]:
     return found
 
 
-def outside_rating(power: Floats, rules: Rules) -> NDArray[np.bool_]:
+def outside_rating(power: Floats, rules: Rules) -> Bools:
     """Which samples lie outside the rating, either sign."""
     if rules.rating_w is None:
         return np.zeros(power.size, dtype=np.bool_)
-    outside: NDArray[np.bool_] = np.abs(power) > rules.rating_w
+    outside: Bools = np.abs(power) > rules.rating_w
     return outside
 
 
-def frozen(
-    state: RuleState, times: Ints, power: Floats, frozen_ms: int
-) -> tuple[NDArray[np.bool_], Floats]:
+def frozen(state: RuleState, times: Ints, power: Floats, frozen_ms: int) -> tuple[Bools, Floats]:
     """Which samples belong to a run of one non-zero value that has lasted ``frozen_ms``.
 
     Zero is an idle battery, not a frozen sensor.
@@ -97,14 +94,14 @@ def frozen(
         (start[:1] if state.run_start is None else [state.run_start], start[:-1])
     )
     state.run_start, state.run_value = int(start[-1]), float(power[-1])
-    stuck: NDArray[np.bool_] = ((times - start) >= frozen_ms) & (power != 0.0)
+    stuck: Bools = ((times - start) >= frozen_ms) & (power != 0.0)
     return stuck, (times - ended) / 1000
 
 
 def edges(
     state: RuleState,
     rule: Rule,
-    holds: NDArray[np.bool_],
+    holds: Bools,
     times: Ints,
     values: Floats,
     limit: float,

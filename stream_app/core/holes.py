@@ -6,10 +6,9 @@ A late sample that falls into a hole is folded exactly, because both its neighbo
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.calendar import DAY_MS, RESOLUTIONS_MS
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 
 MOST = 64
 """Holes remembered for one input."""
@@ -67,7 +66,7 @@ def split(hole: Hole, time: int, power: float, interval_ms: int) -> list[Hole]:
     return holes_between(times, np.array([hole[1], power, hole[3]]), interval_ms)
 
 
-def touched(holes: Sequence[Hole], starts: Ints, ends: Ints) -> NDArray[np.bool_]:
+def touched(holes: Sequence[Hole], starts: Ints, ends: Ints) -> Bools:
     """Which windows a sample in one of the holes could change.
 
     The window of the later neighbour is among them, for it counts the gap that ends there.
@@ -76,5 +75,5 @@ def touched(holes: Sequence[Hole], starts: Ints, ends: Ints) -> NDArray[np.bool_
         return np.zeros(starts.size, dtype=np.bool_)
     first = np.searchsorted(np.array([hole[2] for hole in holes]), starts)
     begins = np.array([hole[0] for hole in holes] + [np.iinfo(np.int64).max])
-    found: NDArray[np.bool_] = begins[first] < ends
+    found: Bools = begins[first] < ends
     return found

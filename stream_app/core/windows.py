@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stream_app.core.energy import Ints
+from stream_app.core.energy import Bools, Ints
 from stream_app.core.holes import Hole, touched
 
 Contribution = tuple[Ints, Ints, slice]
@@ -73,7 +72,7 @@ class Run:
         """Windows ``first`` to before ``last``."""
         return self.where(slice(first, last))
 
-    def where(self, part: "slice | NDArray[np.bool_]") -> "Run":
+    def where(self, part: "slice | Bools") -> "Run":
         """Those windows that a slice or a mask selects."""
         deltas = None if self.deltas is None else self.deltas[:, part]
         starts, ends, revisions = self.starts[part], self.ends[part], self.revisions[part]

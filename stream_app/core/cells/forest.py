@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 
 LENGTH_BITS = 32
 """Path lengths are added up as whole numbers of 2^-32, so that any grouping gives the same sum."""
@@ -152,7 +152,7 @@ def forest(
     )
 
 
-def _depth(roots: Ints, leaf: NDArray[np.bool_], left: Ints, right: Ints) -> int:
+def _depth(roots: Ints, leaf: Bools, left: Ints, right: Ints) -> int:
     depth, level = 0, roots[~leaf[roots]]
     while level.size:
         depth += 1

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.core.cells.quantities import MDEG_PER_DEG
 from stream_app.core.cells.sums import Cell, Sums
-from stream_app.core.energy import Floats, Ints
+from stream_app.core.energy import Bools, Floats, Ints
 
 LARGEST = 1_000_000
 """m degC: a wild deviation leaves the sums of a day within int64."""
@@ -84,7 +83,7 @@ def neighbour_influence(deviation: Floats) -> Floats:
     return influence(_products(x, known).sum(axis=1).ravel())
 
 
-def _products(x: Ints, known: NDArray[np.bool_]) -> Ints:
+def _products(x: Ints, known: Bools) -> Ints:
     """What n windows (n, cells) of mean deviations [m degC] add to the sums: (6, n, cells)."""
     x = np.clip(x, -LARGEST, LARGEST)
     y, beside = _beside(x, known)
@@ -93,7 +92,7 @@ def _products(x: Ints, known: NDArray[np.bool_]) -> Ints:
     return np.stack((both.astype(np.int64), x, y, x * x, y * y, x * y))
 
 
-def _beside(x: Ints, known: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
+def _beside(x: Ints, known: Bools) -> tuple[Ints, Bools]:
     """Twice the mean of the cells on both sides, of the one that is known; and where one is."""
     total, count = np.zeros_like(x), np.zeros_like(x)
     value, one = np.where(known, x, 0), known.astype(np.int64)

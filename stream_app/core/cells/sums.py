@@ -255,6 +255,6 @@ class _Column:
             keys[self.missing] = none
 
 
-def _added(values: NDArray[np.int32] | NDArray[np.bool_], starts: Ints) -> Ints:
+def _added(values: NDArray[np.int32] | Bools, starts: Ints) -> Ints:
     found: Ints = np.add.reduceat(values, starts, axis=0, dtype=np.int64)
     return found
