@@ -1,5 +1,6 @@
 """Exports of either kind, opened and shown as ``bess replay`` needs them."""
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from replay.export import Export
     from replay.feed import Feed
     from replay.signals.export import SignalExport
+    from stream_app.core.battery import BatteryRules
+    from stream_app.core.topology import Rules
 
 _SHOWN = 5
 
@@ -70,7 +73,7 @@ def _tell_blocks(export: "Export") -> None:
     more = len(export.blocks) - _SHOWN
     if more > 0:
         typer.echo(f"... and {more} more power blocks, to {export.blocks[-1].key}")
-    typer.echo(f"rules: {export.blocks[0].rules}")
+    _tell_rules(export.blocks[0].rules)
 
 
 def _tell_batteries(export: "SignalExport") -> None:
@@ -82,4 +85,11 @@ def _tell_batteries(export: "SignalExport") -> None:
         own = export.layout.values[f"meter/{meter.meter}"]
         typer.echo(f"{meter.key}: {', '.join(own)}")
     for battery in export.batteries[:1]:
-        typer.echo(f"rules: {battery.rules}")
+        _tell_rules(battery.rules)
+
+
+def _tell_rules(rules: "Rules | BatteryRules") -> None:
+    """A name and value for each rule that has one, as the glossary has them."""
+    named = ((field.name, getattr(rules, field.name)) for field in fields(rules))
+    told = [f"{name} {value}" for name, value in named if value not in (None, {}, ())]
+    typer.echo("rules: " + ", ".join(told))

@@ -38,6 +38,7 @@ def test_a_dry_run_shows_topology_and_what_could_not_be_used(folder: Path) -> No
 
     assert result.exit_code == 0
     assert "station/1APCS1: input 1: 1A1BAT1 0.5, 1A1BAT2 0.5; input 2:" in result.stdout
+    assert "rules: method trapezoid, interval_ms 900000, " in result.stdout
     assert "7 rows, 14 samples" in result.stdout
     assert "from 2025-07-01 12:00:00+02:00 to 2025-07-01 13:45:00+02:00" in result.stdout
     assert "?from=1751364000000&to=1751371200000" in result.stdout
