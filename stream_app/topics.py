@@ -10,13 +10,18 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
-from schemas.topics import TOPICS, Topic
+from schemas.topics import STATE, TOPICS, Topic
 from schemas.topics import settings as topic_settings
 from stream_app.settings import Settings, kafka_options
 
 AT_LEAST = ("max.message.bytes", "min.compaction.lag.ms")
 """Settings of which more than is wanted does no harm."""
 NAMED = 3
+_STATES_GONE = (
+    "run `bess topics create`; where workers ran before, the states went with it: stop them first "
+    "and keep what Redis has with `bess state export FILE`, then write it to the new topic with "
+    "`bess state import FILE --into-changelog`"
+)
 """Topics that are named where many have the same fault."""
 KNOWN_SECONDS = 30.0
 """How long the broker may take to know of topics that were just made."""
@@ -63,7 +68,10 @@ class TopicState:
     def fault(self) -> tuple[str, str] | None:
         """Why the topic cannot be used, and what to do."""
         if not self.partitions:
-            return "does not exist", "run `bess topics create`"
+            return (
+                "does not exist",
+                _STATES_GONE if self.topic is STATE else "run `bess topics create`",
+            )
         if self.topic.co_partitioned and self.partitions != self.wanted:
             return (
                 f"has {self.partitions} partitions, the settings say {self.wanted}",

@@ -174,9 +174,8 @@ def scrub(
             for number in stores.numbers:
                 found.append(await compare(stores, number))
                 step()
-        wrong = [each.number for each in found if each.wrong]
-        if repair and wrong:
-            await clear(stores, wrong)
+        if repair:
+            await clear(stores, [each for each in found if each.wrong])
         return found
 
     found = _with_stores(settings, run)
@@ -199,6 +198,11 @@ def _print_scrubbed(
         typer.echo(f"{states} states of {len(found)} partitions are as in the changelog")
     elif repair:
         typer.echo(f"{len(wrong)} partitions are cleared: the next `bess worker` rebuilds them")
+    elif any(each.only_copy for each in wrong):
+        typer.echo(
+            f"{len(wrong)} of {len(found)} partitions differ, and Redis has the only copy: stop "
+            "the workers, `bess state export FILE`, then `bess state import FILE --into-changelog`"
+        )
     else:
         typer.echo(
             f"{len(wrong)} of {len(found)} partitions differ: running workers put them right; "

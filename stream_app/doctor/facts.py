@@ -107,6 +107,8 @@ class PartitionFacts:
         that shows less, by the changelog; None: nothing.
     damage
         What is wrong with the states in Redis: a checksum, or some are missing.
+    another
+        Whether the changelog has something else where Redis says that its position is.
     """
 
     number: int
@@ -116,6 +118,7 @@ class PartitionFacts:
     shown: int | None = None
     folded: int | None = None
     damage: str | None = None
+    another: bool = False
 
 
 @dataclass(frozen=True)

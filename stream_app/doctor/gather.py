@@ -22,7 +22,7 @@ from stream_app.doctor.facts import (
     RedisFacts,
 )
 from stream_app.doctor.internal import internal_topics
-from stream_app.engine.changelog import Groups
+from stream_app.engine.changelog import Groups, displaced
 from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
@@ -180,6 +180,10 @@ async def _partitions(
     logs = await _logs(topics, [TopicPartition(name, n) for name in names for n in common])
     committed = await committed_offsets(topics.admin, settings.app_id)
     found = [_partition(n, names, view[n], logs, committed) for n in common]
+    found = [
+        replace(each, another=await _is_another(topics, names[0], each, view[each.number][0]))
+        for each in found
+    ]
     return await _as_kept(topics, names, found)
 
 
@@ -201,6 +205,18 @@ async def _as_kept(
             groups[TopicPartition(record.topic, record.partition)].feed([record])
     kept = {tp.partition: each.position.offsets.get(telemetry) for tp, each in groups.items()}
     return [replace(each, folded=kept.get(each.number) or each.folded) for each in partitions]
+
+
+async def _is_another(topics: Topics, name: str, facts: PartitionFacts, position: Position) -> bool:
+    """Whether the changelog has another record where Redis says that its position is."""
+    if (
+        facts.damage
+        or facts.shown is None
+        or not facts.state.first < facts.shown <= facts.state.end
+    ):
+        return False
+    tp = TopicPartition(name, facts.number)
+    return displaced(await topics.first_from(tp, facts.shown - 1), position)
 
 
 def _partition(

@@ -11,6 +11,7 @@ from stream_app.group import Group
 
 HANGING_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 """Brokers end a transaction within its time-out and a little."""
+_KEEP = "stop the workers; bess state export FILE, then bess state import FILE --into-changelog"
 UNFOLDED = 0.5
 """Part of what a partition keeps that may wait, where the broker deletes by size."""
 
@@ -114,6 +115,8 @@ def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
         )
     elif each.damage:
         yield _damaged(each.damage)
+    elif each.another:
+        yield _another(number, shown)
     elif not group.members and behind(shown, log.stable):
         yield _behind(number, log.stable - shown)
 
@@ -123,13 +126,22 @@ def _rebuilt(what: str) -> Finding:
     return warning("view", what, why, "bess worker")
 
 
+def _another(number: int, shown: int) -> Finding:
+    return fault(
+        "view",
+        f"partition {number}: the changelog has not the position that Redis shows at {shown}",
+        "the state topic was made anew or lost its end: what Redis has is nowhere else",
+        _KEEP,
+    )
+
+
 def _ahead(number: int, shown: int, end: int) -> Finding:
     return fault(
         "view",
         f"partition {number}: Redis shows changelog offset {shown}, but the changelog ends at "
         f"{end}",
         "the changelog lost its end: a worker would start from an older state",
-        "stop the workers; bess state export FILE, then bess state import FILE --into-changelog",
+        _KEEP,
     )
 
 

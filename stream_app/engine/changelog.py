@@ -4,6 +4,7 @@ A group is what one commit wrote: states, then the position they bring the parti
 without a position after them, or written by an owner that had been replaced, are void.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -118,6 +119,39 @@ async def read_groups(
             if groups.position != since:
                 since = groups.position
                 yield since, groups.take()
+
+
+async def contradicts(client: Mapping[str, Any], tp: TopicPartition, position: Position) -> bool:
+    """Whether another record than its own lies where a position says that it was written.
+
+    A topic that was made anew has others there; one that was compacted has none.
+
+    Raises
+    ------
+    TimeoutError
+        The broker gives nothing for a minute.
+    """
+    at = (position.changelog or 0) - 1
+    if at < 0:
+        return False
+    async with reader(client, "read_uncommitted") as consumer:
+        consumer.assign([tp])
+        consumer.seek(tp, at)
+        async with asyncio.timeout(STUCK_SECONDS):
+            while await consumer.position(tp) <= at:
+                for records in (await consumer.getmany(timeout_ms=200, max_records=1)).values():
+                    return displaced(records[0], position)
+    return False
+
+
+def displaced(record: Any | None, position: Position) -> bool:
+    """Whether a record lies where that of the position must be, and is another one."""
+    if record is None or record.offset + 1 != position.changelog:
+        return False
+    if record.key == OWNER_KEY:
+        return decode_owner(record.value) != (position.epoch, position.owner)
+    after = record.offset + 1
+    return record.key != POSITION_KEY or decode_position(record.value, after) != position
 
 
 @asynccontextmanager

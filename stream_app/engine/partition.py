@@ -87,7 +87,9 @@ class Partition:
         after = replace(before, offsets=offsets, letters=outcome.letters, marks=marks)
         source = {TopicPartition(chunk.topic, chunk.partition): chunk.next_offset}
         changes = list(self._changes(dirty, after))
-        last = await self.publisher.publish(changes, self.number, source, outcome.records)
+        last = await self.publisher.publish(
+            changes, self.number, source, outcome.records, before.changelog or 0
+        )
         committed = time.perf_counter()
         self.states.update(dirty)
         self.position, self.showing = replace(after, changelog=last + 1), True

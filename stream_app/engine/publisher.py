@@ -45,6 +45,10 @@ class OutcomeUnknownError(Exception):
     """Whether a transaction was committed cannot be known by who asked for it."""
 
 
+class TopicLostError(Exception):
+    """A topic ends before what was published to it: it was made anew, or lost its end."""
+
+
 class Publisher(Protocol):
     """Sends the records of one partition's chunks; any exception leaves their fate open."""
 
@@ -60,6 +64,7 @@ class Publisher(Protocol):
         partition: int,
         source: Offsets,
         outputs: Sequence[Produce] = (),
+        since: int = 0,
     ) -> int:
         """Make records last; with them, where it can be, that the source is folded so far.
 
@@ -68,6 +73,11 @@ class Publisher(Protocol):
         Returns
         -------
         Offset of the last record.
+
+        Raises
+        ------
+        TopicLostError
+            The records came to lie before the offset ``since``; what is in transactions is undone.
         """
 
     async def shown(self, source: Offsets) -> None:
@@ -100,26 +110,26 @@ class ExactlyOnce:
         partition: int,
         source: Offsets,
         outputs: Sequence[Produce] = (),
+        since: int = 0,
     ) -> int:
         try:
-            return await self._in_transaction([*outputs, *records], partition, source)
+            await self._producer.begin_transaction()
+            offsets = await _send(self._producer, [*outputs, *records], partition)
+            _check_end(records[0], offsets[len(outputs)], since)
+            await self._commit(source)
         except Exception:
             why = _why_it_ended(self._producer)
             if why is None:
                 raise
             # What failed first is a call that found the transaction ended under it.
             raise why  # noqa: B904 - it has a cause of its own
+        return offsets[-1]
 
-    async def _in_transaction(
-        self, records: Sequence[Produce], partition: int, source: Offsets
-    ) -> int:
-        await self._producer.begin_transaction()
-        last = await _send(self._producer, records, partition)
+    async def _commit(self, source: Offsets) -> None:
         if source:
             await self._producer.send_offsets_to_transaction(source, self._group)
         async with asyncio.timeout(OUTCOME_SECONDS):
             await self._producer.commit_transaction()
-        return last
 
     async def shown(self, source: Offsets) -> None:
         """Nothing: the source offsets went with the transaction."""
@@ -149,11 +159,14 @@ class AtLeastOnce:
         partition: int,
         source: Offsets,  # noqa: ARG002
         outputs: Sequence[Produce] = (),
+        since: int = 0,
     ) -> int:
         # Who takes over goes on from the records: what they account for must be there before them.
         if outputs:
             await _send(self._producer, outputs, partition)
-        return await _send(self._producer, records, partition)
+        offsets = await _send(self._producer, records, partition)
+        _check_end(records[0], offsets[0], since)
+        return offsets[-1]
 
     async def shown(self, source: Offsets) -> None:
         await self._commit_offsets(source)
@@ -196,7 +209,18 @@ def _producer(client: Mapping[str, Any], **kind: Any) -> AIOKafkaProducer:
     )
 
 
-async def _send(producer: AIOKafkaProducer, records: Sequence[Produce], partition: int) -> int:
+def _check_end(record: Produce, found: int, since: int) -> None:
+    if found < since:
+        raise TopicLostError(
+            f"{record.topic} ended at offset {found}, and {since} was next: it was made anew, or "
+            "lost its end"
+        )
+
+
+async def _send(
+    producer: AIOKafkaProducer, records: Sequence[Produce], partition: int
+) -> list[int]:
+    """Offsets of the records, all acknowledged."""
     # The broker refuses records that are dated ahead of its clock.
     now_ms = int(time.time() * 1000)
     futures: list[asyncio.Future[Any]] = []
@@ -211,5 +235,4 @@ async def _send(producer: AIOKafkaProducer, records: Sequence[Produce], partitio
         )
         futures.append(future)
     await producer.flush()
-    offsets: list[int] = [each.offset for each in await asyncio.gather(*futures)]
-    return offsets[-1]
+    return [each.offset for each in await asyncio.gather(*futures)]

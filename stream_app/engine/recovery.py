@@ -19,7 +19,14 @@ from faust.tables.recovery import Recovery as FaustRecovery
 from faust.types import TP
 from mode import Service
 
-from stream_app.engine.changelog import EPOCH_HEADER, Bounds, bounds, read_groups, reader
+from stream_app.engine.changelog import (
+    EPOCH_HEADER,
+    Bounds,
+    bounds,
+    contradicts,
+    read_groups,
+    reader,
+)
 from stream_app.engine.engine import Engine, leave
 from stream_app.engine.partition import Partition
 from stream_app.engine.position import OWNER_KEY, Position, encode_owner
@@ -36,6 +43,10 @@ from stream_app.engine.view import DamagedViewError, FencedError
 
 log = structlog.get_logger(__name__)
 
+_KEEP = (
+    "Stop the workers, keep what Redis has with `bess state export`, then write it to the "
+    "changelog with `bess state import --into-changelog`"
+)
 NAMED_SECONDS = 0.01
 """How often it is looked whether the agent runs."""
 
@@ -129,7 +140,7 @@ async def _restore(engine: Engine, number: int, uncommitted: AIOKafkaConsumer) -
 
 
 async def _catch_up(engine: Engine, tp: TopicPartition, reach: Bounds) -> Restored:
-    restored = await _shown(engine, tp.partition, reach)
+    restored = await _shown(engine, tp, reach)
     changes = read_groups(engine.config.client, tp, restored.position, reach.end)
     async for position, states in changes:
         before = restored.position.changelog
@@ -140,18 +151,20 @@ async def _catch_up(engine: Engine, tp: TopicPartition, reach: Bounds) -> Restor
     return restored
 
 
-async def _shown(engine: Engine, number: int, reach: Bounds) -> Restored:
+async def _shown(engine: Engine, tp: TopicPartition, reach: Bounds) -> Restored:
     """What Redis shows, or nothing where it cannot be believed."""
-    why = None
+    number, why = tp.partition, None
     try:
         position, states = await engine.view.read(number)
         if position.changelog is None:
             why = "Redis holds nothing of it" if reach.end else None
         elif position.changelog > reach.end:
-            raise SuspendedError(_behind_view(engine.config.changelog, number, position, reach))
+            raise SuspendedError(_behind_view(tp, position, reach))
         # After the last record there is the marker of its transaction, which may be deleted too.
         elif position.changelog < reach.first - MARKER:
             why = f"Redis shows offset {position.changelog}, the changelog begins at {reach.first}"
+        elif await contradicts(engine.config.client, tp, position):
+            raise SuspendedError(_another(tp, position))
     except DamagedViewError as damage:
         why = str(damage)
     if why is None:
@@ -161,12 +174,18 @@ async def _shown(engine: Engine, number: int, reach: Bounds) -> Restored:
     return Restored(Position(), {}, rebuilt=why)
 
 
-def _behind_view(topic: str, number: int, shown: Position, reach: Bounds) -> str:
+def _behind_view(tp: TopicPartition, shown: Position, reach: Bounds) -> str:
     return (
-        f"changelog behind view: {topic} partition {number} ends at offset {reach.end}, but Redis "
-        f"shows {shown.changelog}; the topic was made anew, or lost its end. Stop the workers, "
-        "keep what Redis has with `bess state export`, then write it to the changelog with "
-        "`bess state import --into-changelog`"
+        f"changelog behind view: {tp.topic} partition {tp.partition} ends at offset {reach.end}, "
+        f"but Redis shows {shown.changelog}; the topic was made anew, or lost its end. {_KEEP}"
+    )
+
+
+def _another(tp: TopicPartition, shown: Position) -> str:
+    return (
+        f"another changelog: {tp.topic} partition {tp.partition} has not the position that Redis "
+        f"shows at {shown.changelog}; the topic was made anew, or lost its end and grew again. "
+        f"{_KEEP}"
     )
 
 

@@ -3,7 +3,7 @@
 from aiokafka import errors as kafka
 from redis import exceptions as redis
 
-from stream_app.engine.publisher import OutcomeUnknownError
+from stream_app.engine.publisher import OutcomeUnknownError, TopicLostError
 from stream_app.engine.view import FencedError, StaleViewError
 
 _TAKEN_OVER = (
@@ -22,6 +22,10 @@ _NOT_ALLOWED = (
 _AWAY = (
     "nothing if it stays the only time: the next start waits for Kafka; else look at the brokers, "
     "and at `bess doctor`"
+)
+_TOPIC_LOST = (
+    "nothing of the chunk is committed; stop the workers, keep what Redis has with `bess state "
+    "export FILE`, then `bess state import FILE --into-changelog`"
 )
 _ANY = "docs/runbooks/BessWorkerDown.md, if the next start ends in the same way"
 
@@ -50,6 +54,7 @@ _REMEDIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         ),
         _NOT_ALLOWED,
     ),
+    ((TopicLostError,), _TOPIC_LOST),
     ((kafka.UnknownTopicOrPartitionError,), "bess topics create"),
     (
         (kafka.InvalidTransactionTimeout,),

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stream_app.engine.changelog import contradicts
 from stream_app.engine.view import DamagedViewError, differences
-from stream_app.upkeep.stores import Kept, Stores
+from stream_app.upkeep.stores import Kept, Stores, UpkeepError
 
 NOTHING = "Redis shows nothing of it"
 SETTLING_S = 2.0
@@ -21,11 +22,15 @@ class Scrubbed:
         How many states the changelog has of it.
     wrong
         What differs, a line each; empty where Redis is as it must be.
+    only_copy
+        Whether the changelog is another one than Redis was filled from, or lost its end: what Redis
+        has is nowhere else.
     """
 
     number: int
     states: int
     wrong: Sequence[str] = ()
+    only_copy: bool = False
 
 
 async def scrub(stores: Stores, number: int) -> Scrubbed:
@@ -51,7 +56,10 @@ async def _scrub(stores: Stores, number: int) -> Scrubbed:
     at = shown.position.changelog
     if at is not None and at > end:
         what = f"Redis shows changelog offset {at}, but {tp.topic} ends at {end}"
-        return Scrubbed(number, 0, [what])
+        return Scrubbed(number, 0, [what], only_copy=True)
+    if at is not None and not damage and await contradicts(stores.client, tp, shown.position):
+        what = f"the changelog has not the position that Redis shows: {shown.position}"
+        return Scrubbed(number, 0, [what], only_copy=True)
     true = await stores.changelog(number, end if at is None else at)
     if at is None:
         wrong = [NOTHING] if true.states else []
@@ -62,25 +70,29 @@ async def _scrub(stores: Stores, number: int) -> Scrubbed:
     return Scrubbed(number, len(true.states), wrong)
 
 
-async def clear(stores: Stores, numbers: Sequence[int]) -> None:
+async def clear(stores: Stores, found: Sequence[Scrubbed]) -> None:
     """Clear partitions in Redis, for the next owner to rebuild them from the changelog.
 
     Raises
     ------
     UpkeepError
-        Workers run: they put right what they own themselves.
+        Workers run: they put right what they own themselves. Or Redis has the only copy.
     """
     await stores.require_idle()
-    for number in numbers:
-        await stores.view.clear(number)
+    kept = [str(each.number) for each in found if each.only_copy]
+    if kept:
+        raise UpkeepError(
+            f"nothing is cleared: of partition {', '.join(kept)} only Redis has the states; keep "
+            "them with `bess state export FILE`, then write them to the changelog with "
+            "`bess state import FILE --into-changelog`"
+        )
+    for each in found:
+        await stores.view.clear(each.number)
 
 
 async def _compare(stores: Stores, number: int, shown: Kept, true: Kept, end: int) -> list[str]:
-    confirmed = await stores.confirms(number, shown.position)
-    if confirmed:
+    if await stores.confirms(number, shown.position):
         return _differences(shown.states, true.states)
-    if confirmed is False:
-        return [f"the changelog has not the position that Redis shows: {shown.position}"]
     # The position is compacted away: only what was not written again since can be compared.
     later = await stores.changed_since(number, shown.position, end)
     whole = await stores.changelog(number, end)

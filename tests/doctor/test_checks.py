@@ -257,6 +257,12 @@ CASES = {
         "shows changelog offset 90, but the changelog ends at 51",
         "--into-changelog",
     ),
+    "a changelog that was made anew and grew": (
+        with_partition(another=True),
+        Level.FAULT,
+        "has not the position that Redis shows",
+        "--into-changelog",
+    ),
     "a view older than the changelog": (
         with_partition(shown=5),
         Level.WARNING,

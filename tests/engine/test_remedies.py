@@ -13,7 +13,7 @@ from aiokafka.errors import (
 )
 from redis.exceptions import NoPermissionError
 
-from stream_app.engine.publisher import OutcomeUnknownError
+from stream_app.engine.publisher import OutcomeUnknownError, TopicLostError
 from stream_app.engine.remedies import remedy
 from stream_app.engine.view import FencedError, StaleViewError
 
@@ -29,6 +29,7 @@ from stream_app.engine.view import FencedError, StaleViewError
         (TopicAuthorizationFailedError(), "docs/security.md"),
         (TransactionalIdAuthorizationFailed(), "docs/security.md"),
         (UnknownTopicOrPartitionError(), "bess topics create"),
+        (TopicLostError(), "--into-changelog"),
         (NoPermissionError(), "BESS_REDIS_PASSWORD"),
         (OutcomeUnknownError(), "bess doctor"),
         (KafkaConnectionError(), "bess doctor"),
