@@ -27,8 +27,8 @@ class RollupRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of enclosures that share one DC input in equal parts.
 
     Each enclosure in ``enclosures`` has the energy in the lists; window ``i`` spans
-    ``[start[i], end[i])``. The id of a window of an enclosure is
-    ``{id}/{enclosure}/{start[i]}/r{revision[i]}``; the highest revision holds.
+    ``[start[i], end[i])``. A window of an enclosure is ``id``, the enclosure and ``start[i]``; its
+    highest ``revision[i]`` holds, of equal ones the later record.
     """
 
     v: Version

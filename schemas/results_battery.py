@@ -42,8 +42,9 @@ BatteryRule = Literal[
 class CellWindowsRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of one pack's cells.
 
-    The id of a window is ``{id}/{start[i]}/r{revision[i]}``; the highest revision holds. Charge,
-    health and imbalance are told of days, each as a value or with its reason in ``missing``.
+    A window is ``id`` and ``start[i]``; its highest ``revision[i]`` holds, of equal ones the later
+    record. Charge, health and imbalance are told of days, each as a value or with its reason in
+    ``missing``.
     """
 
     v: Version
@@ -91,8 +92,8 @@ class SignalWindowsRecord(msgspec.Struct, omit_defaults=True):
     """A run of windows of a battery system's signals.
 
     Columns have an entry for each window, and in it one for each of ``signals``; a signal that
-    came in none of the windows is left out. Ids as of ``CellWindowsRecord``; the highest revision
-    holds. ``evaluability`` stands in days of systems without packs alone.
+    came in none of the windows is left out. What one window is, and which revision holds: as of
+    ``CellWindowsRecord``. ``evaluability`` stands in days of systems without packs alone.
     """
 
     v: Version

@@ -143,7 +143,10 @@ def limited_notice(end: int, count: int, chunk: Chunk, topic: str) -> Produce:
 
 def lost_notice(chunk: Chunk, topic: str) -> Produce:
     """Says which offsets before a chunk the broker deleted before they were folded."""
-    reason = "the broker deleted these offsets before they were folded: bring their days in again"
+    reason = (
+        "the broker deleted these offsets before they were folded: days of power can be brought in "
+        "again, rows of batteries and meters cannot (docs/runbooks/BessRecordsLost.md)"
+    )
     last = chunk.follows + chunk.lost - 1
     return _notice(reason, chunk.follows, last, chunk.lost, chunk.records[0], chunk, topic)
 

@@ -160,7 +160,10 @@ async def _silence(engine: Engine) -> str | None:
     try:
         await engine.view.redis.ping()
     except (RedisError, OSError) as error:
-        return f"Redis does not answer ({error}): what comes will wait for it, nothing is lost"
+        return (
+            f"Redis does not answer ({error}): start it, or set BESS_REDIS_URL; "
+            "what comes will wait for it, nothing is lost"
+        )
     return None
 
 

@@ -33,7 +33,11 @@ def correcting(feed: "Feed", options: "Options", first: str | None, end: str | N
     from replay.correction import local_days
 
     if feed.config.signals.rules:
-        raise UserError("--correct is for energy from power, and this export holds signals")
+        raise UserError(
+            "--correct is for energy from power, and this export holds signals: their days are not "
+            "brought in again; `bess process` works their tables out of the export, and under "
+            "another `site` the whole export can be replayed"
+        )
     if first is None or end is None:
         raise UserError("--correct needs --from DATE, the first local day, and --to DATE, the end")
     if options.clock != "event":

@@ -43,7 +43,7 @@ Force = Annotated[bool, typer.Option("--force", help="Also where it goes back in
 def show(
     enclosure: Annotated[
         str,
-        typer.Argument(help="Id of an enclosure, or site/id; or site/battery/system."),
+        typer.Argument(help="Id of an enclosure, or a battery system; or site/ and either."),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -54,20 +54,15 @@ def show(
     Energy of samples that wait for the allowed lateness is not in the windows yet.
 
     Of a battery system: event clocks, newest values, open windows and conditions that stand, of
-    each pack and of the whole; what the charge ledger counts from; bytes of each part.
+    each pack and of the whole; what the charge ledger counts from; bytes of each part. One with
+    the name of an enclosure is asked for as SITE/battery/SYSTEM.
     """
     from stream_app.upkeep.show import find
 
-    if "/battery/" in enclosure:
-        _show_battery(enclosure, as_json)
-        return
-    found = _run(find(load_settings(), enclosure))
+    found = [] if "/battery/" in enclosure else _run(find(load_settings(), enclosure))
     if not found:
-        raise UserError(
-            f"no state of an enclosure {enclosure} in Redis: check the id and BESS_PREFIX, and "
-            "`bess doctor` for what Redis shows; a battery system is SITE/battery/SYSTEM"
-        )
-    if as_json:
+        _show_battery(enclosure, as_json)
+    elif as_json:
         _print_json([{**asdict(each.enclosure), **each.place()} for each in found])
     else:
         for each in found:
@@ -82,7 +77,10 @@ def _show_battery(name: str, as_json: bool) -> None:
     try:
         found = _run(batteries.show(load_settings(), name))
     except NotFoundError as fault:
-        raise UserError(str(fault)) from fault
+        raise UserError(
+            f"no state of an enclosure {name} in Redis, and {fault}; check the name and "
+            "BESS_PREFIX, and `bess doctor` for what Redis shows"
+        ) from fault
     if as_json:
         _print_json({**asdict(found.battery), **found.place()})
     else:
@@ -327,14 +325,15 @@ def _print_json(value: object) -> None:
 
 
 def _print_enclosure(found: "Found") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from stream_app.cli.page import page
 
     each = found.enclosure
     table = Table(title=each.name, show_header=False)
     for name, text in _lines(found):
         table.add_row(name, text)
-    console = Console()
+    console = page()
     console.print(table)
     energy = Table("open window", "since", "discharged kWh", "charged kWh", "samples")
     for window in each.windows:

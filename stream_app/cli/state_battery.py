@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from stream_app.cli.page import page
 from stream_app.cli.times import local_time
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_battery(found: "FoundBattery") -> None:
     """Print the system, then a line for each pack, then its open windows."""
-    each, console = found.battery, Console()
+    each, console = found.battery, page()
     table = Table(title=f"{each.site}/battery/{each.system}", show_header=False)
     for name, text in _lines(found):
         table.add_row(name, text)

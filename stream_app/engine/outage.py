@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 1.0
+REMEDY = "start it, let it take writes, or set BESS_REDIS_URL"
 
 _PASSING = (
     RedisConnectionError,
@@ -72,8 +73,8 @@ class Outage:
     def _begin(self, error: Exception) -> None:
         if self.why is None:
             self._since = time.monotonic()
-            log.warning("waiting for Redis, nothing is lost", error=str(error))
-        self.why = f"Redis takes no writes ({error}): the worker waits, nothing is lost"
+            log.warning("waiting for Redis, nothing is lost", error=str(error), remedy=REMEDY)
+        self.why = f"Redis takes no writes ({error}): {REMEDY}; the worker waits, nothing is lost"
 
     def _end(self) -> None:
         if self.why is not None:

@@ -22,7 +22,7 @@ from stream_app.codec.battery_state import (
 )
 from stream_app.core.battery import Battery
 from stream_app.core.battery_system import Part
-from stream_app.engine.position import Position
+from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.keys import PART, subject_of, telemetry_key
 from stream_app.reports.battery_data import (
@@ -185,7 +185,7 @@ async def show(settings: Settings, asked: str) -> FoundBattery:
     assert battery is not None
     folded = held.position.offsets.get(TELEMETRY.name(settings.prefix), 0)
     ends = await telemetry_ends(settings, [held.partition])
-    lag = max(ends[held.partition] - folded, 0) if held.partition in ends else None
+    lag = behind(folded, ends[held.partition]) if held.partition in ends else None
     sizes = {"/".join(name): len(value) for name, value in held.parts.items()}
     return FoundBattery(
         battery, held.partition, held.position.changelog, folded, lag, dict(sorted(sizes.items()))

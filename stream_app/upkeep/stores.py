@@ -68,7 +68,8 @@ class Stores:
         if group.members:
             raise UpkeepError(
                 f"{group.members} workers are in group {group.name}: stop them first (one that was "
-                f"killed leaves after {self.settings.session_timeout_s:g} s)"
+                "killed, or has a BESS_INSTANCE, leaves "
+                f"{self.settings.session_timeout_s:g} s after its end)"
             )
 
     async def changelog(self, number: int, until: int | None = None) -> Kept:

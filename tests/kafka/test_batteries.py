@@ -174,8 +174,7 @@ async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alo
 
         held = await show(deployment.settings, f"station/battery/{shown.battery.system}")
         assert [each.pack for each in held.battery.packs] == ["1", "2"]
-        assert held.lag is not None
-        assert held.lag <= 2
+        assert held.lag == 0
         assert {each for each in held.sizes if each.startswith("newest/cells/1/")} == {
             f"newest/cells/1/{level}" for level in CELLS
         }
@@ -183,6 +182,16 @@ async def test_the_newest_windows_critical_cells_and_day_are_read_from_redis_alo
 
     with pytest.raises(NotFoundError, match="there are station/bess1, station/bess2"):
         await newest(deployment.settings, "bess3")
+
+    shown = [
+        deployment.bess("state", "show", name)
+        for name in ("bess1", "station/bess1", "station/battery/bess1", "bess3")
+    ]
+    assert [each.returncode for each in shown] == [0, 0, 0, 2]
+    assert shown[0].stdout == shown[1].stdout == shown[2].stdout
+    assert "station/battery/bess1" in shown[0].stdout
+    assert "…" not in shown[0].stdout
+    assert "there are station/bess1, station/bess2" in shown[3].stderr
 
 
 async def test_what_does_not_belong_to_a_key_is_a_dead_letter(

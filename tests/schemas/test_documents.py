@@ -55,8 +55,12 @@ def test_every_class_of_dead_letters_has_a_usual_cause() -> None:
     assert [reason for reason in REASONS if f"`{reason}`" not in text] == []
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_readers_with_kcat_ask_for_committed_records(path: Path) -> None:
-    readers = [line for line in path.read_text().splitlines() if "kcat" in line and " -C " in line]
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.name)
+def test_readers_with_kcat_ask_for_committed_records_and_writers_put_keys_where_java_does(
+    path: Path,
+) -> None:
+    lines = [line for line in path.read_text().splitlines() if "kcat -b" in line]
+    readers, writers = ([line for line in lines if f" {mode} " in line] for mode in ("-C", "-P"))
 
     assert [line for line in readers if "read_committed" not in line] == []
+    assert [line for line in writers if "partitioner=murmur2_random" not in line] == []

@@ -151,7 +151,9 @@ def test_what_the_broker_deleted_leaves_a_notice_before_the_letters_of_its_chunk
     notice, bad = letters.records
     assert dict(notice.headers) == {
         "bess_reason": (
-            b"the broker deleted these offsets before they were folded: bring their days in again"
+            b"the broker deleted these offsets before they were folded: days of power can be "
+            b"brought in again, rows of batteries and meters cannot "
+            b"(docs/runbooks/BessRecordsLost.md)"
         ),
         "bess_topic": TOPIC.encode(),
         "bess_partition": b"0",
