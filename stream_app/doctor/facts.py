@@ -106,9 +106,11 @@ class PartitionFacts:
         Changelog position that Redis shows, and next telemetry offset to fold, by Redis or, where
         that shows less, by the changelog; None: nothing.
     damage
-        What is wrong with the states in Redis: a checksum, or some are missing.
+        What is wrong with the states in Redis: a checksum, some are missing, or the place is taken.
     another
         Whether the changelog has something else where Redis says that its position is.
+    keys
+        Telemetry keys of which Redis has states; none where they are damaged.
     """
 
     number: int
@@ -119,6 +121,7 @@ class PartitionFacts:
     folded: int | None = None
     damage: str | None = None
     another: bool = False
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -26,6 +26,7 @@ from stream_app.engine.changelog import Groups, displaced
 from stream_app.engine.position import Position, behind
 from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.group import committed_offsets, describe_group
+from stream_app.keys import telemetry_key
 from stream_app.reading import StreamError, Topics, UnreachableError, open_topics
 from stream_app.settings import Settings, kafka_options, redis_options
 from stream_app.topics import describe
@@ -37,8 +38,13 @@ PINGS = 5
 LOOK_BACK = 200
 """Offsets from the end of a changelog in which the newest whole commit is looked for."""
 
-Shown = tuple[Position, str | None]
-"""Position of a partition of the view, and how it is damaged."""
+
+class Shown(NamedTuple):
+    """A partition of the view: where it stands, how it is damaged, of which telemetry it is."""
+
+    position: Position
+    damage: str | None = None
+    keys: frozenset[str] = frozenset()
 
 
 async def gather(settings: Settings, remarks: Sequence[str]) -> Facts:
@@ -123,10 +129,10 @@ async def _view(view: RedisView, count: int) -> dict[int, Shown]:
 
 async def _shown(view: RedisView, number: int) -> Shown:
     try:
-        position, _ = await view.read(number)
+        position, states = await view.read(number)
     except DamagedViewError as damage:
-        return await view.position(number), str(damage)
-    return position, None
+        return Shown(await view.position(number), str(damage))
+    return Shown(position, keys=frozenset(telemetry_key(key) for key in states))
 
 
 async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:
@@ -181,7 +187,7 @@ async def _partitions(
     committed = await committed_offsets(topics.admin, settings.app_id)
     found = [_partition(n, names, view[n], logs, committed) for n in common]
     found = [
-        replace(each, another=await _is_another(topics, names[0], each, view[each.number][0]))
+        replace(each, another=await _is_another(topics, names[0], each, view[each.number].position))
         for each in found
     ]
     return await _as_kept(topics, names, found)
@@ -227,7 +233,7 @@ def _partition(
     committed: Mapping[TopicPartition, int],
 ) -> PartitionFacts:
     state, telemetry = (TopicPartition(name, number) for name in names)
-    position, damage = view
+    position = view.position
     return PartitionFacts(
         number,
         logs[telemetry],
@@ -235,7 +241,8 @@ def _partition(
         committed.get(telemetry),
         position.changelog,
         position.offsets.get(telemetry.topic),
-        damage,
+        view.damage,
+        keys=view.keys,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from schemas.topics import TELEMETRY
 from stream_app.doctor.facts import KafkaFacts, PartitionFacts
 from stream_app.doctor.findings import Finding, fault, unless_found, warning
+from stream_app.doctor.keys import check_keys
 from stream_app.engine.position import behind
 from stream_app.engine.publisher import TRANSACTION_TIMEOUT_MS
 from stream_app.group import Group
@@ -20,6 +21,7 @@ def check_partitions(partitions: Sequence[PartitionFacts], kafka: KafkaFacts) ->
     """Findings on the partitions."""
     if not partitions:
         return []
+    count = next(each.partitions for each in kafka.topics if each.topic is TELEMETRY)
     group, kept = kafka.group, _retention_bytes(kafka)
     return [
         *unless_found(
@@ -32,6 +34,7 @@ def check_partitions(partitions: Sequence[PartitionFacts], kafka: KafkaFacts) ->
             "view",
             f"what Redis shows agrees with the changelog in all {len(partitions)} partitions",
         ),
+        *check_keys({each.number: each.keys for each in partitions}, count),
         *(found for each in partitions for found in _group(each, group)),
         *(found for each in partitions for found in _transactions(each)),
     ]
@@ -95,7 +98,11 @@ def _retention(each: PartitionFacts, size: int | None) -> Iterator[Finding]:
 
 def _unshown(partitions: Sequence[PartitionFacts]) -> Iterator[Finding]:
     """Partitions of which Redis shows nothing: an emptied Redis, or new topics, have many."""
-    numbers = [p.number for p in partitions if p.shown is None and p.state.end > p.state.first]
+    numbers = [
+        each.number
+        for each in partitions
+        if each.shown is None and each.state.end > each.state.first and not each.damage
+    ]
     if len(numbers) == 1:
         yield _rebuilt(f"partition {numbers[0]}: Redis shows nothing of it")
     elif numbers:
@@ -106,8 +113,9 @@ def _unshown(partitions: Sequence[PartitionFacts]) -> Iterator[Finding]:
 def _view(each: PartitionFacts, group: Group) -> Iterator[Finding]:
     number, shown, log = each.number, each.shown, each.state
     if shown is None:
-        return
-    if shown > log.end:
+        if each.damage:
+            yield _damaged(each.damage)
+    elif shown > log.end:
         yield _ahead(number, shown, log.end)
     elif shown < log.first:
         yield _rebuilt(

@@ -1,7 +1,8 @@
 """Redis as a view of the state that knows which changelog position it shows.
 
 One hash of states and one of positions for each partition; both change in one script, and only if
-the view still stands where the writer believes it does. Each value is sealed with a checksum.
+the view still stands where the writer believes it does. Each value is sealed with a checksum. Where
+another program has put a key of another type in the place of one, the hash is lost.
 """
 
 import struct
@@ -10,13 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
 
 from stream_app.engine.position import Position, decode_position, encode_position
 
 SLICE = 1000
 """Pairs in one HSET inside the script, well below Lua's stack."""
 
+_OTHER_TYPE = "WRONGTYPE"
+"""In what Redis says of a command on a key of another type."""
+
 _SWAP = f"""
+for _, key in ipairs(KEYS) do
+  local told = redis.pcall('HLEN', key)
+  if type(told) == 'table' and string.find(told.err, '{_OTHER_TYPE}') then
+    redis.call('DEL', key)
+  end
+end
 local at = redis.call('HGET', KEYS[1], 'cl') or ''
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
 if tonumber(epoch) > tonumber(ARGV[4]) then return 'epoch' .. epoch end
@@ -79,8 +91,16 @@ class RedisView:
         return f"{{{self.name}:{partition}}}:m"
 
     async def position(self, partition: int) -> Position:
-        """Where the view of a partition stands: changelog, source offsets and epoch alone."""
-        return _plain(await self._hash(self.position_key(partition)))
+        """Where the view of a partition stands: changelog, source offsets and epoch alone.
+
+        Nowhere, where its key is of another type.
+        """
+        try:
+            return _plain(await self._hash(self.position_key(partition)))
+        except ResponseError as error:
+            if _OTHER_TYPE in str(error):
+                return Position()
+            raise
 
     async def states(self, partition: int) -> dict[bytes, bytes]:
         """All states of a partition.
@@ -88,7 +108,8 @@ class RedisView:
         Raises
         ------
         DamagedViewError
-            A value fails its checksum, or there are fewer than when the view last moved.
+            A value fails its checksum, there are fewer than when the view last moved, or a key is
+            of another type.
         """
         _, states = await self.read(partition)
         return states
@@ -99,12 +120,13 @@ class RedisView:
         Raises
         ------
         DamagedViewError
-            A value fails its checksum, or there are fewer than when the view last moved.
+            A value fails its checksum, there are fewer than when the view last moved, or a key is
+            of another type.
         """
         pipe = self.redis.pipeline(transaction=True)
         pipe.hgetall(self.position_key(partition))
         pipe.hgetall(self.states_key(partition))
-        fields, sealed = cast("list[dict[bytes, bytes]]", await pipe.execute())
+        fields, sealed = cast("list[dict[bytes, bytes]]", await self._both(pipe, partition))
         if int(fields.get(b"n", 0)) != len(sealed):
             raise DamagedViewError(
                 f"partition {partition} has {len(sealed)} states in Redis, not "
@@ -113,8 +135,20 @@ class RedisView:
         return _position(fields), {key: unseal(key, value) for key, value in sealed.items()}
 
     async def keys(self, partition: int) -> list[bytes]:
-        """Keys of all states of a partition."""
-        return cast("list[bytes]", await cast("Any", self.redis.hkeys(self.states_key(partition))))
+        """Keys of all states of a partition.
+
+        Raises
+        ------
+        DamagedViewError
+            They are no hash.
+        """
+        name = self.states_key(partition)
+        try:
+            return cast("list[bytes]", await cast("Any", self.redis.hkeys(name)))
+        except ResponseError as error:
+            if _OTHER_TYPE in str(error):
+                raise _taken(name) from error
+            raise
 
     async def some(
         self, partition: int, keys: Sequence[bytes]
@@ -124,25 +158,15 @@ class RedisView:
         Raises
         ------
         DamagedViewError
-            A value fails its checksum.
+            A value fails its checksum, or a key is of another type.
         """
         pipe = self.redis.pipeline(transaction=True)
         pipe.hgetall(self.position_key(partition))
         pipe.hmget(self.states_key(partition), keys)
-        fields, values = cast("tuple[dict[bytes, bytes], list[bytes | None]]", await pipe.execute())
+        answers = await self._both(pipe, partition)
+        fields, values = cast("tuple[dict[bytes, bytes], list[bytes | None]]", answers)
         found = {k: unseal(k, v) for k, v in zip(keys, values, strict=True) if v is not None}
         return _position(fields), found
-
-    async def state(self, partition: int, key: bytes) -> bytes | None:
-        """One state, None where there is none.
-
-        Raises
-        ------
-        DamagedViewError
-            It fails its checksum.
-        """
-        found = cast("bytes | None", await self.redis.hget(self.states_key(partition), key))
-        return None if found is None else unseal(key, found)
 
     async def swap(
         self,
@@ -190,6 +214,15 @@ class RedisView:
         """Forget a partition, before it is rebuilt from the start of the changelog."""
         await self.redis.delete(self.states_key(partition), self.position_key(partition))
 
+    async def _both(self, pipe: Pipeline, partition: int) -> list[Any]:
+        """Answers of a pipe that asks for the position and for states."""
+        answers = await pipe.execute(raise_on_error=False)
+        names = self.position_key(partition), self.states_key(partition)
+        for name, answer in zip(names, answers, strict=True):
+            if isinstance(answer, Exception):
+                raise _taken(name) if _OTHER_TYPE in str(answer) else answer
+        return answers
+
     async def _hash(self, key: str) -> dict[bytes, bytes]:
         return cast("dict[bytes, bytes]", await cast("Any", self.redis.hgetall(key)))
 
@@ -211,6 +244,10 @@ def unseal(key: bytes, sealed: bytes) -> bytes:
     if seal(key, value) != sealed:
         raise DamagedViewError(f"{key.decode(errors='replace')} in Redis is damaged")
     return value
+
+
+def _taken(name: str) -> DamagedViewError:
+    return DamagedViewError(f"{name} in Redis is of another type: another program has written it")
 
 
 def differences(shown: Mapping[bytes, bytes], true: Mapping[bytes, bytes]) -> Iterator[bytes]:

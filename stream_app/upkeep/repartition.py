@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 from aiokafka import ConsumerRecord
-from aiokafka.partitioner import murmur2
 
 from schemas.topics import (
     CRITICAL_CELLS,
@@ -21,6 +20,7 @@ from schemas.topics import (
 from stream_app.engine.position import Position
 from stream_app.engine.publisher import ExactlyOnce, Produce
 from stream_app.keys import telemetry_key
+from stream_app.partitioner import partition_of
 from stream_app.topics import create_topics
 from stream_app.upkeep.owner import owner
 from stream_app.upkeep.stores import Kept, Stores, UpkeepError
@@ -40,21 +40,11 @@ class Moved:
     counts: Mapping[int, int] = field(default_factory=dict)
 
 
-def partition_of(state_key: bytes, partitions: int) -> int:
-    """Partition of the telemetry that a state, or a part of one, is folded from."""
-    return _partition(telemetry_key(state_key), partitions)
-
-
-def _partition(key: str, partitions: int) -> int:
-    """Partition of a telemetry key: murmur2, as the default partitioner has it."""
-    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
-
-
 def rekey(states: Mapping[bytes, bytes], partitions: int) -> dict[int, dict[bytes, bytes]]:
     """States by new partition; all partitions are there, those without states are empty."""
     found: dict[int, dict[bytes, bytes]] = {number: {} for number in range(partitions)}
     for key, value in states.items():
-        found[partition_of(key, partitions)][key] = value
+        found[partition_of(telemetry_key(key), partitions)][key] = value
     return found
 
 
@@ -132,7 +122,7 @@ async def _require_folded(stores: Stores, number: int, kept: Kept) -> None:
 
 def _require_own_partitioner(kept: Kept, number: int, partitions: int) -> None:
     for key in kept.states:
-        if partition_of(key, partitions) != number:
+        if partition_of(telemetry_key(key), partitions) != number:
             raise UpkeepError(
                 f"{key.decode(errors='replace')} is in partition {number}, where the default "
                 "partitioner (murmur2) would not put it: its telemetry is published with another "
@@ -210,4 +200,4 @@ def _place(topic: Topic, value: bytes, partitions: int) -> int:
     """Results go to the partition of the telemetry they come from."""
     if not topic.co_partitioned:
         return 0
-    return _partition(msgspec.json.decode(value, type=_Subject).key, partitions)
+    return partition_of(msgspec.json.decode(value, type=_Subject).key, partitions)

@@ -61,10 +61,10 @@ async def _scrub(stores: Stores, number: int) -> Scrubbed:
         what = f"the changelog has not the position that Redis shows: {shown.position}"
         return Scrubbed(number, 0, [what], only_copy=True)
     true = await stores.changelog(number, end if at is None else at)
-    if at is None:
-        wrong = [NOTHING] if true.states else []
-    elif damage:
+    if damage:
         wrong = [damage]
+    elif at is None:
+        wrong = [NOTHING] if true.states else []
     else:
         wrong = await _compare(stores, number, shown, true, end)
     return Scrubbed(number, len(true.states), wrong)

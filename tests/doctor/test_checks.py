@@ -2,13 +2,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiokafka.producer.producer import DefaultPartitioner
 
 from schemas.topics import STATE, TELEMETRY, TOPICS, Topic
 from stream_app.doctor.checks import check
 from stream_app.doctor.facts import Facts, Log
 from stream_app.doctor.findings import Finding, Level
 from stream_app.group import Group
-from tests.doctor.facts import facts
+from tests.doctor.facts import PARTITIONS, facts
 
 EVERY = len(TOPICS) + 2
 """The topics of a deployment, and two of the brokers' own."""
@@ -275,6 +276,18 @@ CASES = {
         "3 states in Redis, not 4",
         "evictions",
     ),
+    "a position of another type": (
+        with_partition(shown=None, damage="{bess.energy:2}:m in Redis is of another type"),
+        Level.WARNING,
+        "{bess.energy:2}:m in Redis is of another type",
+        "bess state scrub",
+    ),
+    "a key where its partitioner put it": (
+        with_partition(keys=frozenset({"dup/D2"})),
+        Level.WARNING,
+        "not where the default partitioner (murmur2) puts them: dup/D2 (partition 2)",
+        "murmur2_random",
+    ),
     "a transaction for two seconds": (
         with_partition(state=Log(10, 60, 51, open_s=2.0)),
         Level.WARNING,
@@ -366,6 +379,38 @@ def test_telemetry_that_may_be_deleted_by_size_before_it_is_folded_is_told(
     assert [each.level for each in found] == [Level.WARNING] * told
     assert all("201 of the 251 records that it keeps wait" in each.what for each in found)
     assert all("set retention.bytes=-1" in each.remedy for each in found)
+
+
+def with_keys(*held: set[str]) -> Facts:
+    """Partitions from 0 on with states of some telemetry keys."""
+    well = facts()
+    one = well.partitions[0]
+    partitions = [replace(one, number=n, keys=frozenset(keys)) for n, keys in enumerate(held)]
+    return replace(well, partitions=partitions)
+
+
+def test_keys_in_two_partitions_are_one_fault_that_names_some_of_them() -> None:
+    keys = {f"dup/D{number}" for number in range(5)}
+
+    (fault,) = troubles(with_keys(keys, keys, set(), set()))
+
+    assert fault.level is Level.FAULT
+    assert fault.what == (
+        "states in more than one partition: dup/D0 (partitions 0 and 1), "
+        "dup/D1 (partitions 0 and 1), dup/D2 (partitions 0 and 1), and 2 more"
+    )
+    assert "counted twice" in fault.why
+    assert "murmur2" in fault.remedy
+
+
+def test_keys_where_the_default_partitioner_puts_them_are_no_finding() -> None:
+    held: list[set[str]] = [set() for _ in range(PARTITIONS)]
+    everywhere = list(range(PARTITIONS))
+    for number in range(20):
+        key = f"site/B{number}"
+        held[DefaultPartitioner()(key.encode(), everywhere, everywhere)].add(key)
+
+    assert troubles(with_keys(*held)) == []
 
 
 @pytest.mark.parametrize("service", ["Kafka", "Redis"])

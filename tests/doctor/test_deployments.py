@@ -185,6 +185,30 @@ async def test_a_state_that_somebody_deleted_is_told(deployment: Deployment, red
     assert f"partition {held[0]} has 0 states in Redis" in warning["what"]
 
 
+async def test_a_key_of_another_type_is_told(deployment: Deployment, redis: Redis) -> None:
+    view = RedisView(redis, deployment.settings.app_id)
+    await redis.set(view.position_key(1), "haha")
+
+    assert view.position_key(1) in findings(deployment, "warning")["view"]["what"]
+    assert findings(deployment, "fault") == {}
+
+
+async def test_a_block_that_two_partitioners_have_sent_is_a_fault(deployment: Deployment) -> None:
+    (key, *_), sent = station(1, 60), records(station(1, 60), 10)
+    with deployment.worker():
+        await deployment.produce(sent)
+        await deployment.wait_until_done()
+        assert "keys" not in findings(deployment, "fault")
+        for number in range(4):
+            await deployment.produce(sent, partition=number)
+        await deployment.wait_until_done()
+
+    fault = findings(deployment, "fault")["keys"]
+
+    assert f"in more than one partition: {key} (partitions 0 and 1 and 2 and 3)" in fault["what"]
+    assert "keys" not in findings(deployment, "warning")
+
+
 async def test_a_misspelt_variable_is_told(deployment: Deployment) -> None:
     warning = findings(deployment, "warning", BESS_REPLICAS="3")["settings"]
 

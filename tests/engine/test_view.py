@@ -1,5 +1,6 @@
 """The view of the states in Redis: moved by compare-and-set, sealed, never half read."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -133,3 +134,71 @@ async def test_more_states_than_one_slice_are_written(view: RedisView) -> None:
     await view.swap(0, None, FIRST, many, 2500)
 
     assert await view.states(0) == many
+
+
+@pytest.fixture(params=["states", "position"])
+async def taken(view: RedisView, request: pytest.FixtureRequest) -> str:
+    """A key of a partition in whose place another program has put one of another type."""
+    await view.swap(0, None, FIRST, STATES, 2)
+    key = {"states": view.states_key, "position": view.position_key}[request.param](0)
+    await view.redis.set(key, "haha")
+    return key
+
+
+@pytest.mark.kafka
+async def test_a_key_of_another_type_is_damage_and_is_named(view: RedisView, taken: str) -> None:
+    for look in (view.read(0), view.some(0, [b"a"])):
+        with pytest.raises(DamagedViewError, match=f"^{re.escape(taken)} in Redis is of another"):
+            await look
+
+
+@pytest.mark.kafka
+async def test_states_of_another_type_have_no_keys_and_leave_the_position(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.redis.set(view.states_key(0), "haha")
+
+    with pytest.raises(DamagedViewError, match="another type"):
+        await view.keys(0)
+    assert (await view.position(0)).changelog == 10
+
+
+@pytest.mark.kafka
+async def test_a_position_of_another_type_is_none(view: RedisView) -> None:
+    await view.swap(0, None, FIRST, STATES, 2)
+    await view.redis.set(view.position_key(0), "haha")
+
+    assert await view.position(0) == Position()
+
+
+@pytest.mark.kafka
+async def test_a_writer_is_told_that_a_key_of_another_type_was_in_the_place_of_its_own(
+    view: RedisView, taken: str
+) -> None:
+    lost = DamagedViewError if taken == view.states_key(0) else StaleViewError
+
+    with pytest.raises(lost):
+        await view.swap(0, 10, SECOND, {b"b": b"3"}, 2)
+
+
+@pytest.mark.kafka
+async def test_a_whole_write_and_clearing_need_no_key_of_the_right_type(
+    view: RedisView, taken: str
+) -> None:
+    shown = (await view.position(0)).changelog
+
+    await view.swap(0, shown, SECOND, STATES, 2, whole=True)
+
+    assert await view.read(0) == (SECOND, STATES)
+    await view.redis.set(taken, "haha")
+    await view.clear(0)
+    assert await view.read(0) == (Position(), {})
+
+
+@pytest.mark.kafka
+async def test_a_first_write_needs_no_free_place(view: RedisView) -> None:
+    await view.redis.set(view.states_key(0), "haha")
+    await view.redis.lpush(view.position_key(0), "haha")
+
+    await view.swap(0, None, FIRST, STATES, 2)
+
+    assert await view.read(0) == (FIRST, STATES)

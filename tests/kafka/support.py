@@ -114,13 +114,15 @@ class Deployment:
             await self.wait_for(f"deleting {name}", gone)
         await create_topics(self.settings)
 
-    async def produce(self, records: Sequence[tuple[bytes, bytes]]) -> None:
-        """Append records to the telemetry topic, in order."""
+    async def produce(
+        self, records: Sequence[tuple[bytes, bytes]], partition: int | None = None
+    ) -> None:
+        """Append records to the telemetry topic, in order; of None, by their keys."""
         options = {"enable_idempotence": True, "max_request_size": LARGEST_RECORD}
         producer = AIOKafkaProducer(**kafka_options(self.settings), **options)
         async with producer:
             for key, value in records:
-                await producer.send(self.name(TELEMETRY), value, key=key)
+                await producer.send(self.name(TELEMETRY), value, key=key, partition=partition)
 
     async def produce_and_abort(self, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Write records in a transaction that is given up."""

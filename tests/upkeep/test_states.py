@@ -291,6 +291,39 @@ async def test_a_flipped_byte_and_a_lost_state_are_found(
     assert f"2 of {4} partitions differ" in found.stdout
 
 
+async def test_a_key_of_another_type_is_told_as_damage_and_cleared(
+    deployment: Deployment, view: RedisView, tmp_path: Path
+) -> None:
+    await fold(deployment, RECORDS)
+    before = await states(view)
+    first, second = [number for number, (_, held) in before.items() if held][:2]
+    taken = {first: view.states_key(first), second: view.position_key(second)}
+    for key in taken.values():
+        await view.redis.set(key, "haha")
+
+    exported = deployment.bess("state", "export", str(tmp_path / "states.bess"))
+    shown = deployment.bess("state", "show", "0B1")
+    found = deployment.bess("state", "scrub", "--json")
+    done(deployment, "state", "scrub", "--repair")
+
+    wrong = {each["number"]: each["wrong"] for each in json.loads(found.stdout) if each["wrong"]}
+    assert {number: [line.split()[0] for line in told] for number, told in wrong.items()} == {
+        number: [key] for number, key in taken.items()
+    }
+    for refused in (exported, shown):
+        assert refused.returncode == 2
+        assert "another type" in refused.stderr
+        assert "see `bess state scrub`" in refused.stderr
+    with deployment.worker():
+
+        async def rebuilt() -> bool:
+            return {n: s[1] for n, s in (await states(view)).items()} == {
+                n: s[1] for n, s in before.items()
+            }
+
+        await deployment.wait_for("rebuilding", rebuilt)
+
+
 @pytest.mark.parametrize(("to", "again"), [("start", False), ("start", True), ("end", True)])
 async def test_telemetry_made_anew_is_folded_on_from_where_the_operator_says(
     deployment: Deployment, view: RedisView, to: str, again: bool

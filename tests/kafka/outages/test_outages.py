@@ -149,7 +149,7 @@ async def test_what_redis_loses_or_changes_is_put_right(
         await deployment.produce(EVERYTHING)
         await deployment.wait_until_done()
         await view_is_whole(deployment, redis)
-        for how in ("all", "states", "field", "positions"):
+        for how in ("all", "states", "field", "positions", "states taken", "position taken"):
             before = metric(MENDED)
             await spoil(redis, deployment.settings.app_id, how)
             await mending_is_counted(deployment, before)
@@ -166,6 +166,9 @@ async def spoil(redis: Redis, app_id: str, how: str) -> None:
         (name, *_) = await redis.keys(f"{{{app_id}:*:s")
         (key, *_) = await redis.hkeys(name)
         await redis.hset(name, key, seal(key, b"\x02 another state"))
+    elif how.endswith("taken"):
+        (name, *_) = await redis.keys(f"{{{app_id}:*:{'s' if how.startswith('states') else 'm'}")
+        await redis.set(name, "haha")
     else:
         letter = {"states": "s", "positions": "m"}[how]
         await redis.delete(*await redis.keys(f"{{{app_id}:*}}:{letter}"))
@@ -185,6 +188,26 @@ async def test_a_value_that_was_damaged_while_no_worker_ran_is_not_believed(
         await deployment.produce(EVERYTHING[HALF:])
         await deployment.wait_until_done()
         assert metric("bess_pipeline_view_rebuilds_total") > 0
+
+    assert await streamed(deployment) == expected(MESSAGES)
+
+
+@pytest.mark.parametrize("letter", ["s", "m"])
+async def test_a_key_of_another_type_does_not_end_the_worker_that_starts(
+    deployment: Deployment, redis: Redis, letter: str
+) -> None:
+    with deployment.worker():
+        await deployment.produce(EVERYTHING[:HALF])
+        await deployment.wait_until_done()
+    for name in await redis.keys(f"{{{deployment.settings.app_id}:*:{letter}"):
+        await redis.set(name, "haha")
+
+    with deployment.worker(BESS_METRICS_PORT=str(PORT)) as worker:
+        await deployment.produce(EVERYTHING[HALF:])
+        await deployment.wait_until_done()
+        assert metric("bess_pipeline_view_rebuilds_total") > 0
+        await view_is_whole(deployment, redis)
+        assert worker.poll() is None
 
     assert await streamed(deployment) == expected(MESSAGES)
 
