@@ -77,8 +77,9 @@ def _source(each: PartitionFacts) -> Iterator[Finding]:
             "telemetry",
             f"partition {each.number}: offsets {folded} to {each.telemetry.first} ({lost:,}) "
             "were deleted before they were folded",
-            "their energy is missing from the totals",
-            "replay that stretch; set retention.ms=-1: bess topics check --repair",
+            "what they held is missing from the results",
+            "bess topics check --repair (retention.ms=-1), then days of power again: bess replay "
+            "--correct; of batteries and meters see docs/runbooks/BessRecordsLost.md",
         )
 
 
