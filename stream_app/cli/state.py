@@ -1,6 +1,7 @@
 """``bess state``: look at the states, save, restore, compare and move them."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -348,6 +349,8 @@ def _print_enclosure(found: "Found") -> None:
 
 
 def _lines(found: "Found") -> Iterator[tuple[str, str]]:
+    from stream_app.doctor.clocks import far_ahead
+
     each = found.enclosure
     yield "power block", f"{each.site}/{each.block}"
     yield "DC input", f"{each.input}, share {each.share:.6g}"
@@ -355,13 +358,18 @@ def _lines(found: "Found") -> Iterator[tuple[str, str]]:
         "event clock",
         f"{local_time(each.clock, each.zone)}, settled {local_time(each.settled, each.zone)}",
     )
+    if told := far_ahead(each.clock, time.time()):
+        yield "clock is wrong", f"{told}: see docs/runbooks/BessClockAhead.md"
     if each.latest:
-        time, power = each.latest
-        yield "newest sample", f"{power / 1000:,.1f} kW of the input, {local_time(time, each.zone)}"
+        stamp, power = each.latest
+        yield (
+            "newest sample",
+            f"{power / 1000:,.1f} kW of the input, {local_time(stamp, each.zone)}",
+        )
     yield "since start", f"{each.discharged_kwh:,.3f} kWh out, {each.charged_kwh:,.3f} kWh in"
     yield "waiting", f"{each.pending} samples until they are settled"
     if each.quarantine:
-        times = ", ".join(local_time(time, each.zone) for time in each.quarantine)
+        times = ", ".join(local_time(stamp, each.zone) for stamp in each.quarantine)
         yield "set aside", f"{len(each.quarantine)} samples ahead of the clock: {times}"
     alarms = [f"{rule} since {local_time(since, each.zone)}" for rule, since in each.alarms.items()]
     yield "alarms", "\n".join(alarms) or "none"

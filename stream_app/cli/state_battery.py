@@ -1,5 +1,6 @@
 """``bess state show`` of a battery system."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ def print_battery(found: "FoundBattery") -> None:
 def _lines(found: "FoundBattery") -> Iterator[tuple[str, str]]:
     each = found.battery
     yield "event clock", local_time(each.clock, each.zone)
+    if told := list(_ahead(each)):
+        yield "clock is wrong", "\n".join((*told, "see docs/runbooks/BessClockAhead.md"))
     yield "newest values", "\n".join(_signals(each)) or "none"
     yield "ledger counts from", _anchor(each)
     if each.capacity_ah is not None:
@@ -50,9 +53,18 @@ def _lines(found: "FoundBattery") -> Iterator[tuple[str, str]]:
     )
 
 
+def _ahead(each: "BatteryLook") -> Iterator[str]:
+    from stream_app.doctor.clocks import far_ahead
+
+    packs = ((f"pack {pack.pack}", pack.clock) for pack in each.packs)
+    for name, clock in (("signals", each.clock), *packs):
+        if told := far_ahead(clock, time.time()):
+            yield f"{name} {told}"
+
+
 def _signals(each: "BatteryLook") -> Iterator[str]:
-    for name, (time, value) in each.signals.items():
-        yield f"{name} {value:,.6g}, {local_time(time, each.zone)}"
+    for name, (stamp, value) in each.signals.items():
+        yield f"{name} {value:,.6g}, {local_time(stamp, each.zone)}"
 
 
 def _unknown(each: "BatteryLook") -> Iterator[str]:
@@ -67,7 +79,7 @@ def _anchor(each: "BatteryLook") -> str:
 
 
 def _aside(times: Sequence[int], zone: str) -> str:
-    shown = ", ".join(local_time(time, zone) for time in times)
+    shown = ", ".join(local_time(stamp, zone) for stamp in times)
     return f"{len(times)} rows ahead of the clock: {shown}" if times else "-"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from stream_app.doctor.clocks import check_clocks
 from stream_app.doctor.facts import Facts, KafkaFacts
 from stream_app.doctor.findings import Finding, fault, ok, unless_found, warning
 from stream_app.doctor.partitions import check_partitions
@@ -24,6 +25,7 @@ def check(facts: Facts) -> list[Finding]:
         findings += _kafka(facts.kafka)
     if facts.redis:
         findings += check_redis(facts.redis, CLOCK_S)
+        findings += check_clocks(facts.clocks)
     if facts.kafka and not facts.trouble:
         findings += check_partitions(facts.partitions, facts.kafka)
     return findings

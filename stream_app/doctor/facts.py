@@ -125,6 +125,15 @@ class PartitionFacts:
 
 
 @dataclass(frozen=True)
+class EventClock:
+    """Of a telemetry key the furthest event clock: whose, and how far ahead of this machine's."""
+
+    key: str
+    of: str
+    ahead_s: float
+
+
+@dataclass(frozen=True)
 class Facts:
     """All of it; a service that does not answer is None, and its trouble says why.
 
@@ -136,3 +145,4 @@ class Facts:
     redis: RedisFacts | None = None
     partitions: Sequence[PartitionFacts] = ()
     trouble: Mapping[str, str] = field(default_factory=dict)
+    clocks: Sequence[EventClock] = ()

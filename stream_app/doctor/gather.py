@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from schemas.topics import STATE, TELEMETRY
+from stream_app.doctor.clocks import Newest, newest
 from stream_app.doctor.facts import (
+    EventClock,
     Facts,
     KafkaFacts,
     Log,
@@ -39,12 +41,14 @@ LOOK_BACK = 200
 """Offsets from the end of a changelog in which the newest whole commit is looked for."""
 
 
-class Shown(NamedTuple):
-    """A partition of the view: where it stands, how it is damaged, of which telemetry it is."""
+@dataclass(frozen=True)
+class Shown:
+    """A partition of the view: where it stands, its damage, whose states it has, their clocks."""
 
     position: Position
     damage: str | None = None
     keys: frozenset[str] = frozenset()
+    clocks: Mapping[str, Newest] = field(default_factory=dict)
 
 
 async def gather(settings: Settings, remarks: Sequence[str]) -> Facts:
@@ -72,7 +76,7 @@ async def gather(settings: Settings, remarks: Sequence[str]) -> Facts:
         trouble["Kafka"] = f"no Kafka broker answers at {settings.brokers}"
     except (StreamError, KafkaError, OSError) as fault:
         trouble["Kafka"] = str(fault)
-    return Facts(remarks, kafka, redis, partitions, trouble)
+    return Facts(remarks, kafka, redis, partitions, trouble, _event_clocks(view.values()))
 
 
 async def _ask_redis(
@@ -132,7 +136,17 @@ async def _shown(view: RedisView, number: int) -> Shown:
         position, states = await view.read(number)
     except DamagedViewError as damage:
         return Shown(await view.position(number), str(damage))
-    return Shown(position, keys=frozenset(telemetry_key(key) for key in states))
+    keys = frozenset(telemetry_key(key) for key in states)
+    return Shown(position, None, keys, newest(states))
+
+
+def _event_clocks(view: Iterable[Shown]) -> list[EventClock]:
+    now = time.time()
+    return [
+        EventClock(key, each.of, each.time / 1000 - now)
+        for shown in view
+        for key, each in shown.clocks.items()
+    ]
 
 
 async def _kafka(topics: Topics, settings: Settings) -> KafkaFacts:

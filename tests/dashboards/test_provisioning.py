@@ -70,3 +70,7 @@ def test_no_runbook_is_left_over() -> None:
 
 def test_the_stale_alert_waits_as_long_as_the_default_rule() -> None:
     assert f"> {Rules().stale_ms // 1000} <" in ALERTS["BessStaleEnclosures"]["expr"]
+
+
+def test_a_clock_is_told_ahead_once_one_wrong_time_alone_cannot_have_carried_it() -> None:
+    assert f"> {Rules().skew_ms // 1000}" in ALERTS["BessClockAhead"]["expr"]

@@ -6,7 +6,7 @@ from aiokafka.producer.producer import DefaultPartitioner
 
 from schemas.topics import STATE, TELEMETRY, TOPICS, Topic
 from stream_app.doctor.checks import check
-from stream_app.doctor.facts import Facts, Log
+from stream_app.doctor.facts import EventClock, Facts, Log
 from stream_app.doctor.findings import Finding, Level
 from stream_app.group import Group
 from tests.doctor.facts import PARTITIONS, facts
@@ -233,6 +233,12 @@ CASES = {
         "appendonly yes",
     ),
     "clocks apart": (with_redis(ahead_s=-12.0), Level.WARNING, "-12.0 s", "NTP"),
+    "a battery of next year": (
+        replace(facts(), clocks=[EventClock("north/battery/bess1", "pack 2", 365 * 86_400.0)]),
+        Level.WARNING,
+        "clock of north/battery/bess1 (pack 2) is ahead of the wall clock by 365.0 d",
+        "BessClockAhead.md",
+    ),
     "a slow Redis": (with_redis(latency_s=0.2), Level.WARNING, "after 200 ms", "near"),
     "telemetry made anew": (
         with_partition(folded=500, committed=500),

@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from schemas.topics import ALARMS, TELEMETRY, TOPICS, Topic
+from stream_app.core.messages import PowerSamples
 from stream_app.engine.position import Position
 from stream_app.engine.view import RedisView
 from tests.kafka.support import Deployment, records, station
@@ -207,6 +210,24 @@ async def test_a_block_that_two_partitioners_have_sent_is_a_fault(deployment: De
 
     assert f"in more than one partition: {key} (partitions 0 and 1 and 2 and 3)" in fault["what"]
     assert "keys" not in findings(deployment, "warning")
+
+
+async def test_a_block_whose_clock_was_carried_a_year_ahead_is_told(
+    deployment: Deployment,
+) -> None:
+    ahead = int(time.time() * 1000) + 365 * 86_400_000
+    times = np.array([ahead, ahead + 60_000])
+    (key, messages), *_ = station(1, 60).items()
+    wrong = PowerSamples(times, {"1": np.full(2, 5e3), "2": np.full(2, 5e3)})
+    with deployment.worker():
+        await deployment.produce(records({key: [*messages[:2], wrong]}, 60))
+        await deployment.wait_until_done()
+
+    warning = findings(deployment, "warning")["event clocks"]
+
+    assert warning["what"].startswith(f"clock of {key} (DC input ")
+    assert warning["what"].endswith("ahead of the wall clock by 365.0 d")
+    assert warning["remedy"].endswith("docs/runbooks/BessClockAhead.md")
 
 
 async def test_a_misspelt_variable_is_told(deployment: Deployment) -> None:

@@ -1,9 +1,12 @@
+import time
+
 import numpy as np
 import pytest
 
 from stream_app.cli.state_battery import print_battery
-from stream_app.core.battery import SystemSamples
+from stream_app.core.battery import CellSamples, SystemSamples
 from stream_app.core.battery_system import fold_battery
+from stream_app.core.calendar import DAY_MS
 from stream_app.core.messages import Configure, EndOfData, Heartbeat, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
 from stream_app.pipeline import BlockState, fold
@@ -132,3 +135,22 @@ def test_a_silent_pack_and_names_that_are_no_signals_are_shown(
     assert Condition("STALE_DATA", None, later + 2_700_000) in found.conditions
     print_battery(FoundBattery(found, 3, 7, 12, 0, {"": 100}))
     assert "soc: 1 values (nearest known: soc_ratio)" in capsys.readouterr().out
+
+
+def test_a_pack_whose_clock_was_carried_far_ahead_is_told_with_its_runbook(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    state = folded_battery()
+    wrong = np.array([0, MINUTE_MS]) + round(time.time() * 1000) + 365 * DAY_MS
+    volts, warmth = np.full((2, 5), 3.3), np.full((2, 5), 25.0)
+    fold_battery(state, [CellSamples("2", wrong, volts, warmth)])
+    battery = look(state)
+    assert battery is not None
+
+    print_battery(FoundBattery(battery, 3, 7, 12, 0, {"": 100}))
+
+    told = capsys.readouterr().out
+    assert "pack 2 ahead of the wall clock by 365.0 d" in told
+    assert "pack 1 ahead" not in told
+    assert "docs/runbooks/BessClockAhead.md" in told
