@@ -121,6 +121,26 @@ async def read_groups(
                 yield since, groups.take()
 
 
+async def lacking(
+    client: Mapping[str, Any], tp: TopicPartition, states: Mapping[bytes, bytes], reach: Bounds
+) -> dict[bytes, bytes]:
+    """Of the states those that the changelog has not, or has otherwise.
+
+    It has them all unless records were deleted from it; compaction leaves the first offset at 0.
+
+    Raises
+    ------
+    TimeoutError
+        The broker gives nothing for a minute although there is more.
+    """
+    if not reach.first:
+        return {}
+    held: dict[bytes, bytes] = {}
+    async for _, changed in read_groups(client, tp, Position(), reach.end):
+        held |= changed
+    return {key: value for key, value in states.items() if held.get(key) != value}
+
+
 async def contradicts(client: Mapping[str, Any], tp: TopicPartition, position: Position) -> bool:
     """Whether another record than its own lies where a position says that it was written.
 

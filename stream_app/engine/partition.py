@@ -119,6 +119,15 @@ class Partition:
             return 0
         return count
 
+    async def refill(self, states: Mapping[bytes, bytes]) -> None:
+        """Write states to the changelog again that were deleted from it."""
+        log.warning("the changelog is filled again", partition=self.number, states=len(states))
+        before = self.position
+        changes = list(self._changes(states, before))
+        last = await self.publisher.publish(changes, self.number, {}, (), before.changelog or 0)
+        self.position = replace(before, changelog=last + 1)
+        await self._show(before.changelog, {})
+
     async def scrub(self) -> int:
         """Compare the view with the states, and put back what Redis lost or changed.
 

@@ -24,6 +24,7 @@ from stream_app.engine.changelog import (
     Bounds,
     bounds,
     contradicts,
+    lacking,
     read_groups,
     reader,
 )
@@ -88,20 +89,29 @@ async def take_over(
         restored = await _restore(engine, number, uncommitted)
         if not publisher.fences:
             restored = await _announce(engine, number, publisher, restored.position, uncommitted)
+        owned = Partition(
+            number,
+            generation,
+            publisher,
+            engine.view,
+            engine.outage,
+            engine.config.changelog,
+            restored.position,
+            restored.states,
+        )
+        await _refill(engine, owned, uncommitted)
     except BaseException:
         await publisher.stop()
         raise
-    owned = Partition(
-        number,
-        generation,
-        publisher,
-        engine.view,
-        engine.outage,
-        engine.config.changelog,
-        restored.position,
-        restored.states,
-    )
     return Taken(owned, restored)
+
+
+async def _refill(engine: Engine, owned: Partition, uncommitted: AIOKafkaConsumer) -> None:
+    tp = TopicPartition(engine.config.changelog, owned.number)
+    reach = await bounds(uncommitted, tp)
+    lost = await lacking(engine.config.client, tp, owned.states, reach)
+    if lost:
+        await owned.refill(lost)
 
 
 async def _give_back(taken: Iterable[Taken]) -> None:

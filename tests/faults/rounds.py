@@ -14,12 +14,13 @@ from tests.faults.checker import Violation, alive
 from tests.faults.expectations import Trace
 from tests.faults.fleet import Life
 from tests.faults.matrix import Fault
-from tests.faults.scene import Servers, judge, quiesce, scene
+from tests.faults.scene import Servers, judge, quiesce, scene, shown
 from tests.faults.stack import RigStack
 
 LIMIT_S = 600.0
 """No round takes longer, whatever happens."""
 QUIESCE_S = 120.0
+SHOWN_S = 30.0
 TROUBLE = (TimeoutError, RuntimeError, KafkaError, RedisError, OSError)
 """What ends a round early; it counts as a violation."""
 
@@ -77,6 +78,7 @@ async def _play(fault: Fault, servers: Servers, seed: int, folder: Path) -> Outc
             async with asyncio.timeout(LIMIT_S):
                 await fault.inject(here)
                 await quiesce(here, QUIESCE_S)
+                await shown(here, SHOWN_S)
                 outcome.violations += await judge(here)
         except TROUBLE as error:
             outcome.violations.append(Violation("I9", f"{type(error).__name__}: {error}"))

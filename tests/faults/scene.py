@@ -15,9 +15,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from deploy.local import Endpoints
 from schemas.topics import TELEMETRY
+from stream_app.engine.view import DamagedViewError, RedisView
 from stream_app.settings import Settings, kafka_options
 from stream_app.topics import create_topics
 from tests.faults.beside import beside
@@ -205,6 +207,33 @@ async def quiesce(here: Scene, limit_s: float) -> None:
     # Its client may still wait for an answer that an outage has swallowed.
     await here.until(lambda: here.all_sent, 2 * OUTAGE_MS / 1000, "sending all records")
     await here.until(lambda: here.done, limit_s, "folding all records")
+
+
+async def shown(here: Scene, limit_s: float) -> None:
+    """Wait until Redis shows all that is folded: idle workers compare a partition each 2 seconds.
+
+    Raises
+    ------
+    TimeoutError
+        It does not in time.
+    """
+    url, name = here.settings.redis_url.get_secret_value(), TELEMETRY.name(here.settings.prefix)
+    async with Redis.from_url(url) as redis:
+        view = RedisView(redis, here.settings.app_id)
+
+        async def whole(number: int) -> bool:
+            try:
+                position, _ = await view.read(number)
+            except DamagedViewError:
+                return False
+            return position.offsets.get(name, 0) >= here.watch.committed.get(number, 0)
+
+        deadline = time.monotonic() + limit_s
+        for number in range(here.settings.partitions):
+            while not await whole(number):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"Redis did not show partition {number} in {limit_s:.0f} s")
+                await asyncio.sleep(POLL_S)
 
 
 async def judge(here: Scene, *, ours: bool = True) -> list[Violation]:

@@ -12,7 +12,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
 from schemas.topics import STATE
-from stream_app.engine.publisher import AtLeastOnce, ExactlyOnce, OutcomeUnknownError, Produce
+from stream_app.engine.publisher import (
+    AtLeastOnce,
+    ExactlyOnce,
+    OutcomeUnknownError,
+    Produce,
+    TopicLostError,
+)
 from stream_app.engine.remedies import remedy
 from stream_app.settings import kafka_options
 from stream_app.topics import create_topics
@@ -98,6 +104,29 @@ async def test_no_state_is_there_before_the_outputs_that_it_accounts_for(rig: Ri
     place = TopicPartition(states, 0)
     async with AIOKafkaConsumer(**client) as consumer:
         assert await consumer.end_offsets([place]) == {place: 0}
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_a_topic_that_ends_before_what_was_written_there_takes_no_commit(
+    rig: RigStack, *, fenced: bool
+) -> None:
+    topic = f"anew-{uuid4().hex[:8]}"
+    await _create(rig, [topic])
+    client = {"bootstrap_servers": rig.direct.brokers}
+    publisher = ExactlyOnce(client, topic, topic) if fenced else AtLeastOnce(client, pytest.fail)
+    await publisher.start()
+    try:
+        with pytest.raises(TopicLostError, match="ended at offset 0, and 5 was next"):
+            await publisher.publish([Produce(topic, b"k", b"v")], 0, {}, since=5)
+    finally:
+        await publisher.stop()
+
+    place = TopicPartition(topic, 0)
+    async with AIOKafkaConsumer(**client, isolation_level="read_committed") as consumer:
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        found = await consumer.getmany(place, timeout_ms=1000)
+    assert bool(found) is not fenced
 
 
 async def test_a_commit_whose_connection_breaks_is_not_asked_for_again(rig: RigStack) -> None:

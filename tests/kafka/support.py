@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pydantic import SecretStr
 
 from schemas.topics import LARGEST_RECORD, TELEMETRY, Topic
+from schemas.topics import settings as topic_settings
 from stream_app.codec.telemetry import encode
 from stream_app.core.messages import Configure, EndOfData, Message, PowerSamples
 from stream_app.core.topology import PowerBlock, Rules
@@ -101,6 +103,15 @@ class Deployment:
             yield client
         finally:
             await client.close()
+
+    async def delete_all(self, topic: Topic) -> None:
+        """Delete the records of a topic, which stays."""
+        name = self.name(topic)
+        own = {**topic_settings(topic), "cleanup.policy": "compact,delete", "retention.ms": "-1"}
+        async with self.admin() as admin:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, own)])
+            tps = [TopicPartition(name, number) for number in range(self.settings.partitions)]
+            await admin.delete_records({tp: RecordsToDelete(-1) for tp in tps})
 
     async def make_anew(self, topic: Topic) -> None:
         """Delete a topic with all its records, and make it again."""

@@ -1,6 +1,5 @@
 """Operator's commands on the states of real workers."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -161,16 +160,24 @@ async def test_a_state_topic_made_anew_under_a_worker_takes_nothing_and_redis_is
     deployment: Deployment, view: RedisView, tmp_path: Path, delivery: str
 ) -> None:
     file = str(tmp_path / "states.bess")
+
+    async def suspended() -> bool:
+        return any(
+            "is suspended" in log.read_text() for log in deployment.logs.glob("worker-*.log")
+        )
+
+    # A worker learns of the new topic by the group, or by its next commit, which ends it.
     with deployment.worker(BESS_DELIVERY=delivery) as worker:
         await deployment.produce(RECORDS[:HALF])
         await deployment.wait_until_done()
         before = await states(view)
         await deployment.make_anew(STATE)
         await deployment.produce(RECORDS[HALF:])
-        ended = await asyncio.to_thread(worker.wait, 60)
 
-    async def suspended() -> bool:
-        return "is suspended" in (deployment.logs / "worker-1.log").read_text()
+        async def ended_or_suspended() -> bool:
+            return worker.poll() is not None or await suspended()
+
+        await deployment.wait_for("an end or a suspended partition", ended_or_suspended)
 
     with deployment.worker(BESS_DELIVERY=delivery):
         await deployment.wait_for("a suspended partition", suspended)
@@ -179,7 +186,6 @@ async def test_a_state_topic_made_anew_under_a_worker_takes_nothing_and_redis_is
         for command in (("state", "scrub"), ("state", "scrub", "--repair"), ("doctor",))
     )
 
-    assert ended == 70
     assert await states(view) == before
     assert (scrubbed.returncode, repaired.returncode, checked.returncode) == (1, 2, 1)
     assert "Redis has the only copy" in scrubbed.stdout
@@ -195,6 +201,30 @@ async def test_a_state_topic_made_anew_under_a_worker_takes_nothing_and_redis_is
     found, wanted = await streamed(deployment), expected(STATION)
     assert found == wanted if exact else once(found) == once(wanted)
     assert deployment.bess("state", "scrub").returncode == 0
+
+
+async def test_states_that_were_deleted_from_the_changelog_are_written_to_it_again(
+    deployment: Deployment, view: RedisView
+) -> None:
+    await fold(deployment, RECORDS[:HALF])
+    before = {number: held for number, (_, held) in (await states(view)).items()}
+    await deployment.delete_all(STATE)
+
+    async def whole() -> bool:
+        async with open_stores(deployment.settings) as stores:
+            ends = await stores.topics.ends([stores.state(n) for n in before], open_too=True)
+            kept = [await stores.changelog(n, ends[stores.state(n)]) for n in before]
+        return {number: each.states for number, each in enumerate(kept)} == before
+
+    emptied = not await whole()
+    with deployment.worker():
+        await deployment.wait_for("a whole changelog", whole)
+    for number in before:
+        await view.clear(number)
+    await fold(deployment, RECORDS[HALF:])
+
+    assert emptied
+    assert await streamed(deployment) == expected(STATION)
 
 
 async def test_states_that_the_backup_does_not_know_are_not_written_over(
