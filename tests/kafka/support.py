@@ -63,7 +63,9 @@ class Deployment:
             if value is not None
         }
         ours |= {"BESS_METRICS_PORT": "0", "BESS_LOG_FORMAT": "json"}
-        return {**{k: v for k, v in os.environ.items() if not k.startswith("BESS_")}, **ours}
+        # readline, which pytest loads, sets COLUMNS for all that it starts.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("BESS_") and k != "COLUMNS"}
+        return kept | ours
 
     @contextmanager
     def worker(self, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
